@@ -1,0 +1,145 @@
+"""Bulk requests: how documents are put into them, and what the server's answer says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.errors import AccessDeniedError, MappingError
+
+TRANSIENT: Final = frozenset({429, 502, 503, 504})
+"""The statuses, of a request or of one item, that pass by themselves."""
+
+_NOT_THE_DOCUMENTS_FAULT: Final = frozenset(
+    {
+        "index_closed_exception",
+        "index_not_found_exception",
+        "invalid_index_name_exception",
+        "validation_exception",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkItem:
+    """A document ready to be sent, with the line it was made of, which is what quarantine keeps."""
+
+    id: str
+    index: str
+    document: bytes
+    original: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes in the request's body, nearly."""
+        return len(self.document) + len(self.index) + len(self.id) + 40
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An item that the server will not take, with its kind of error and its words."""
+
+    item: BulkItem
+    kind: str
+    reason: str
+
+    @property
+    def size(self) -> int:
+        """Bytes in the quarantine's request, nearly."""
+        return len(self.item.original)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the server said of every item of one request."""
+
+    created: int = 0
+    updated: int = 0
+    again: list[BulkItem] = field(default_factory=list)
+    why_again: str = ""
+    refused: list[Refused] = field(default_factory=list)
+
+
+class Sized(Protocol):
+    """Anything that knows how many bytes it adds to a request."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+
+Item = TypeVar("Item", bound=Sized)
+
+
+def batches(items: Iterable[Item], max_bytes: int, max_items: int) -> Iterator[list[Item]]:
+    """Group items into requests of at most so many bytes and items; one larger item goes alone."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        if batch and (size + item.size > max_bytes or len(batch) >= max_items):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += item.size
+    if batch:
+        yield batch
+
+
+def body(batch: Iterable[BulkItem]) -> bytes:
+    """Return the newline-delimited body of a ``_bulk`` request."""
+    lines: list[bytes] = []
+    for item in batch:
+        lines.append(codec.encode({"index": {"_index": item.index, "_id": item.id}}))
+        lines.append(item.document)
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
+def read_answer(batch: list[BulkItem], answer: dict[str, Any]) -> Answer:
+    """Sort a request's items by what the server said of each.
+
+    :raises AccessDeniedError: the user may not write to an index
+    :raises MappingError: an index cannot be written to, whatever the document
+    """
+    result = Answer()
+    for item, outcome in zip(batch, answer["items"], strict=True):
+        said = outcome["index"]
+        error = said.get("error")
+        if error is None:
+            if said["result"] == "created":
+                result.created += 1
+            else:
+                result.updated += 1
+        elif is_transient(said["status"], error):
+            result.again.append(item)
+            result.why_again = reason(error)
+        else:
+            result.refused.append(_refused(item, said["status"], error))
+    return result
+
+
+def is_transient(status: int, error: Any) -> bool:
+    """Whether trying again can help; a block (a disk watermark, a read-only index) is lifted some day."""
+    return status in TRANSIENT or (isinstance(error, dict) and error.get("type") == "cluster_block_exception")
+
+
+def reason(error: Any) -> str:
+    """Return the server's words for an error, with those of its causes."""
+    words = []
+    while isinstance(error, dict):
+        text = error.get("reason") or error.get("type")
+        if text and text not in words:
+            words.append(str(text))
+        error = error.get("caused_by")
+    return ": ".join(words) or str(error)
+
+
+def _refused(item: BulkItem, status: int, error: dict[str, Any]) -> Refused:
+    kind, words = str(error.get("type")), reason(error)
+    if status in {401, 403}:
+        raise AccessDeniedError(f"The search server does not let this user write to {item.index}: {words}.")
+    if kind in _NOT_THE_DOCUMENTS_FAULT:
+        raise MappingError(f"The search server cannot write to the index {item.index}: {words}.")
+    return Refused(item, kind, words)

@@ -1,0 +1,88 @@
+"""Events: what one line of a staged part holds, and who and when an event is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudtrail_elasticsearch.core import codec
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudTrail record, with what LookupEvents wrote around it (empty where it came from a file)."""
+
+    record: dict[str, Any]
+    lookup: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that holds no event: it is quarantined whole, with the reason."""
+
+    text: str
+    reason: str
+
+
+def parse_line(line: bytes | str) -> Event | Unreadable:
+    """Read a line: a staged one (``{"lookup": …, "event": …}``) or a bare CloudTrail record."""
+    try:
+        value = codec.decode(line)
+    except ValueError as error:
+        return Unreadable(_text(line), f"not JSON: {error}")
+    if not isinstance(value, dict):
+        return Unreadable(_text(line), f"not a JSON object but {type(value).__name__}")
+    if value.keys() == {"lookup", "event"} and isinstance(value["lookup"], dict):
+        if isinstance(value["event"], dict):
+            return Event(value["event"], value["lookup"])
+        return Unreadable(_text(line), "CloudTrailEvent is not a JSON object")
+    return Event(value, {})
+
+
+def _text(line: bytes | str) -> str:
+    return line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
+
+
+def document_id(event: Event) -> str:
+    """Return the eventID, or, where it is missing or was blanked out, a name made from the content.
+
+    Equal events always get equal ids, whatever the order of their keys, so a re-run writes the same documents.
+    """
+    for candidate in (event.record.get("eventID"), event.lookup.get("EventId")):
+        if isinstance(candidate, str) and _UUID.fullmatch(candidate):
+            return candidate
+    return content_id(codec.canonical(event.record))
+
+
+def content_id(content: bytes) -> str:
+    """Return a name for what has no eventID."""
+    return f"sha256-{hashlib.sha256(content).hexdigest()}"
+
+
+def event_time(event: Event) -> datetime | None:
+    """Return when the event happened, in UTC: its eventTime, else ``@timestamp``, else what LookupEvents says."""
+    for candidate in (
+        event.record.get("eventTime"),
+        event.record.get("@timestamp"),
+        event.lookup.get("EventTime"),
+    ):
+        time = parse_time(candidate)
+        if time is not None:
+            return time
+    return None
+
+
+def parse_time(value: Any) -> datetime | None:
+    """Return the UTC time that an ISO 8601 text with a zone stands for; None for anything else."""
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

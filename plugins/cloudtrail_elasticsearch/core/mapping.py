@@ -1,0 +1,191 @@
+"""The index set-up: the template of the events' index and that of the quarantine, for either server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.errors import MappingError
+from cloudtrail_elasticsearch.core.events import content_id
+from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
+
+Engine = Literal["elasticsearch", "opensearch"]
+
+TOTAL_FIELDS_LIMIT: Final = 5_000
+FLAT_DEPTH_LIMIT: Final = 100
+QUARANTINE_INDEX: Final = "cloudtrail-quarantine"
+DEFAULT_INDEX: Final = "cloudtrail-%Y.%m"
+UNDATED: Final = "undated"
+MANAGED_BY: Final = "cloudtrail-elasticsearch"
+
+_FORBIDDEN = re.compile(r'[\\/*?"<>| ,#:A-Z]')
+_DIRECTIVE = re.compile(r"%[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPattern:
+    """The name of an event's index: a fixed one, or one with ``%Y``, ``%m``, ``%d`` of the event's own time.
+
+    :raises MappingError: the server would refuse the name
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        fixed = _DIRECTIVE.sub("", self.text)
+        unknown = set(_DIRECTIVE.findall(self.text)) - {"%Y", "%m", "%d"}
+        if unknown or "%" in fixed:
+            raise MappingError(f"The index pattern {self.text!r} can hold %Y, %m and %d, nothing else with %.")
+        if not fixed or _FORBIDDEN.search(fixed) or fixed[0] in "-_+." or len(self.text) > 200:
+            raise MappingError(
+                f"The index pattern {self.text!r} is not a name that a search server takes: lower-case letters, "
+                f"digits, '-', '_' and '.', beginning with a letter or digit."
+            )
+
+    def name(self, time: datetime | None) -> str:
+        """Return the index of an event of that time; what has no time goes to an index of its own."""
+        if "%" not in self.text:
+            return self.text
+        if time is None:
+            return f"{self._stem}-{UNDATED}"
+        return (
+            self.text.replace("%Y", f"{time.year:04d}")
+            .replace("%m", f"{time.month:02d}")
+            .replace("%d", f"{time.day:02d}")
+        )
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """What to search for all of its indices, as the template's ``index_patterns``."""
+        if "%" not in self.text:
+            return (self.text,)
+        return (_DIRECTIVE.sub("*", self.text), f"{self._stem}-{UNDATED}")
+
+    @property
+    def template(self) -> str:
+        """The name of its index template."""
+        return "cloudtrail-elasticsearch-" + _DIRECTIVE.sub(lambda found: found[0][1].lower(), self.text)
+
+    @property
+    def priority(self) -> int:
+        """The template's priority: a longer, more particular name goes before a shorter one it overlaps."""
+        return 500 + len(self._stem)
+
+    @property
+    def _stem(self) -> str:
+        return re.sub(r"[-_.]*(%[Ymd][-_.]*)+", "-", self.text).strip("-")
+
+
+def template(pattern: IndexPattern, shape: Shape, engine: Engine) -> dict[str, Any]:
+    """Return the index template for a pattern.
+
+    :raises MappingError: more fields are declared than ``index.mapping.total_fields.limit`` allows
+    """
+    mappings = event_mappings(shape, engine)
+    return {
+        "index_patterns": list(pattern.matches),
+        "priority": pattern.priority,
+        "template": {
+            "settings": {
+                "index": {
+                    "mapping": {"total_fields": {"limit": TOTAL_FIELDS_LIMIT}},
+                    "refresh_interval": "30s",
+                }
+            },
+            "mappings": mappings,
+        },
+        "_meta": mappings["_meta"],
+    }
+
+
+def event_mappings(shape: Shape, engine: Engine) -> dict[str, Any]:
+    """Return the mapping of the events' documents: what is declared, and nothing else is ever mapped.
+
+    Its ``_meta`` names the strategy, and a fingerprint by which an index is seen to be up to date.
+
+    :raises MappingError: more fields are declared than ``index.mapping.total_fields.limit`` allows
+    """
+    root = shape.root
+    fields = root.count() + 16
+    if fields > TOTAL_FIELDS_LIMIT:
+        raise MappingError(
+            f"{fields} fields are declared, more than index.mapping.total_fields.limit "
+            f"({TOTAL_FIELDS_LIMIT}): shorten the fields file."
+        )
+    properties = {name: _property(node, engine) for name, node in root.children.items()}
+    properties |= {
+        "@timestamp": {"type": "date"},
+        "source": {"properties": {"ip": {"type": "ip"}}},
+        "lookup": {
+            "properties": {
+                "username": _keyword(),
+                "resources": {"properties": {"name": _keyword(), "type": _keyword()}},
+            }
+        },
+        "overflow": _flat(engine),
+        "unindexed": {"type": "object", "enabled": False},
+        "normalization": {"properties": {"rules": _keyword(), "changes": {"type": "object", "enabled": False}}},
+    }
+    return {
+        "dynamic": False,
+        "date_detection": False,
+        "numeric_detection": False,
+        "properties": properties,
+        "_meta": {
+            "managed_by": MANAGED_BY,
+            "strategy": shape.strategy,
+            "fingerprint": content_id(codec.canonical(properties))[:23],
+        },
+    }
+
+
+def quarantine_template() -> dict[str, Any]:
+    """Return the index template of the quarantine: the event whole, as text, and why it is there."""
+    return {
+        "index_patterns": [QUARANTINE_INDEX],
+        "priority": 1000,
+        "template": {
+            "mappings": {
+                "dynamic": False,
+                "properties": {
+                    "@timestamp": {"type": "date"},
+                    "quarantinedAt": {"type": "date"},
+                    "eventID": _keyword(),
+                    "index": _keyword(),
+                    "reason": {
+                        "type": "text",
+                        "fields": {"keyword": {"type": "keyword", "ignore_above": 512}},
+                    },
+                    "kind": _keyword(),
+                    "event": {"type": "keyword", "index": False, "doc_values": False},
+                },
+            }
+        },
+    }
+
+
+def _property(node: Node, engine: Engine) -> dict[str, Any]:
+    match node.kind:
+        case Kind.OBJECT:
+            return {"properties": {name: _property(child, engine) for name, child in node.children.items()}}
+        case Kind.FLAT:
+            return _flat(engine)
+        case Kind.KEYWORD:
+            return _keyword()
+        case Kind.BOOLEAN:
+            return {"type": "boolean"}
+        case Kind.DATE:
+            return {"type": "date", "format": "strict_date_optional_time"}
+
+
+def _keyword() -> dict[str, Any]:
+    return {"type": "keyword"}
+
+
+def _flat(engine: Engine) -> dict[str, Any]:
+    if engine == "opensearch":
+        return {"type": "flat_object"}
+    return {"type": "flattened", "depth_limit": FLAT_DEPTH_LIMIT}
