@@ -1,0 +1,157 @@
+"""docker-compose.yaml: valid, complete, and closed by default."""
+
+import json
+import re
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from .compose import COMPOSE_FILE, ROOT, UnsetVariableError, load, plain_variables, required_variables
+
+ONE_SHOT = {"airflow-init", "opensearch-certificates"}
+VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()}
+PROJECT = load(VALUES)
+SERVICES: dict[str, dict[str, Any]] = PROJECT["services"]
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def test_follows_the_compose_specification() -> None:
+    """The file is valid against the JSON schema of the Compose specification."""
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema brings the schema")
+    schema = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    jsonschema.validate(yaml.safe_load(COMPOSE_FILE.read_text()), json.loads(schema.read_text()))
+
+
+def test_has_every_part_of_a_celery_deployment() -> None:
+    """The services are Airflow's own set for Celery, and OpenSearch with Dashboards."""
+    airflow = {"apiserver", "scheduler", "dag-processor", "worker", "triggerer", "init"}
+    assert {f"airflow-{part}" for part in airflow} | {"postgres", "redis"} <= SERVICES.keys()
+    assert {"opensearch", "opensearch-dashboards"} <= SERVICES.keys()
+
+
+@pytest.mark.parametrize("name", sorted(required_variables()))
+def test_a_missing_setting_stops_with_its_name(name: str) -> None:
+    """Without any one of the required settings Compose stops, with a sentence that names it."""
+    with pytest.raises(UnsetVariableError, match=rf"set {name} in \.env"):
+        load({other: value for other, value in VALUES.items() if other != name})
+
+
+def test_a_variable_without_default_is_required() -> None:
+    """A variable that is used bare is one that another place requires, so it is never silently empty."""
+    assert plain_variables() <= required_variables()
+
+
+def test_every_secret_is_required() -> None:
+    """No password, key or secret in the file is a text of its own: each comes from a required setting."""
+    secret = re.compile(r"password|secret|_key|\bhash", re.IGNORECASE)
+    literal = [
+        line.strip()
+        for line in COMPOSE_FILE.read_text().splitlines()
+        if secret.search(line.split(":")[0]) and ": " in line and not line.lstrip().startswith("#")
+        if "${" not in line and not re.search(r"AWS_\w+:$", line)
+    ]
+    assert literal == []
+
+
+@each_service
+def test_runs_healthy_or_once(name: str) -> None:
+    """A service either says how its health is checked, or runs once and is not restarted."""
+    service = SERVICES[name]
+    assert ("healthcheck" in service) != (name in ONE_SHOT)
+    assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+
+
+@each_service
+def test_waits_for_health_not_for_start(name: str) -> None:
+    """A dependency is waited for until it is healthy or, if it runs once, has succeeded."""
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        expected = "service_completed_successfully" if other in ONE_SHOT else "service_healthy"
+        assert how == {"condition": expected}
+
+
+@each_service
+def test_ports_are_on_loopback(name: str) -> None:
+    """No port is published to other hosts."""
+    ports = SERVICES[name].get("ports", [])
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+@each_service
+def test_image_is_pinned(name: str) -> None:
+    """An image is named with a full version, so that a restart does not bring another one."""
+    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name]["image"])
+
+
+@each_service
+def test_memory_is_bounded(name: str) -> None:
+    """A service that leaks is stopped before it takes the host down."""
+    assert re.fullmatch(r"\d+[mg]", SERVICES[name]["mem_limit"])
+
+
+@each_service
+def test_mounts_exist(name: str) -> None:
+    """A mounted folder is in the repository and read-only; a mounted volume or config is declared."""
+    for mount in SERVICES[name].get("volumes", []):
+        source, _, options = mount.partition(":")
+        if source.startswith("."):
+            assert (ROOT / source).is_dir()
+            assert options.endswith(":ro")
+        else:
+            assert source in PROJECT["volumes"]
+    for config in SERVICES[name].get("configs", []):
+        assert PurePosixPath(config["target"]).name == config["source"]
+        assert config["source"] in PROJECT["configs"]
+
+
+def test_nothing_is_declared_in_vain() -> None:
+    """Every volume and config that is declared is used."""
+    mounts = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
+    configs = {config["source"] for service in SERVICES.values() for config in service.get("configs", [])}
+    assert (PROJECT["volumes"].keys() - mounts, PROJECT["configs"].keys() - configs) == (set(), set())
+
+
+def test_the_image_has_the_locked_versions() -> None:
+    """What the image installs on top of Airflow's own has the versions that the tests ran with."""
+    dockerfile = SERVICES["airflow-worker"]["build"]["dockerfile_inline"]
+    pins = re.findall(r"^\s+([\w.-]+==[\w.]+)", dockerfile, flags=re.MULTILINE)
+    locked = {line.split(" ")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert len(pins) == 6
+    assert set(pins) <= locked
+    base = next(pin for pin in pins if pin.startswith("apache-airflow==")).partition("==")[2]
+    assert dockerfile.startswith(f"FROM apache/airflow:{base}-python3.12\n")
+
+
+def test_connections_parse() -> None:
+    """Both connections are JSON that Airflow reads, and the search one verifies the server's certificate."""
+    environment = SERVICES["airflow-worker"]["environment"]
+    aws = json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])
+    search = json.loads(environment["AIRFLOW_CONN_ELASTICSEARCH_DEFAULT"])
+    assert aws == {"conn_type": "aws", "extra": {"region_name": "us-east-1"}}
+    assert (search["conn_type"], search["extra"]["engine"]) == ("cloudtrail_search", "opensearch")
+    assert (search["schema"], search["extra"]["verify_certs"]) == ("https", True)
+    folder = str(PurePosixPath(search["extra"]["ca_certs"]).parent)
+    assert f"opensearch-ca:{folder}:ro" in SERVICES["airflow-worker"]["volumes"]
+
+
+def test_only_the_worker_holds_credentials_for_the_outside() -> None:
+    """AWS keys and the search password reach no Airflow service but the worker."""
+    outside = re.compile(r"AIRFLOW_CONN_|AWS_")
+    holders = {
+        name for name, service in SERVICES.items() if any(map(outside.match, service.get("environment", {})))
+    }
+    assert holders == {"airflow-worker"}
+
+
+def test_only_token_services_hold_the_token_key() -> None:
+    """The key that signs task tokens is with the two that sign and check them, and not with the worker."""
+    holders = {
+        name
+        for name, service in SERVICES.items()
+        if "AIRFLOW__API_AUTH__JWT_SECRET" in service.get("environment", {})
+    }
+    assert holders == {"airflow-apiserver", "airflow-scheduler"}
