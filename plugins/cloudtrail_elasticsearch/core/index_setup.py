@@ -24,6 +24,10 @@ class SearchServer(Protocol):
     """The one thing the core asks of a search server: to answer a request."""
 
     @property
+    def name(self) -> str:
+        """Its address, without credentials."""
+
+    @property
     def engine(self) -> Engine:
         """Which of the two it is."""
 

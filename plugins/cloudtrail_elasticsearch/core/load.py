@@ -22,9 +22,10 @@ from cloudtrail_elasticsearch.core import bulk, codec
 from cloudtrail_elasticsearch.core.bulk import BulkItem, Refused
 from cloudtrail_elasticsearch.core.errors import RefusedError, ThrottledError, TooLargeError, TransientError
 from cloudtrail_elasticsearch.core.events import Unreadable, content_id, parse_line
-from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.index_setup import SearchServer, prepare
 from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.normalize import Normalizer
+from cloudtrail_elasticsearch.core.shape import Shape
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +70,23 @@ class Loader:
         self,
         server: SearchServer,
         pattern: IndexPattern,
-        normalizer: Normalizer,
+        shape: Shape,
         settings: LoadSettings | None = None,
     ) -> None:
         self._server = server
         self._pattern = pattern
-        self._normalizer = normalizer
+        self._shape = shape
+        self._normalizer = Normalizer(shape)
         self._settings = settings or LoadSettings()
+
+    @property
+    def target(self) -> str:
+        """Where to and how it loads: equal targets get equal documents of equal events."""
+        return f"{self._server.name} {self._pattern.text} {self._shape.fingerprint}"
+
+    def prepare(self) -> None:
+        """Make the index set-up, or bring it up to date; see `index_setup.prepare`."""
+        prepare(self._server, self._pattern, self._shape)
 
     def load(self, lines: Iterable[bytes], progress: Callable[[LoadReport], None] | None = None) -> LoadReport:
         """Load lines (staged ones or bare records) and return what became of them.

@@ -14,7 +14,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
+from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
+from cloudtrail_elasticsearch.core.events import content_id
 from cloudtrail_elasticsearch.core.rules import CompiledRule, Wrap
 
 Strategy = Literal["typed", "flattened"]
@@ -76,6 +80,15 @@ class Shape:
     strategy: Strategy
     root: Node
 
+    @property
+    def fingerprint(self) -> str:
+        """A short name: equal shapes make equal documents of equal events."""
+        entries = [
+            [path, node.kind.value, node.rule and msgspec.to_builtins(node.rule.rule.change)]
+            for path, node in self.root.walk()
+        ]
+        return content_id(codec.canonical(entries))[:23]
+
 
 def build(strategy: Strategy, rules: Iterable[CompiledRule], extra: Iterable[str] = ()) -> Shape:
     """Return what is declared under a mapping strategy.
@@ -130,8 +143,6 @@ def _attach(root: Node, rule: CompiledRule) -> None:
 @cache
 def envelope() -> Fields:
     """The fields that CloudTrail itself fills, from ``rules/envelope.yaml``."""
-    import msgspec
-
     return msgspec.yaml.decode(_shipped("envelope.yaml"), type=Fields)
 
 

@@ -1,0 +1,90 @@
+"""Coverage: what became of every planned window, and whether it adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cloudtrail_elasticsearch.core.errors import CoverageError
+from cloudtrail_elasticsearch.core.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A window's figures, in events; `indexed` is what the server was found to hold, not what it was sent."""
+
+    window: Window
+    looked_up: int
+    staged: int
+    duplicates: int
+    """Events that LookupEvents gave twice, staged once."""
+    indexed: int
+    quarantined: int
+
+    @property
+    def problem(self) -> str | None:
+        """Why the cell does not add up, or None where looked up = staged = indexed + quarantined."""
+        if self.looked_up != self.staged + self.duplicates:
+            return f"{self.looked_up} events were looked up but {self.staged} staged"
+        if self.staged != self.indexed + self.quarantined:
+            return (
+                f"{self.staged} events are staged but the server holds {self.indexed} of them, "
+                f"with {self.quarantined} in quarantine"
+            )
+        return None
+
+    @property
+    def sentence(self) -> str:
+        """The figures for a log line."""
+        return (
+            f"{self.looked_up} looked up, {self.staged} staged, {self.indexed} indexed, "
+            f"{self.duplicates} duplicates, {self.quarantined} quarantined"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for an XCom; `from_dict` reads them back."""
+        return asdict(self) | {"window": self.window.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Cell:
+        """Read what `to_dict` wrote."""
+        return cls(**(value | {"window": Window.from_dict(value["window"])}))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """All planned windows with their cells; a window without one was not loaded."""
+
+    cells: tuple[Cell, ...]
+    missing: tuple[Window, ...]
+
+    @classmethod
+    def of(cls, planned: Iterable[Window], cells: Iterable[Cell]) -> Coverage:
+        """Hold the cells against the plan."""
+        found = {cell.window: cell for cell in cells}
+        windows = list(planned)
+        return cls(
+            cells=tuple(found[window] for window in windows if window in found),
+            missing=tuple(window for window in windows if window not in found),
+        )
+
+    def totals(self) -> dict[str, int]:
+        """The sums over all cells, in events, with the number of planned and of missing cells."""
+        names = ("looked_up", "staged", "indexed", "duplicates", "quarantined")
+        sums = {name: sum(getattr(cell, name) for cell in self.cells) for name in names}
+        return {"cells": len(self.cells) + len(self.missing), "missing": len(self.missing), **sums}
+
+    def prove(self) -> None:
+        """Pass where every planned window adds up.
+
+        :raises CoverageError: one or more do not, each with its reason
+        """
+        reasons = [f"{window.name}: was not loaded; its own log says why" for window in self.missing]
+        reasons += [f"{cell.window.name}: {cell.problem}" for cell in self.cells if cell.problem]
+        if reasons:
+            raise CoverageError(
+                f"{len(reasons)} of {len(self.cells) + len(self.missing)} cells are not covered. Clear them, or "
+                f"run `airflow backfill create` over these days with --reprocess-behavior failed:\n"
+                + "\n".join(f"  {reason}" for reason in reasons)
+            )

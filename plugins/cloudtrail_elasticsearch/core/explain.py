@@ -1,0 +1,60 @@
+"""Where each value of an event is found, and which rules changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.normalize import DERIVED
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A scalar of an event: the field by which a search finds it, or None where no field can index it."""
+
+    field: str | None
+    value: Any
+    at: str
+    """Where it stands in the document, names and list positions joined by dots."""
+
+
+def locate(source: dict[str, Any]) -> Iterator[Found]:
+    """Yield every scalar of the event that a document was made of; null is no value to search for."""
+    for name, value in source.items():
+        if name not in DERIVED:
+            yield from _walk(value, name, name)
+    for name, value in source.get("overflow", {}).items():
+        yield from _walk(value, f"overflow.{name}", name)
+    for text in source.get("unindexed", ()):
+        entry = codec.decode(text)
+        yield Found(None, entry["value"], ".".join(map(str, entry["at"])))
+
+
+def explain(identifier: str, index: str, source: dict[str, Any]) -> dict[str, Any]:
+    """Return, for people, what became of one event."""
+    return {
+        "id": identifier,
+        "index": index,
+        "changed": [
+            {
+                "rule": change["rule"],
+                "at": ".".join(map(str, change["at"])),
+                "change": {name: value for name, value in change.items() if name not in {"rule", "at"}},
+            }
+            for change in source.get("normalization", {}).get("changes", ())
+        ],
+        "found": [{"at": found.at, "field": found.field, "value": found.value} for found in locate(source)],
+    }
+
+
+def _walk(value: Any, field: str, at: str) -> Iterator[Found]:
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _walk(child, f"{field}.{name}", f"{at}.{name}")
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _walk(child, field, f"{at}.{index}")
+    elif value is not None:
+        yield Found(field, value, at)

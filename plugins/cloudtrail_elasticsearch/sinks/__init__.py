@@ -1,0 +1,1 @@
+"""Where documents go: Elasticsearch or OpenSearch, behind the one method that the core asks for."""

@@ -1,0 +1,62 @@
+"""Elasticsearch, through the transport of elasticsearch-py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudtrail_elasticsearch.core.errors import ConfigurationError
+from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+
+
+class ElasticsearchServer:
+    """An Elasticsearch server, 8 or 9; retries nothing by itself: the loader does, item by item.
+
+    Requests go through the client's transport with plain JSON media types: the client's own would ask for
+    its major version's compatibility mode, which a server of the version before refuses.
+    """
+
+    engine: Engine = "elasticsearch"
+
+    def __init__(self, settings: SearchSettings) -> None:
+        from elastic_transport.client_utils import basic_auth_to_header
+        from elasticsearch import Elasticsearch
+
+        self.name = settings.url
+        tls: dict[str, Any] = {}
+        if settings.url.startswith("https"):
+            tls = {"verify_certs": settings.verify_certs, "ssl_show_warn": False}
+            if settings.ca_certs:
+                tls["ca_certs"] = settings.ca_certs
+        self._client = Elasticsearch(
+            settings.url, request_timeout=settings.timeout, max_retries=0, connections_per_node=10, **tls
+        )
+        self._timeout = settings.timeout
+        self._headers = {"accept": "application/json"}
+        if settings.api_key:
+            self._headers["authorization"] = f"ApiKey {settings.api_key}"
+        elif settings.username:
+            self._headers["authorization"] = basic_auth_to_header((settings.username, settings.password or ""))
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
+        from elastic_transport import ConnectionError as Unreachable
+        from elastic_transport import ConnectionTimeout, TlsError
+
+        kind = "application/x-ndjson" if path == "/_bulk" else "application/json"
+        headers = self._headers | ({"content-type": kind} if body is not None else {})
+        try:
+            meta, answer = self._client.transport.perform_request(
+                method, path, headers=headers, body=body, request_timeout=self._timeout, max_retries=0
+            )
+        except TlsError as error:
+            raise ConfigurationError(
+                f"The certificate of the search server {self.name} is not trusted ({error.message}). Give the "
+                f"connection's ca_certs the path of the authority's certificate."
+            ) from error
+        except (Unreachable, ConnectionTimeout) as error:
+            raise unreachable(self.name, error.message) from error
+        if meta.status >= 400:
+            raise refusal(self.name, f"{method} {path}", meta.status, answer)
+        return answer

@@ -1,0 +1,64 @@
+"""OpenSearch, through opensearch-py; signs for Amazon OpenSearch Service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudtrail_elasticsearch.core.errors import ConfigurationError
+from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+
+_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+_BULK_HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
+
+
+class OpenSearchServer:
+    """An OpenSearch server; retries nothing by itself: the loader does, item by item."""
+
+    engine: Engine = "opensearch"
+
+    def __init__(self, settings: SearchSettings) -> None:
+        from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
+
+        self.name = settings.url
+        auth: Any = None
+        if settings.aws_credentials is not None:
+            auth = Urllib3AWSV4SignerAuth(settings.aws_credentials, settings.aws_region, settings.aws_service)
+        elif settings.username:
+            auth = (settings.username, settings.password or "")
+        tls: dict[str, Any] = {}
+        if settings.url.startswith("https"):
+            tls = {"verify_certs": settings.verify_certs, "ssl_show_warn": False, "ca_certs": settings.ca_certs}
+        self._client = OpenSearch(
+            settings.url,
+            http_auth=auth,
+            connection_class=Urllib3HttpConnection,
+            max_retries=0,
+            timeout=settings.timeout,
+            pool_maxsize=10,
+            **tls,
+        )
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
+        from opensearchpy.exceptions import ConnectionError as Unreachable
+        from opensearchpy.exceptions import SSLError, TransportError
+
+        headers = _BULK_HEADERS if path == "/_bulk" else _HEADERS
+        text = body.decode() if body is not None else None
+        try:
+            return self._client.transport.perform_request(method, path, body=text, headers=headers)
+        except SSLError as error:
+            raise ConfigurationError(_untrusted(self.name, error.info)) from error
+        except Unreachable as error:
+            raise unreachable(self.name, error.info) from error
+        except TransportError as error:
+            raise refusal(self.name, f"{method} {path}", int(error.status_code), error.info) from error
+
+
+def _untrusted(name: str, why: object) -> str:
+    return (
+        f"The certificate of the search server {name} is not trusted ({why}). Give the connection's ca_certs "
+        f"the path of the authority's certificate."
+    )
