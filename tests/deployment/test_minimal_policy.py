@@ -52,6 +52,13 @@ ACTIONS_OF_REQUESTS: dict[str, set[str]] = {
 """Per HTTP method sent to Amazon OpenSearch Service, the action it takes. There is none for DELETE, on purpose."""
 
 
+# parliament 1.6 leaves its data files to the garbage collector, and writes regular expressions without r"".
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:invalid escape sequence"),
+]
+
+
 def allowed_actions() -> set[str]:
     actions = (statement["Action"] for statement in STATEMENTS)
     return {one for action in actions for one in ([action] if isinstance(action, str) else action)}
@@ -87,8 +94,8 @@ def test_every_aws_call_is_known() -> None:
     assert unknown == {}
 
 
-def test_nothing_is_deleted_on_the_search_server() -> None:
-    """The source sends no HTTP method to the search server for which the policy holds no action."""
+def test_every_search_request_is_known() -> None:
+    """Each HTTP method that the source sends to the search server has its action here: DELETE has none."""
     unknown = {name: places for name, places in search_requests().items() if name not in ACTIONS_OF_REQUESTS}
     assert unknown == {}
 

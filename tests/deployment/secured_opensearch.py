@@ -1,0 +1,153 @@
+"""A real OpenSearch with its security plugin, set up from docker-compose.yaml's own configuration.
+
+The plugin is published for 2.19 only, and its configuration files are the same for 3.
+"""
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from jgo.maven import MavenContext
+
+from .compose import load, required_variables
+
+VERSION = "2.19.4"
+CONFIG = PurePosixPath("/usr/share/opensearch/config")
+SECRETS = {name: f"{name.title().replace('_', '')}0123456789" for name in required_variables()}
+START_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class SecuredServer:
+    """A running server: its address, and the certificate of the authority that it is signed by."""
+
+    url: str
+    ca_certs: str
+
+
+def missing_tool() -> str | None:
+    """What this machine lacks to run the server: OpenSearch 2 needs a Java before 24, the certificates openssl."""
+    if shutil.which("openssl") is None:
+        return "openssl is not installed"
+    if shutil.which("java") is None:
+        return "Java is not installed"
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr
+    version = re.search(r'version "(\d+)', said)
+    return None if version and 11 <= int(version[1]) < 24 else "Java is not one of 11 to 23"
+
+
+def _unpack(group: str, artifact: str, version: str, folder: Path) -> None:
+    project = MavenContext().project(group, artifact)
+    with zipfile.ZipFile(project.at_version(version).artifact(packaging="zip").resolve()) as archive:
+        archive.extractall(folder)
+
+
+def _install(folder: Path) -> Path:
+    _unpack("org.opensearch.distribution.integ-test-zip", "opensearch", VERSION, folder)
+    home = folder / f"opensearch-{VERSION}"
+    plugin = home / "plugins" / "opensearch-security"
+    _unpack("org.opensearch.plugin", "opensearch-security", f"{VERSION}.0", plugin)
+    shutil.copytree(plugin / "config", home / "config" / "opensearch-security")
+    (home / "bin" / "opensearch").chmod(0o755)
+    (home / "bin" / "opensearch-env").chmod(0o755)
+    return home
+
+
+def _configure(home: Path, project: dict[str, Any]) -> None:
+    for config in project["services"]["opensearch"]["configs"]:
+        target = home / "config" / PurePosixPath(config["target"]).relative_to(CONFIG)
+        target.write_text(project["configs"][config["source"]]["content"])
+
+
+def _make_certificates(home: Path, project: dict[str, Any]) -> Path:
+    tls, ca = home / "config" / "tls", home / "ca"
+    tls.mkdir()
+    ca.mkdir()
+    script = project["services"]["opensearch-certificates"]["command"][0]
+    script = script.replace("/tls/", f"{tls}/").replace("/ca/", f"{ca}/")
+    script = script.replace("--owner 1000 --group 1000", "")
+    subprocess.run(["bash", "-euc", script], check=True, capture_output=True)
+    return ca / "ca.pem"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    user = None
+    if os.geteuid() == 0:  # which OpenSearch refuses to run as
+        user = "nobody"
+        for path in (home, *home.rglob("*")):
+            shutil.chown(path, user)
+    settings = {
+        "http.port": port,
+        "transport.port": _free_port(),
+        "network.host": "127.0.0.1",
+        "bootstrap.memory_lock": "false",
+    }
+    java = Path(shutil.which("java") or "").resolve().parents[1]
+    with (home / "output.txt").open("wb") as output:
+        return subprocess.Popen(
+            [home / "bin" / "opensearch", *(f"-E{name}={value}" for name, value in settings.items())],
+            env={
+                "PATH": os.environ["PATH"],
+                "OPENSEARCH_JAVA_HOME": str(java),
+                "OPENSEARCH_JAVA_OPTS": "-Xms512m -Xmx512m",
+                **environment,
+            },
+            user=user,
+            cwd=home,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _wait(process: subprocess.Popen[bytes], health: str, trusted: ssl.SSLContext, output: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urlopen(health, context=trusted, timeout=10):
+                return
+        except (HTTPError, URLError, OSError):
+            time.sleep(0.5)
+    raise RuntimeError(f"OpenSearch did not become healthy: {output.read_text()[-2000:]}")
+
+
+@contextmanager
+def secured_opensearch() -> Iterator[SecuredServer]:
+    """Run the server, healthy by the compose file's own health check, until the block ends."""
+    project = load(SECRETS)
+    service = project["services"]["opensearch"]
+    passwords = {name: value for name, value in service["environment"].items() if name.endswith("PASSWORD")}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        home = _install(Path(folder))
+        _configure(home, project)
+        ca_certs = _make_certificates(home, project)
+        port = _free_port()
+        process = _start(home, port, passwords)
+        try:
+            health = service["healthcheck"]["test"][-1].replace(":9200", f":{port}")
+            trusted = ssl.create_default_context(cafile=str(ca_certs))
+            _wait(process, health, trusted, home / "output.txt")
+            yield SecuredServer(f"https://localhost:{port}", str(ca_certs))
+        finally:
+            process.terminate()
+            process.wait(60)
