@@ -64,8 +64,18 @@ def load(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
             log.info("%s is loaded already, and the server has all of it: nothing to send.", window.name)
             return cell
         log.warning("%s was loaded, but %s: loading it again.", window.name, cell.problem)
+    return load_again(manifest, staging, loader)
+
+
+def load_again(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
+    """Load a staged window, loaded before or not, and ask the server what it holds of it.
+
+    :raises StagingError: a part is not what the manifest says
+    """
+    window = manifest.window
     cell = _send(manifest, staging, loader)
     if cell.problem is None:
+        fingerprint = _fingerprint(manifest, loader.target)
         staging.write_load_record(window, LoadRecord(fingerprint, cell.quarantined, datetime.now(UTC)))
     log.info("Loaded %s: %s.", window.name, cell.sentence)
     return cell

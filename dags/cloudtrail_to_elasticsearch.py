@@ -1,0 +1,53 @@
+"""Every CloudTrail event of the account, from every region, into Elasticsearch or OpenSearch."""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG, Param, task_group
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
+from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
+from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
+from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
+from cloudtrail_elasticsearch.params import PARAMS
+
+with DAG(
+    dag_id="cloudtrail_to_elasticsearch",
+    description="Every CloudTrail event of the account, from every region, into a search server.",
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    default_args={"retries": 5, "retry_delay": timedelta(minutes=1), "weight_rule": "upstream"},
+    params={name: Param(**param) for name, param in PARAMS.items()},
+    tags=["aws", "cloudtrail", "elasticsearch", "opensearch"],
+    doc_md=__doc__,
+):
+    staged = {
+        "bucket": "{{ var.value.get('cloudtrail_staging_bucket', '') }}",
+        "prefix": "{{ params.prefix }}",
+        "force": "{{ params.force }}",
+    }
+    plan = CloudTrailPlanOperator(
+        task_id="plan",
+        start="{{ params.start or '' }}",
+        end="{{ params.end or '' }}",
+        regions="{{ params.regions | join(' ') }}",
+    )
+
+    @task_group
+    def cell(window: dict[str, str]):
+        """One region and day."""
+        fetch = CloudTrailToS3Operator(task_id="fetch", window=window, **staged)
+        load = S3ToElasticsearchOperator(
+            task_id="load",
+            window=window,
+            index="{{ params.index }}",
+            mapping="{{ params.mapping }}",
+            rules_file="{{ var.value.get('cloudtrail_rules_file', '') }}",
+            fields_file="{{ var.value.get('cloudtrail_fields_file', '') }}",
+            **staged,
+        )
+        fetch >> load
+        return load.output
+
+    CloudTrailCoverageOperator(task_id="coverage", planned=plan.output, cells=cell.expand(window=plan.output))

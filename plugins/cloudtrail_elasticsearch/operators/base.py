@@ -1,0 +1,65 @@
+"""What the operators share: connections, staging, and which failures are worth another attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from cloudtrail_elasticsearch.core.errors import ConfigurationError
+from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.operators.retries import retry_policy
+from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Staging
+
+
+class WindowOperator(BaseOperator):
+    """Works on one window's staged events.
+
+    :param window: the window, as `CloudTrailPlanOperator` returns it
+    :param bucket: the S3 bucket to stage in
+    :param prefix: the key prefix in it
+    :param force: do the work again although it is done (``true`` or ``false``, so that it can be templated)
+    :param aws_conn_id: the AWS connection
+    """
+
+    def __init__(
+        self,
+        *,
+        window: dict[str, str],
+        bucket: str,
+        prefix: str = DEFAULT_PREFIX,
+        force: str | bool = False,
+        aws_conn_id: str | None = "aws_default",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", retry_policy())
+        kwargs.setdefault("map_index_template", "{{ task.window['name'] }}")
+        super().__init__(**kwargs)
+        self.window = window
+        self.bucket = bucket
+        self.prefix = prefix
+        self.force = force
+        self.aws_conn_id = aws_conn_id
+
+    @property
+    def forced(self) -> bool:
+        """Whether work that is done is to be done again."""
+        return str(self.force).strip().lower() == "true"
+
+    def planned_window(self) -> Window:
+        """Return the window that this task works on."""
+        return Window.from_dict(self.window)
+
+    def staging(self) -> Staging:
+        """Return the staging bucket.
+
+        :raises ConfigurationError: none was given
+        """
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        if not self.bucket:
+            raise ConfigurationError(
+                "There is no staging bucket: set the Airflow variable cloudtrail_staging_bucket "
+                "(or AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET) to the name of an S3 bucket."
+            )
+        return Staging(S3Hook(aws_conn_id=self.aws_conn_id).get_conn(), self.bucket, self.prefix)

@@ -1,0 +1,84 @@
+"""Load: staged parts through the rules into Elasticsearch or OpenSearch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context
+
+from cloudtrail_elasticsearch.core.errors import ConfigurationError, StagingError
+from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
+from cloudtrail_elasticsearch.operators.base import WindowOperator
+
+
+class S3ToElasticsearchOperator(WindowOperator):
+    """Loads a staged window and asks the server what it holds of it; returns the cell's figures.
+
+    A window that is loaded already, and of which the server has every document, costs no bulk request,
+    unless `force` is true.
+
+    :param index: the index, with ``%Y``, ``%m``, ``%d`` of the event's time
+    :param mapping: ``typed`` or ``flattened``
+    :param rules_file: a rules file of your own
+    :param fields_file: a list of further paths to have fields of their own
+    :param search_conn_id: the connection to the search server
+    """
+
+    template_fields: Sequence[str] = (
+        "window",
+        "bucket",
+        "prefix",
+        "force",
+        "index",
+        "mapping",
+        "rules_file",
+        "fields_file",
+    )
+    ui_color = "#d9f0e3"
+
+    def __init__(
+        self,
+        *,
+        index: str = DEFAULT_INDEX,
+        mapping: str = "typed",
+        rules_file: str | None = None,
+        fields_file: str | None = None,
+        search_conn_id: str = "elasticsearch_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.index = index
+        self.mapping = mapping
+        self.rules_file = rules_file
+        self.fields_file = fields_file
+        self.search_conn_id = search_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Load the window and return its `Cell` as plain values.
+
+        :raises StagingError: what is staged is not what the manifest says
+        :raises TransientError: the server does not recover in time
+        """
+        from cloudtrail_elasticsearch.core.load import Loader
+        from cloudtrail_elasticsearch.hooks.search import SearchHook
+        from cloudtrail_elasticsearch.pipeline import load, load_again
+
+        window, staging = self.planned_window(), self.staging()
+        manifest = staging.manifest(window)
+        if manifest is None:
+            raise StagingError(f"{window.name} is not staged in {staging.uri(window)}: run its fetch task first.")
+        shape, pattern = self._shape(), IndexPattern(self.index)
+        loader = Loader(SearchHook(self.search_conn_id).get_conn(), pattern, shape)
+        work = load if not self.forced else load_again
+        return work(manifest, staging, loader).to_dict()
+
+    def _shape(self) -> Shape:
+        for strategy in STRATEGIES:
+            if strategy == self.mapping:
+                rules = load_rules([Path(self.rules_file)] if self.rules_file else [])
+                return build(strategy, rules, read_fields(Path(self.fields_file)) if self.fields_file else ())
+        raise ConfigurationError(f"mapping is {self.mapping!r}: it is {' or '.join(STRATEGIES)}.")

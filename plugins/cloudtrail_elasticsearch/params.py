@@ -1,0 +1,85 @@
+"""The DAG's params, with the JSON schema that the Trigger form is made of."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
+from cloudtrail_elasticsearch.core.shape import STRATEGIES
+from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX
+
+DEFAULT_REGIONS: Final = (
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+)
+"""The regions that every account has; those that are opted in to can be typed in.
+
+https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+"""
+
+PARAMS: Final[dict[str, dict[str, Any]]] = {
+    "start": {
+        "default": None,
+        "type": ["null", "string"],
+        "format": "date",
+        "title": "First day",
+        "description": "The first day to load, UTC. Empty: the day of the run's data interval.",
+    },
+    "end": {
+        "default": None,
+        "type": ["null", "string"],
+        "format": "date",
+        "title": "Day after the last",
+        "description": "The first day to leave out, UTC; today at the latest. Empty: one day is loaded.",
+    },
+    "regions": {
+        "default": [],
+        "type": "array",
+        "items": {"type": "string", "pattern": "^[a-z]{2}(-[a-z]+)+-[0-9]+$"},
+        "examples": list(DEFAULT_REGIONS),
+        "title": "Regions",
+        "description": "The regions to load. Empty: every region that is enabled for the account.",
+    },
+    "prefix": {
+        "default": DEFAULT_PREFIX,
+        "type": "string",
+        "pattern": "^[A-Za-z0-9!_.*'()/=-]*$",
+        "title": "Staging prefix",
+        "description": "The key prefix in the staging bucket.",
+    },
+    "index": {
+        "default": DEFAULT_INDEX,
+        "type": "string",
+        "minLength": 1,
+        "title": "Index",
+        "description": "The index name, with %Y, %m and %d of the event's own time; a fixed name works too.",
+    },
+    "mapping": {
+        "default": "typed",
+        "type": "string",
+        "enum": list(STRATEGIES),
+        "title": "Mapping",
+        "description": "typed: declared fields of their own, the rest in overflow. flattened: few fields.",
+    },
+    "force": {
+        "default": False,
+        "type": "boolean",
+        "title": "Do it again",
+        "description": "Look up and load again what is staged and loaded already.",
+    },
+}
