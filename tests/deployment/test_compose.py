@@ -138,6 +138,14 @@ def test_connections_parse() -> None:
     assert f"opensearch-ca:{folder}:ro" in SERVICES["airflow-worker"]["volumes"]
 
 
+def test_the_dag_finds_its_bucket() -> None:
+    """The Airflow variable that the DAG reads is the one that the worker is given."""
+    (dag,) = (ROOT / "dags").glob("*.py")
+    (variable,) = re.findall(r"var\.value\.get\('(\w+_bucket)'", dag.read_text())
+    environment = SERVICES["airflow-worker"]["environment"]
+    assert environment[f"AIRFLOW_VAR_{variable.upper()}"] == VALUES["CLOUDTRAIL_STAGING_BUCKET"]
+
+
 def test_only_the_worker_holds_credentials_for_the_outside() -> None:
     """AWS keys and the search password reach no Airflow service but the worker."""
     outside = re.compile(r"AIRFLOW_CONN_|AWS_")

@@ -37,7 +37,7 @@ def test_only_the_bucket_is_left_to_name(env: Mapping[str, str]) -> None:
 def test_compose_takes_the_result(env: Mapping[str, str]) -> None:
     """With the bucket named, every variable in the compose file has a value."""
     services = load({**env, "CLOUDTRAIL_STAGING_BUCKET": "a-bucket"})["services"]
-    assert services["airflow-worker"]["environment"]["CLOUDTRAIL_STAGING_BUCKET"] == "a-bucket"
+    assert services["airflow-worker"]["environment"]["AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET"] == "a-bucket"
 
 
 def test_secrets_are_fresh(env: Mapping[str, str], tmp_path: Path) -> None:
