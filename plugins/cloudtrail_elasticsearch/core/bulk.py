@@ -127,12 +127,13 @@ def is_transient(status: int, error: Any) -> bool:
 
 def reason(error: Any) -> str:
     """Return the server's words for an error, with those of its causes."""
-    words = []
-    while isinstance(error, dict):
-        text = error.get("reason") or error.get("type")
+    words: list[str] = []
+    cause = error
+    while isinstance(cause, dict):
+        text = cause.get("reason") or cause.get("type")
         if text and text not in words:
             words.append(str(text))
-        error = error.get("caused_by")
+        cause = cause.get("caused_by")
     return ": ".join(words) or str(error)
 
 

@@ -1,0 +1,50 @@
+# Python >= 3.11 and make are all that a machine must have.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := uv==0.13.9
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stack test lint format lock fields clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## load three days of all regions through a real backfill (ONCE=1: and end)
+	@$(BIN)/python -m devstack.demo $(if $(ONCE),--once)
+
+stack: $(VENV)/installed ## the local services alone, until Ctrl-C
+	@$(BIN)/python -m devstack.stack
+
+test: $(VENV)/installed ## the whole suite
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: $(VENV)/installed ## ruff, strict types, the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed ## write the code as ruff likes it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/installed ## bring requirements.lock up to date with pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --quiet --output-file requirements.lock
+
+fields: $(VENV)/installed ## make the list of declared fields from recorded events (EVENTS="FILE …")
+	$(BIN)/python -m devstack.declared_fields $(EVENTS) > $(VENV)/fields.txt
+	mv $(VENV)/fields.txt plugins/cloudtrail_elasticsearch/rules/fields.txt
+
+clean: ## remove what make has made here
+	rm -rf $(VENV) .demo dist
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

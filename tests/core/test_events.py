@@ -1,0 +1,75 @@
+"""Events: what a line holds, when it happened, and the id by which it is never loaded twice."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.events import Event, Unreadable, document_id, event_time, parse_line
+from tests.core.strategies import records
+
+ID = "0828c0d2-3589-4390-b954-c78b4a7df44b"
+
+
+@given(record=records)
+def test_json_is_read_and_written_exactly(record: dict[str, Any]) -> None:
+    """Whole numbers past 64 bits and lone surrogates come through as they were."""
+    assert codec.decode(json.dumps(record)) == record
+    assert codec.decode(codec.encode(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"{", "not JSON"),
+        (b"[1]", "not a JSON object but list"),
+        (b'"text"', "not a JSON object but str"),
+        (b'{"lookup":{},"event":"<xml>"}', "CloudTrailEvent is not a JSON object"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_line_without_an_event_says_why(line: bytes, words: str) -> None:
+    """It is kept whole, with the reason, for the quarantine."""
+    unreadable = parse_line(line)
+    assert isinstance(unreadable, Unreadable)
+    assert words in unreadable.reason
+    assert len(unreadable.text) >= len(line)
+
+
+def test_the_id_is_the_event_id() -> None:
+    """An eventID names the document; that of LookupEvents serves where the record has none."""
+    assert document_id(Event({"eventID": ID}, {})) == ID
+    assert document_id(Event({}, {"EventId": ID})) == ID
+
+
+@pytest.mark.parametrize("event_id", [None, "-", "XXXXXXXXXXX", 7, {}])
+def test_without_an_event_id_the_content_names_the_document(event_id: Any) -> None:
+    """Equal content has equal ids whatever the order of its keys; other content has others."""
+    one = document_id(Event({"eventID": event_id, "eventName": "a", "b": 1}, {}))
+    assert one == document_id(Event({"b": 1, "eventName": "a", "eventID": event_id}, {}))
+    assert one != document_id(Event({"b": 2, "eventName": "a", "eventID": event_id}, {}))
+
+
+@pytest.mark.parametrize(
+    ("record", "lookup", "expected"),
+    [
+        ({"eventTime": "2026-11-20T01:02:03Z"}, {}, datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)),
+        ({"eventTime": "2026-13-20T01:02:03Z"}, {"EventTime": "2026-11-20T01:02:03+00:00"},
+         datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)),
+        ({"@timestamp": "2026-11-20T01:02:03.5Z"}, {}, datetime(2026, 11, 20, 1, 2, 3, 500_000, tzinfo=UTC)),
+        ({"eventTime": "Aug 16, 2018 7:12:08 AM"}, {}, None),
+        ({"eventTime": 1_542_000_000}, {}, None),
+        ({}, {}, None),
+    ],
+)  # fmt: skip
+def test_the_time_is_the_events_own(
+    record: dict[str, Any], lookup: dict[str, Any], expected: datetime | None
+) -> None:
+    """eventTime, else @timestamp, else LookupEvents' EventTime; none where there is none."""
+    assert event_time(Event(record, lookup)) == expected

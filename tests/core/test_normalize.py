@@ -1,0 +1,174 @@
+"""Normalization: every event has a document, and every document its event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.events import Event
+from cloudtrail_elasticsearch.core.explain import locate
+from cloudtrail_elasticsearch.core.normalize import Document, Normalizer, restore
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.shape import STRATEGIES, Kind, Node, Shape, build
+from tests.core.strategies import nested, records
+
+SHAPES = {strategy: build(strategy, load_rules()) for strategy in STRATEGIES}
+
+
+@pytest.fixture(params=STRATEGIES)
+def shape(request: pytest.FixtureRequest) -> Shape:
+    return SHAPES[request.param]
+
+
+def document(shape: Shape, record: dict[str, Any], lookup: dict[str, Any] | None = None) -> Document:
+    return Normalizer(shape).document(Event(record, lookup or {}))
+
+
+def stored(shape: Shape, record: dict[str, Any]) -> Any:
+    """The document as a server gives it back."""
+    return codec.decode(codec.encode(document(shape, record).source))
+
+
+@given(record=records, strategy=st.sampled_from(STRATEGIES))
+def test_any_event_is_restored_from_its_document(record: dict[str, Any], strategy: str) -> None:
+    """restore(normalize(event)) == event, whatever the event holds."""
+    assert restore(stored(SHAPES[strategy], record)) == record  # type: ignore[index]
+
+
+@given(record=records, strategy=st.sampled_from(STRATEGIES))
+def test_no_document_can_be_refused(record: dict[str, Any], strategy: str) -> None:
+    """Every value that stands at a declared path has the kind that is declared there."""
+    shape = SHAPES[strategy]  # type: ignore[index]
+    source = stored(shape, record)
+    for name, node in shape.root.children.items():
+        if name in source:
+            _assert_fits(source[name], node)
+
+
+def _assert_fits(value: Any, node: Node) -> None:
+    for element in value if isinstance(value, list) else [value]:
+        if isinstance(element, list):
+            _assert_fits(element, node)
+        elif node.kind is Kind.OBJECT and element is not None:
+            assert isinstance(element, dict)
+            for name, child in element.items():
+                _assert_fits(child, node.children[name])
+        elif node.kind is Kind.FLAT:
+            assert isinstance(element, dict | None)
+        elif element is not None:
+            assert not isinstance(element, dict)
+            assert node.kind is not Kind.BOOLEAN or isinstance(element, bool)
+            if isinstance(element, str):
+                assert len(element.encode()) < 32_766
+
+
+@given(record=records, strategy=st.sampled_from(STRATEGIES))
+def test_every_scalar_has_a_place(record: dict[str, Any], strategy: str) -> None:
+    """As many scalars stand in the document as in the event: none is dropped."""
+    source = stored(SHAPES[strategy], record)  # type: ignore[index]
+    unindexed = sum(1 for _ in source.get("unindexed", ()))
+    placed = sum(1 for found in locate(source) if found.field is not None)
+    assert placed + unindexed == _scalars(record) - _scalars_hidden(source)
+
+
+def _scalars(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_scalars, value.values()))
+    if isinstance(value, list):
+        return sum(map(_scalars, value))
+    return int(value is not None)
+
+
+def _scalars_hidden(source: dict[str, Any]) -> int:
+    """How many scalars the entries under `unindexed` stand for, beyond one for each entry."""
+    return sum(_scalars(codec.decode(text)["value"]) - 1 for text in source.get("unindexed", ()))
+
+
+def test_a_declared_path_keeps_its_name(shape: Shape) -> None:
+    """What CloudTrail itself fills is found under CloudTrail's own names."""
+    record = {"eventName": "RunInstances", "readOnly": False, "userIdentity": {"type": "Root"}}
+    source = stored(shape, record)
+    assert {name: source[name] for name in record} == record
+    assert "overflow" not in source
+
+
+def test_an_undeclared_path_goes_to_overflow() -> None:
+    """What is not declared stands under its own path in overflow."""
+    source = stored(SHAPES["typed"], {"requestParameters": {"neverSeenBefore": {"deep": [1, 2]}}})
+    assert source["overflow"] == {"requestParameters": {"neverSeenBefore": {"deep": [1, 2]}}}
+    assert "requestParameters" not in source
+
+
+def test_a_list_of_objects_is_parted_element_by_element() -> None:
+    """Both parts of a list keep its length, so that it can be put together again."""
+    record = {"resources": [{"ARN": "a", "odd": 1}, {"ARN": "b"}, "text"]}
+    source = stored(SHAPES["typed"], record)
+    assert source["resources"] == [{"ARN": "a"}, {"ARN": "b"}, None]
+    assert source["overflow"]["resources"] == [{"odd": 1}, None, "text"]
+    assert restore(source) == record
+
+
+def test_a_wrong_kind_at_a_declared_path_goes_to_overflow(shape: Shape) -> None:
+    """An object where text is declared, text where a boolean or a date is: all kept, all findable."""
+    record = {"eventName": {"a": "b"}, "readOnly": "maybe", "eventTime": "yesterday", "userIdentity": "nobody"}
+    source = stored(shape, record)
+    assert source["overflow"] == record
+
+
+@pytest.mark.parametrize("name", ["@timestamp", "source", "lookup", "overflow", "unindexed", "normalization"])
+def test_an_events_own_field_of_a_reserved_name_is_kept(shape: Shape, name: str) -> None:
+    """A name that the loader itself uses does not cost the event its value."""
+    source = stored(shape, {name: {"own": "value"}})
+    assert source["overflow"] == {name: {"own": "value"}}
+    assert restore(source) == {name: {"own": "value"}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 40_000, "\u20ac" * 12_000, "\ud800", {"\ud800": 1}, nested(200), float("inf")],
+    ids=["long", "long in UTF-8", "lone surrogate", "lone surrogate in a name", "deep", "infinite"],
+)
+def test_what_no_field_can_index_is_kept_unindexed(shape: Shape, value: Any) -> None:
+    """It is left out of the index, never out of the document, and comes back as it was."""
+    record = {"requestParameters": {"name": value, "other": [value, "plain"]}}
+    source = stored(shape, record)
+    assert len(source["unindexed"]) >= 2
+    assert restore(source) == record
+
+
+def test_the_time_becomes_the_timestamp(shape: Shape) -> None:
+    """@timestamp is the event's own time in UTC, and eventTime stays as it was."""
+    source = stored(shape, {"eventTime": "2026-11-20T01:02:03+02:00"})
+    assert source["@timestamp"] == "2026-11-19T23:02:03Z"
+    assert source["eventTime"] == "2026-11-20T01:02:03+02:00"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("AWS Internal", None),
+        ("fe80::1%eth0", None),
+    ],
+)
+def test_an_address_is_indexed_as_one(shape: Shape, address: str, expected: str | None) -> None:
+    """source.ip holds sourceIPAddress where it is an address, and is absent where it is a name."""
+    source = stored(shape, {"sourceIPAddress": address})
+    assert source["sourceIPAddress"] == address
+    assert source.get("source", {}).get("ip") == expected
+
+
+def test_what_lookup_events_adds_is_indexed_beside_the_event(shape: Shape) -> None:
+    """User name and resources stand under lookup, and are no part of the event."""
+    lookup = {"Username": "ada", "Resources": [{"ResourceName": "web", "ResourceType": "AWS::EC2::Instance"}]}
+    source = document(shape, {"eventName": "RunInstances"}, lookup).source
+    assert source["lookup"] == {
+        "username": "ada",
+        "resources": [{"name": "web", "type": "AWS::EC2::Instance"}],
+    }
+    assert restore(source) == {"eventName": "RunInstances"}
