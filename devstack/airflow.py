@@ -1,0 +1,196 @@
+"""A real Airflow of one's own: its home, its processes, its command line and its public API.
+
+SQLite and LocalExecutor, which Airflow allows: nothing but Python is needed. Used by the demo and by the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from devstack.processes import free_port, start, stop
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SERVICES = ("api-server", "scheduler", "dag-processor")
+
+
+class AirflowError(Exception):
+    """Airflow did not start, or a command or request of it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowSettings:
+    """Where Airflow lives, and with which environment (connections, variables) its processes run."""
+
+    home: Path
+    environment: Mapping[str, str]
+    dags: Path = CHECKOUT / "dags"
+    plugins: Path = CHECKOUT / "plugins"
+    parallelism: int = 6
+
+
+class Airflow:
+    """Starts Airflow on entering, ends it on leaving."""
+
+    def __init__(self, settings: AirflowSettings) -> None:
+        self._settings = settings
+        self._port = free_port()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._token: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the UI and the API are."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def password(self) -> str:
+        """The password of the user ``admin``, made by Airflow's simple auth manager for this home."""
+        file = self._settings.home / "simple_auth_manager_passwords.json.generated"
+        return str(json.loads(file.read_text())["admin"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every process."""
+        home = self._settings.home
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self._port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API_AUTH__JWT_SECRET": _secret(home / "jwt_secret"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self._settings.dags),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__FERNET_KEY": "",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__PARALLELISM": str(self._settings.parallelism),
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(self._settings.parallelism),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._settings.plugins),
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "PYTHONWARNINGS": "ignore",
+            **self._settings.environment,
+        }
+
+    def __enter__(self) -> Self:
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        self.command("db", "migrate")
+        try:
+            for service in SERVICES:
+                self.start(service)
+            self._await_health()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self, service: str) -> None:
+        """Start one of `SERVICES`."""
+        log = self._settings.home / f"{service}.log"
+        arguments = ["--workers", "1"] if service == "api-server" else []
+        command = [sys.executable, "-m", "airflow", service, *arguments]
+        self._processes[service] = start(command, self.environment, log)
+
+    def stop(self) -> None:
+        """End every process, the scheduler with its tasks first."""
+        for service in ("scheduler", "dag-processor", "api-server"):
+            if service in self._processes:
+                stop(self._processes.pop(service))
+
+    def command(self, *arguments: str) -> str:
+        """Run an ``airflow`` command and return what it prints.
+
+        :raises AirflowError: it fails; with the end of what it printed
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            words = (done.stdout + done.stderr)[-3000:]
+            raise AirflowError(f"airflow {' '.join(arguments)} failed ({done.returncode}): {words}")
+        return done.stdout
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Ask Airflow's public API, as the user ``admin``; `path` begins after ``/api/v2``.
+
+        :raises AirflowError: the answer is an error
+        """
+        if self._token is None:
+            login = {"username": "admin", "password": self.password}
+            self._token = str(self._ask("POST", f"{self.url}/auth/token", login)["access_token"])
+        return self._ask(method, f"{self.url}/api/v2{path}", body, self._token)
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the DAG's runs, the newest logical date first."""
+        answer = self.request("GET", f"/dags/{dag_id}/dagRuns?limit=100&order_by=-logical_date")
+        return list(answer["dag_runs"])
+
+    def backfill(self, dag_id: str, first: str, last: str, *arguments: str) -> None:
+        """Create a backfill of the days from `first` to `last`, both included."""
+        self.command(
+            "backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments
+        )
+
+    @staticmethod
+    def _ask(method: str, url: str, body: object = None, token: str | None = None) -> Any:
+        headers = {"content-type": "application/json"}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise AirflowError(f"{method} {url}: {error.code} {error.read()[:500]!r}") from error
+        except OSError as error:
+            raise AirflowError(f"{method} {url}: {error}") from error
+
+    def _await_health(self, seconds: float = 180) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            self._check_alive()
+            try:
+                health = self._ask("GET", f"{self.url}/api/v2/monitor/health")
+                if all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor")):
+                    return
+            except AirflowError:
+                pass
+            if time.monotonic() > deadline:
+                raise AirflowError(f"Airflow is not healthy after {seconds:.0f} s; its logs: {self._settings.home}")
+            time.sleep(0.5)
+
+    def _check_alive(self) -> None:
+        for service, process in self._processes.items():
+            if process.poll() is not None:
+                log = (self._settings.home / f"{service}.log").read_text()[-3000:]
+                raise AirflowError(f"airflow {service} ended by itself ({process.returncode}): {log}")
+
+
+def _secret(file: Path) -> str:
+    """Return the secret kept in a file, made on first use, readable by its owner alone."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(32))
+    return file.read_text()
