@@ -1,0 +1,28 @@
+"""A CloudTrail of the project's own: LookupEvents as an unmodified boto3 client sees it."""
+
+from __future__ import annotations
+
+from devstack.simulator.clock import ManualClock
+from devstack.simulator.faults import Fault, FaultKind
+from devstack.simulator.generator import Generator, event_for, operations
+from devstack.simulator.recorded import Recorded
+from devstack.simulator.regions import REGIONS
+from devstack.simulator.server import Simulator
+from devstack.simulator.settings import DEFAULT_ACCOUNT, SimulatorSettings
+from devstack.simulator.store import Lateness, Span
+
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "REGIONS",
+    "Fault",
+    "FaultKind",
+    "Generator",
+    "Lateness",
+    "ManualClock",
+    "Recorded",
+    "Simulator",
+    "SimulatorSettings",
+    "Span",
+    "event_for",
+    "operations",
+]

@@ -1,0 +1,81 @@
+"""The simulator as a process: ``python -m devstack.simulator``. Its URL is the one line on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from devstack.simulator.recorded import Recorded
+from devstack.simulator.server import serve
+from devstack.simulator.service import Service
+from devstack.simulator.settings import SimulatorSettings
+from devstack.simulator.store import Lateness
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    try:
+        service = Service.make(_settings(_parser().parse_args(arguments)))
+        asyncio.run(_serve(service))
+    except (OSError, ValueError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(service: Service) -> None:
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    await serve(service, lambda url: print(url, flush=True), stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = SimulatorSettings()
+    parser = argparse.ArgumentParser(
+        prog="python -m devstack.simulator", description="Serve CloudTrail's LookupEvents."
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=default.port, help="0 takes a free one")
+    add("--quota", type=float, default=default.quota, help="requests a second, per account and region")
+    add("--burst", type=int, default=default.burst, help="requests at once")
+    add("--latency", type=float, default=default.latency, help="seconds before an answer")
+    add("--token-lifetime", type=float, default=default.token_lifetime, help="seconds")
+    add("--seed", type=int, default=default.seed, help="of the generated events")
+    add("--volume", type=int, default=default.volume, help="generated events a weekday of the busiest region")
+    add("--recorded", type=Path, nargs="+", default=(), metavar="FILE", help="NDJSON files, plain or gzip")
+    add(
+        "--recorded-days",
+        type=date.fromisoformat,
+        nargs="+",
+        default=(),
+        metavar="DAY",
+        help="deal them out to these",
+    )
+    add("--recorded-stray-region", metavar="REGION", help="where events of regions not offered are served")
+    add("--late-fraction", type=float, default=0.0, help="of the events, from 0 to 1")
+    add("--late-seconds", type=int, nargs=2, default=(60, 900), metavar=("MIN", "MAX"), help="how late they are")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> SimulatorSettings:
+    return SimulatorSettings(
+        port=options.port,
+        quota=options.quota,
+        burst=options.burst,
+        latency=options.latency,
+        token_lifetime=options.token_lifetime,
+        seed=options.seed,
+        volume=options.volume,
+        recorded=Recorded(tuple(options.recorded), tuple(options.recorded_days), options.recorded_stray_region),
+        lateness=Lateness(options.late_fraction, *options.late_seconds),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

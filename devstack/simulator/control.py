@@ -1,0 +1,127 @@
+"""The simulator's own HTTP interface, for tests, under ``/_control``.
+
+- ``GET /faults`` lists the faults that are on, ``POST`` adds one (``{"kind": …, "region": …, "count": …,
+  "probability": …}``), ``DELETE`` clears all.
+- ``GET /statistics`` tells what was asked for, by region.
+- ``GET /events?region=…&start=…&end=…[&account=…][&state=arrived|pending]`` lists the truth as NDJSON, newest
+  first; the ends are included, as epoch seconds or ISO times.
+- ``POST /clock`` (``{"offset": seconds}``) shifts the time; ``POST /arrivals`` (``{eventID: epoch seconds}``)
+  says when events arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from devstack.simulator.faults import Fault, FaultKind
+from devstack.simulator.service import Service
+from devstack.simulator.settings import DEFAULT_ACCOUNT
+from devstack.simulator.store import Entry, Span
+
+PREFIX: Final = "/_control"
+
+_LINES_AT_ONCE: Final = 500
+
+
+class Control:
+    """Handles requests to the simulator itself."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to serve."""
+        return [
+            web.get(f"{PREFIX}/faults", self._list_faults),
+            web.post(f"{PREFIX}/faults", self._add_fault),
+            web.delete(f"{PREFIX}/faults", self._clear_faults),
+            web.get(f"{PREFIX}/statistics", self._statistics),
+            web.get(f"{PREFIX}/events", self._events),
+            web.post(f"{PREFIX}/clock", self._set_clock),
+            web.post(f"{PREFIX}/arrivals", self._set_arrivals),
+        ]
+
+    async def _list_faults(self, http: web.Request) -> web.Response:
+        del http
+        return web.json_response(self._service.faults.listed())
+
+    async def _add_fault(self, http: web.Request) -> web.Response:
+        body = await _object(http)
+        try:
+            fault = Fault(**{**body, "kind": FaultKind(body.get("kind", ""))})
+        except (TypeError, ValueError) as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        self._service.faults.add(fault)
+        return web.json_response(self._service.faults.listed())
+
+    async def _clear_faults(self, http: web.Request) -> web.Response:
+        del http
+        self._service.faults.clear()
+        return web.json_response([])
+
+    async def _statistics(self, http: web.Request) -> web.Response:
+        del http
+        return web.json_response(self._service.statistics.as_json())
+
+    async def _set_clock(self, http: web.Request) -> web.Response:
+        body = await _object(http)
+        self._service.clock.offset = float(body.get("offset", 0))
+        return web.json_response({"now": self._service.clock.now()})
+
+    async def _set_arrivals(self, http: web.Request) -> web.Response:
+        body = await _object(http)
+        self._service.arrived.schedule.update({event_id: float(time) for event_id, time in body.items()})
+        return web.json_response({"scheduled": len(body)})
+
+    async def _events(self, http: web.Request) -> web.StreamResponse:
+        entries = self._listed(http.query.get("state", "arrived"), _span(http))
+        stream = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await stream.prepare(http)
+        while lines := [_line(entry) for entry in itertools.islice(entries, _LINES_AT_ONCE)]:
+            await stream.write(b"".join(lines))
+            await asyncio.sleep(0)
+        return stream
+
+    def _listed(self, state: str, span: Span) -> Iterator[Entry]:
+        if state == "arrived":
+            return self._service.truth(span)
+        if state == "pending":
+            return self._service.pending(span)
+        raise web.HTTPBadRequest(text="state must be arrived or pending\n")
+
+
+def _span(http: web.Request) -> Span:
+    query = http.query
+    try:
+        start, end = _seconds(query["start"]), _seconds(query["end"])
+        return Span(query.get("account", DEFAULT_ACCOUNT), query["region"], start, end)
+    except (KeyError, ValueError) as error:
+        raise web.HTTPBadRequest(text="region, start and end are needed, the times in seconds or ISO\n") from error
+
+
+def _seconds(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    time = datetime.fromisoformat(text)
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def _line(entry: Entry) -> bytes:
+    return orjson.dumps({"eventID": entry.id, "eventTime": entry.time}) + b"\n"
+
+
+async def _object(http: web.Request) -> dict[str, Any]:
+    try:
+        body = orjson.loads(await http.read())
+    except orjson.JSONDecodeError as error:
+        raise web.HTTPBadRequest(text="the body must be JSON\n") from error
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="the body must be a JSON object\n")
+    return body

@@ -1,0 +1,165 @@
+"""How the services that do not render plainly do it: those that speak XML, EC2 and S3.
+
+Seen in recorded events: EC2's first operations as ``instancesSet: {items: [{instanceId: …}]}``, its later ones
+as the XML of the request turned to JSON (``CreateFlowLogsRequest: {ResourceId: {tag: 1, content: …}}``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from botocore.model import ListShape, Shape, StructureShape
+
+from devstack.simulator.draw import uniform
+from devstack.simulator.shapes import ABSENT, Node, Renderer, lower_first
+from devstack.simulator.values import Leaf, Scene, iso_time, words
+
+_EMPTY_ELEMENTS: Final = 0.5
+_EC2_PLAIN_LISTS: Final = frozenset({"ipPermissions", "ipRanges", "ipv6Ranges", "groups", "prefixListIds"})
+_EC2_PLURALS: Final = {"InstanceId": "instancesSet", "Owner": "ownersSet", "AllocationId": "allocationIdsSet"}
+
+
+def _location(name: str, shape: Shape) -> str:
+    return str(shape.serialization.get("name", name))
+
+
+class Query(Renderer):
+    """The services of AWS's query protocol: an empty element is `""`, and some numbers and flags are text."""
+
+    def empty(self, scene: Scene) -> Any:
+        """Return `""` as an empty XML element is read, or nothing."""
+        return "" if scene.draw.chance(_EMPTY_ELEMENTS) else ABSENT
+
+    def scalar(self, name: str, shape: Shape) -> Leaf:
+        """Return what makes the values, as text for one in twenty numbers and flags."""
+        make = super().scalar(name, shape)
+        if shape.type_name != "string" and uniform("text", self.service, name) < 0.05:
+            return lambda scene: str(make(scene)).lower()
+        return make
+
+
+class Ec2Request(Renderer):
+    """Requests of EC2's first operations."""
+
+    def key(self, name: str, shape: Shape) -> str:
+        """Return the key, which ends in `Set` for a list."""
+        location = _location(name, shape)
+        lowered = lower_first(location)
+        if not isinstance(shape, ListShape) or lowered in _EC2_PLAIN_LISTS:
+            return lowered
+        return _EC2_PLURALS.get(location, f"{lowered.removesuffix('Id')}Set")
+
+    def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
+        """Return the list under `items`, each scalar as an object."""
+        key = lower_first(_location(name, shape))
+        return {"items": [value if isinstance(value, dict) else {key: value} for value in values]}
+
+    def empty(self, scene: Scene) -> Any:
+        """Return the empty object that an unused set is recorded as."""
+        del scene
+        return {}
+
+
+class Ec2Response(Renderer):
+    """Responses of EC2's first operations."""
+
+    def key(self, name: str, shape: Shape) -> str:
+        """Return the element's name; `return` is a word of its own in the language CloudTrail is written in."""
+        location = lower_first(_location(name, shape))
+        return "_return" if location == "return" else location
+
+    def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
+        """Return the list under `items`."""
+        del name, shape
+        return {"items": values}
+
+    def empty(self, scene: Scene) -> Any:
+        """Return an empty object."""
+        del scene
+        return {}
+
+    def time(self, name: str) -> Leaf:
+        """Return times in milliseconds since 1970."""
+        del name
+        return lambda scene: scene.time * 1000
+
+
+class Xml(Renderer):
+    """XML turned to JSON: one element is an object, several are a list, none is `""`."""
+
+    def key(self, name: str, shape: Shape) -> str:
+        """Return the element's name as the service spells it."""
+        return _location(name, shape)
+
+    def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
+        """Return the elements, under the name of one unless the list has no element of its own."""
+        del name
+        several = values[0] if len(values) == 1 else values
+        if shape.serialization.get("flattened"):
+            return several
+        return {shape.member.serialization.get("name", "item"): several}
+
+    def empty(self, scene: Scene) -> Any:
+        """Return an empty XML element."""
+        del scene
+        return ""
+
+    def time(self, name: str) -> Leaf:
+        """Return ISO times with milliseconds."""
+        del name
+        return lambda scene: iso_time(scene.time).replace("Z", ".000Z")
+
+
+class Ec2TaggedRequest(Xml):
+    """Requests of EC2's later operations: the elements of a list are numbered by `tag`."""
+
+    def key(self, name: str, shape: Shape) -> str:
+        """Return the member's name with a capital first letter."""
+        location = _location(name, shape)
+        return location[:1].upper() + location[1:]
+
+    def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
+        """Return numbered elements; a scalar stands under `content`."""
+        del name, shape
+        tagged = [
+            {**value, "tag": tag} if isinstance(value, dict) else {"tag": tag, "content": value}
+            for tag, value in enumerate(values, start=1)
+        ]
+        return tagged[0] if len(tagged) == 1 else tagged
+
+    def empty(self, scene: Scene) -> Any:
+        """Leave out what was not asked for."""
+        del scene
+        return ABSENT
+
+
+class S3Request(Xml):
+    """Requests of S3: what was in the path, the query string or a header is text beside the XML body."""
+
+    def key(self, name: str, shape: Shape) -> str:
+        """Return `bucketName` and `key` for the path, else the name on the wire."""
+        if shape.serialization.get("location") == "uri":
+            return {"Bucket": "bucketName"}.get(name, lower_first(name))
+        return super().key(name, shape)
+
+    def node(self, name: str, shape: Shape) -> Node:
+        """Return what renders a member."""
+        node = super().node(name, shape)
+        if shape.serialization.get("location") not in {"querystring", "header"}:
+            return node
+        return lambda scene, depth: ABSENT if (value := node(scene, depth)) is ABSENT else _wire_text(value)
+
+    def members(self, shape: StructureShape) -> list[tuple[str, Node, bool]]:
+        """Return the members, without the headers that carry digests and metadata."""
+        members = super().members(shape)
+        return [member for member in members if not member[0].startswith(("Content-MD5", "x-amz-meta"))]
+
+    def scalar(self, name: str, shape: Shape) -> Leaf:
+        """Return what makes the values."""
+        return words if name == "Bucket" else super().scalar(name, shape)
+
+
+def _wire_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value

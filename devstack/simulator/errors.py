@@ -1,0 +1,96 @@
+"""The errors of the wire protocol, each with the code, HTTP status and message that a client gets.
+
+https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html#API_LookupEvents_Errors
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """An answer that is an error."""
+
+    code: str
+    message: str
+    status: int = 400
+
+
+def throttled() -> ApiError:
+    """Return the answer above the quota."""
+    return ApiError("ThrottlingException", "Rate exceeded")
+
+
+def unknown_operation(target: str) -> ApiError:
+    """Return the answer to an operation that there is not."""
+    return ApiError("UnknownOperationException", f"No such operation: {target!r}")
+
+
+def unreadable_body() -> ApiError:
+    """Return the answer to a body that is no JSON object."""
+    return ApiError("SerializationException", "The request body is not a JSON object")
+
+
+def unsigned() -> ApiError:
+    """Return the answer to a request without a signature."""
+    return ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+def incomplete_signature() -> ApiError:
+    """Return the answer to an Authorization header that is not of Signature Version 4."""
+    return ApiError("IncompleteSignatureException", "Authorization header requires a Credential of five parts")
+
+
+def unrecognized_client() -> ApiError:
+    """Return the answer to credentials that are not valid (in this region)."""
+    return ApiError("UnrecognizedClientException", "The security token included in the request is invalid.")
+
+
+def expired_credentials() -> ApiError:
+    """Return the answer to temporary credentials past their time."""
+    return ApiError("ExpiredTokenException", "The security token included in the request is expired")
+
+
+def access_denied(account: str) -> ApiError:
+    """Return the answer to a caller without the permission."""
+    return ApiError(
+        "AccessDeniedException",
+        f"User: arn:aws:iam::{account}:user/loader is not authorized to perform: cloudtrail:LookupEvents"
+        " because no identity-based policy allows the cloudtrail:LookupEvents action",
+    )
+
+
+def internal_failure() -> ApiError:
+    """Return the answer of a service that failed."""
+    return ApiError("InternalFailure", "The request processing has failed", 500)
+
+
+def unavailable() -> ApiError:
+    """Return the answer of a service that is down."""
+    return ApiError("ServiceUnavailable", "The request has failed due to a temporary failure of the server", 503)
+
+
+def invalid_token(reason: str) -> ApiError:
+    """Return the answer to a NextToken that does not fit."""
+    return ApiError("InvalidNextTokenException", f"Invalid NextToken: {reason}")
+
+
+def invalid_time_range(reason: str) -> ApiError:
+    """Return the answer to a time range that cannot be."""
+    return ApiError("InvalidTimeRangeException", reason)
+
+
+def invalid_attributes(reason: str) -> ApiError:
+    """Return the answer to lookup attributes that cannot be."""
+    return ApiError("InvalidLookupAttributesException", reason)
+
+
+def invalid_category(category: object) -> ApiError:
+    """Return the answer to an event category other than `insight`."""
+    return ApiError("InvalidEventCategoryException", f"Invalid event category: {category!r}")
+
+
+def invalid_max_results(value: object) -> ApiError:
+    """Return the answer to a page size out of range."""
+    return ApiError("InvalidMaxResultsException", f"MaxResults must be from 1 to 50, not {value!r}")

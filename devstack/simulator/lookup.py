@@ -1,0 +1,98 @@
+"""LookupEvents itself, apart from HTTP: a request in, a page out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from devstack.simulator import answer, errors
+from devstack.simulator.request import LookupRequest
+from devstack.simulator.store import NEWEST, Entry, EventStore, Position, Span
+from devstack.simulator.tokens import InvalidTokenError, Tokens
+
+LOOKBACK: Final = 90 * 86_400
+"""How far back LookupEvents looks, in seconds."""
+
+_RECORDS_SCANNED: Final = 2_000
+_IDS_SCANNED: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer: its events, and the token of the next page if there may be one."""
+
+    events: tuple[dict[str, Any], ...]
+    token: str | None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Return the answer's JSON."""
+        more = {"NextToken": self.token} if self.token else {}
+        return {"Events": self.events, **more}
+
+
+class Lookup:
+    """Answers requests from a store of events that have arrived. `now` tells epoch seconds."""
+
+    def __init__(self, store: EventStore, tokens: Tokens, now: Callable[[], float]) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._now = now
+
+    def page(self, request: LookupRequest) -> Page:
+        """Return a page of events, newest first.
+
+        A page of a request with a lookup attribute ends early after a number of events that do not match, so
+        that no answer takes long: it can be empty and still have a token, as AWS's can.
+
+        :raises ApiError: the token is not valid for this request
+        """
+        before = self._position(request)
+        if request.insight:
+            return Page((), None)
+        entries = self._store.newest_first(self.span(request), before)
+        matching, scanned = _filter(request.attribute)
+        found: list[dict[str, Any]] = []
+        for entry in itertools.islice(entries, scanned):
+            if len(found) == request.most:
+                return Page(tuple(found), self._token(request, before))
+            event = matching(entry)
+            if event is not None:
+                found.append(event)
+            before = entry.position
+        more = next(entries, None) is not None
+        return Page(tuple(found), self._token(request, before) if more else None)
+
+    def span(self, request: LookupRequest) -> Span:
+        """Return what a request asks for, cut to the last 90 days."""
+        now = int(self._now())
+        start = max(request.start or 0, now - LOOKBACK)
+        return Span(request.account, request.region, start, now if request.end is None else request.end)
+
+    def _position(self, request: LookupRequest) -> Position:
+        if request.token is None:
+            return NEWEST
+        try:
+            return self._tokens.read(request.token, request.identity, self._now())
+        except InvalidTokenError as error:
+            raise errors.invalid_token(str(error)) from error
+
+    def _token(self, request: LookupRequest, before: Position) -> str:
+        return self._tokens.make(before, request.identity, self._now())
+
+
+def _filter(attribute: tuple[str, str] | None) -> tuple[Callable[[Entry], dict[str, Any] | None], int]:
+    """Return what makes the event of an entry that matches, and how many entries an answer may look through."""
+    if attribute is None:
+        return answer.event, _RECORDS_SCANNED
+    key, value = attribute
+    if key == "EventId":
+        return lambda entry: answer.event(entry) if entry.id == value else None, _IDS_SCANNED
+
+    def matching(entry: Entry) -> dict[str, Any] | None:
+        event = answer.event(entry)
+        return event if answer.matches(event, key, value) else None
+
+    return matching, _RECORDS_SCANNED

@@ -1,0 +1,132 @@
+"""What a place that keeps events offers, and how several are put together."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from devstack.simulator.draw import uniform
+
+Position = tuple[int, str]
+"""Where an event stands among all: its time in epoch seconds, then its eventID."""
+
+NEWEST: Final[Position] = (1 << 62, "")
+"""The position that every event comes before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A region of an account from `start` to `end`, both included, in epoch seconds."""
+
+    account: str
+    region: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A CloudTrail record, read and as the JSON text that is delivered."""
+
+    fields: Mapping[str, Any]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event's place and the way to its record, which is made or read only when asked for."""
+
+    time: int
+    id: str
+    read: Callable[[], Record]
+
+    @property
+    def position(self) -> Position:
+        """Return where the event stands among all."""
+        return (self.time, self.id)
+
+
+class EventStore(Protocol):
+    """Events of accounts and regions, told apart by eventID."""
+
+    def regions(self) -> frozenset[str]:
+        """Return the regions that this store may have events of."""
+
+    def count(self, span: Span) -> int:
+        """Return how many events happened in a span."""
+
+    def newest_first(self, span: Span, before: Position = NEWEST) -> Iterator[Entry]:
+        """Yield the events of a span that stand before a position, from the latest to the earliest.
+
+        Events of one second are in descending order of eventID, so that a position always means the same.
+        """
+
+
+class Together:
+    """Several stores as one; no eventID may be in two of them."""
+
+    def __init__(self, *stores: EventStore) -> None:
+        self._stores = stores
+
+    def regions(self) -> frozenset[str]:
+        """Return the regions of all stores."""
+        return frozenset().union(*(store.regions() for store in self._stores))
+
+    def count(self, span: Span) -> int:
+        """Return how many events all stores have in a span."""
+        return sum(store.count(span) for store in self._stores)
+
+    def newest_first(self, span: Span, before: Position = NEWEST) -> Iterator[Entry]:
+        """Yield the events of all stores in one order."""
+        streams = [store.newest_first(span, before) for store in self._stores]
+        return heapq.merge(*streams, key=lambda entry: entry.position, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How long after it happened an event can be looked up.
+
+    `fraction` of the events, chosen by eventID, come `shortest` to `longest` seconds late, all others at once.
+    """
+
+    fraction: float = 0.0
+    shortest: int = 60
+    longest: int = 900
+
+    def of(self, event_id: str) -> int:
+        """Return an event's delay in seconds."""
+        if not self.fraction or uniform("late", event_id) >= self.fraction:
+            return 0
+        return self.shortest + int(uniform("delay", event_id) * (self.longest - self.shortest + 1))
+
+
+class Arrived:
+    """The events of a store that have arrived by now; one that is to happen later has not."""
+
+    def __init__(self, store: EventStore, lateness: Lateness, now: Callable[[], float]) -> None:
+        self._store = store
+        self._lateness = lateness
+        self._now = now
+        self.schedule: dict[str, float] = {}
+        """The time of arrival, in epoch seconds, of events that `lateness` does not decide on."""
+
+    def regions(self) -> frozenset[str]:
+        """Return the regions of the store."""
+        return self._store.regions()
+
+    def count(self, span: Span) -> int:
+        """Return how many events of a span have arrived."""
+        return sum(1 for _ in self.newest_first(span))
+
+    def newest_first(self, span: Span, before: Position = NEWEST) -> Iterator[Entry]:
+        """Yield the events of a span that have arrived."""
+        now = self._now()
+        past = replace(span, end=min(span.end, int(now)))
+        return (entry for entry in self._store.newest_first(past, before) if self.arrival(entry) <= now)
+
+    def arrival(self, entry: Entry) -> float:
+        """Return when an event can be looked up first, in epoch seconds."""
+        scheduled = self.schedule.get(entry.id)
+        return entry.time + self._lateness.of(entry.id) if scheduled is None else scheduled

@@ -1,0 +1,57 @@
+"""NextToken: where the next page starts, sealed together with the request it belongs to."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from devstack.simulator.store import Position
+
+_SEAL: Final = 16
+
+
+class InvalidTokenError(Exception):
+    """A token that was not made here, belongs to another request, or has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Makes and reads tokens. `lifetime` is in seconds; the same `key` reads them after a restart, too.
+
+    AWS says that a token must come with the parameters of the call that returned it, and that it can expire; it
+    documents no lifetime for LookupEvents. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+    """
+
+    key: bytes
+    lifetime: float = 3600.0
+
+    def make(self, position: Position, request: bytes, now: float) -> str:
+        """Return the token of the page that starts before a position. `request` stands for all parameters."""
+        body = orjson.dumps([*position, now])
+        return base64.b64encode(self._seal(body, request) + body).decode()
+
+    def read(self, token: str, request: bytes, now: float) -> Position:
+        """Return the position a token was made of.
+
+        :raises InvalidTokenError: the token is not of this request, or has expired
+        """
+        try:
+            sealed = base64.b64decode(token, validate=True)
+        except binascii.Error:
+            raise InvalidTokenError("no token of this service") from None
+        seal, body = sealed[:_SEAL], sealed[_SEAL:]
+        if not hmac.compare_digest(seal, self._seal(body, request)):
+            raise InvalidTokenError("not made for these parameters")
+        time, event_id, made = orjson.loads(body)
+        if now - made > self.lifetime:
+            raise InvalidTokenError("expired")
+        return (time, event_id)
+
+    def _seal(self, body: bytes, request: bytes) -> bytes:
+        return hashlib.blake2b(request + b"\x00" + body, key=self.key, digest_size=_SEAL).digest()
