@@ -1,0 +1,92 @@
+"""Services that several processes of one test run share: each is started once, when it is first asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import xmlrpc.client
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from socketserver import ThreadingMixIn
+from xmlrpc.server import SimpleXMLRPCServer
+
+from devstack.aws import AwsServices
+from devstack.search_server import DISTRIBUTIONS, Distribution, SearchServer
+
+Start = Callable[[], AbstractContextManager[str]]
+
+
+class SharedServices:
+    """Starts services by name and tells where they are; what did not start once is not tried again."""
+
+    def __init__(self, starts: Mapping[str, Start]) -> None:
+        self._starts = starts
+        self._urls: dict[str, Future[str]] = {}
+        self._lock = threading.Lock()
+        self._running = contextlib.ExitStack()
+
+    def url(self, name: str) -> str:
+        """Return a service's URL, as soon as it answers.
+
+        :raises Exception: what kept it from starting
+        """
+        with self._lock:
+            is_first = name not in self._urls
+            answer = self._urls.setdefault(name, Future())
+        if is_first:
+            try:
+                answer.set_result(self._running.enter_context(self._starts[name]()))
+            except Exception as error:  # noqa: BLE001 - handed on to everyone who asks
+                answer.set_exception(error)
+        return answer.result()
+
+    def close(self) -> None:
+        """End what was started."""
+        self._running.close()
+
+
+def services(heap: str = "768m") -> dict[str, Start]:
+    """Return how to start everything that tests may need: ``aws``, and each search server by its name."""
+    starts: dict[str, Start] = {"aws": _aws}
+    for name, distribution in DISTRIBUTIONS.items():
+        starts[name] = _search_server(distribution, heap)
+    return starts
+
+
+@contextlib.contextmanager
+def served(shared: SharedServices) -> Iterator[str]:
+    """Let other processes ask at the address that is yielded; they do so with `ask`."""
+    with _Server(("127.0.0.1", 0), logRequests=False) as server:
+        server.register_function(shared.url, "url")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def ask(address: str, name: str) -> str:
+    """Return the URL of a service that another process shares.
+
+    :raises xmlrpc.client.Fault: it did not start; the message says why
+    """
+    with xmlrpc.client.ServerProxy(address) as proxy:
+        return str(proxy.url(name))
+
+
+class _Server(ThreadingMixIn, SimpleXMLRPCServer):
+    daemon_threads = True
+
+
+@contextlib.contextmanager
+def _aws() -> Iterator[str]:
+    with AwsServices() as aws:
+        yield aws.endpoint_url
+
+
+def _search_server(distribution: Distribution, heap: str) -> Start:
+    @contextlib.contextmanager
+    def start() -> Iterator[str]:
+        with SearchServer(distribution, heap=heap) as server:
+            yield server.url
+
+    return start

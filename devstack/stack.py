@@ -1,0 +1,198 @@
+"""The local stack: CloudTrail, S3, STS, EC2 and a search server on 127.0.0.1: ``python -m devstack.stack``.
+
+It prints a line ``NAME=URL`` for each and runs until Ctrl-C. Options that it does not know are the simulator's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NoReturn, Self
+from urllib.parse import unquote, urlsplit
+
+from cloudtrail_elasticsearch.core.errors import LoaderError
+from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.aws import AwsServices
+from devstack.processes import ROOT, Child, ServiceError, module
+from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, Distribution, DownloadError, SearchServer
+
+SEARCH_URL: Final = "CLOUDTRAIL_SEARCH_URL"
+REGION: Final = "us-east-1"
+CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """Where the stack keeps its state, and what it is made of.
+
+    :param search_url: a search server that runs already, instead of `search`; from CLOUDTRAIL_SEARCH_URL if set
+    :param simulator: options for ``python -m devstack.simulator``
+    """
+
+    state: Path = ROOT / ".demo" / "stack"
+    search: Distribution = OPENSEARCH_3
+    search_url: str | None = field(default_factory=lambda: os.environ.get(SEARCH_URL) or None)
+    heap: str = "1g"
+    simulator: Sequence[str] = ()
+
+
+class Stack:
+    """Starts the services on entering and ends them on leaving; indices and buckets stay in the state folder."""
+
+    def __init__(self, settings: StackSettings | None = None) -> None:
+        self._settings = settings or StackSettings()
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        state = self._settings.state.resolve()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_claimed(state))
+            self.cloudtrail_url = self._start_simulator(stack, state)
+            aws = stack.enter_context(AwsServices(state / "aws"))
+            self._children.append(aws.process)
+            self.aws_url = aws.endpoint_url
+            self.search_url, self.engine = self._start_search(stack, state)
+            self._leave = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave.close()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where everything is, by the name of the environment variable for it."""
+        return {
+            **{f"AWS_ENDPOINT_URL_{service}": self.aws_url for service in ("S3", "STS", "EC2")},
+            "AWS_ENDPOINT_URL_CLOUDTRAIL": self.cloudtrail_url,
+            SEARCH_URL: self.search_url,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return what boto3 and Airflow need in their environment to use the stack, and nothing but the stack."""
+        aws = {
+            "conn_type": "aws",
+            "login": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "password": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            "extra": {"region_name": REGION},
+        }
+        return {
+            **self.urls,
+            **CREDENTIALS,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
+            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(_search_connection(self.search_url, self.engine)),
+        }
+
+    def create_bucket(self, name: str) -> None:
+        """Make a bucket, if it is not there from an earlier run."""
+        import boto3
+
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=self.aws_url,
+            region_name=REGION,
+            **{name.lower(): value for name, value in CREDENTIALS.items()},
+        )
+        s3.create_bucket(Bucket=name)
+
+    def lookup_calls(self) -> int:
+        """Return how many LookupEvents requests the simulator got since it was started."""
+        with urllib.request.urlopen(f"{self.cloudtrail_url}/_control/statistics", timeout=30) as answer:
+            return sum(int(region["calls"]) for region in json.load(answer).values())
+
+    def check(self) -> None:
+        """Make sure that everything still runs.
+
+        :raises ServiceError: a service ended by itself; the message quotes its log
+        """
+        for child in self._children:
+            child.check()
+
+    def _start_simulator(self, stack: contextlib.ExitStack, state: Path) -> str:
+        command = module("devstack.simulator", *self._settings.simulator)
+        simulator = Child("The CloudTrail simulator", command, state / "simulator.log")
+        stack.callback(simulator.stop)
+        self._children.append(simulator)
+        return simulator.announced_url()
+
+    def _start_search(self, stack: contextlib.ExitStack, state: Path) -> tuple[str, Engine]:
+        if self._settings.search_url:
+            url = self._settings.search_url.rstrip("/")
+            return url, connect(SearchSettings.from_url(url)).engine
+        search = self._settings.search
+        server = SearchServer(search, state / search.name, self._settings.heap)
+        stack.enter_context(server)
+        self._children.append(server.process)
+        return server.url, search.engine
+
+
+def main() -> int:
+    """Run the stack until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="python -m devstack.stack", description=__doc__)
+    parser.add_argument(
+        "--state", type=Path, default=StackSettings().state, help="where indices and buckets are kept"
+    )
+    parser.add_argument("--search", choices=DISTRIBUTIONS, default=OPENSEARCH_3.name, help="the search server")
+    parser.add_argument("--heap", default=StackSettings().heap, help="its Java heap")
+    known, others = parser.parse_known_args()
+    settings = StackSettings(known.state, DISTRIBUTIONS[known.search], heap=known.heap, simulator=others)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(settings)
+    except KeyboardInterrupt:
+        return 0
+    except (ServiceError, DownloadError, LoaderError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(settings: StackSettings) -> NoReturn:
+    with Stack(settings) as stack:
+        for name, url in stack.urls.items():
+            print(f"{name}={url}", flush=True)
+        while True:
+            stack.check()
+            time.sleep(1)
+
+
+@contextlib.contextmanager
+def _claimed(state: Path) -> Iterator[None]:
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError(
+                f"A stack runs already with its state in {state}: end it, or name another."
+            ) from None
+        yield
+
+
+def _search_connection(url: str, engine: Engine) -> dict[str, object]:
+    parts = urlsplit(url)
+    return {
+        "conn_type": "cloudtrail_search",
+        "schema": parts.scheme,
+        "host": parts.hostname,
+        "port": parts.port,
+        "login": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "extra": {"engine": engine},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
