@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from devstack.processes import Child, folder_or_temporary, module
-from devstack.simulator.regions import REGIONS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -83,6 +82,8 @@ def _application(journal: Path | None) -> WSGIApplication:
 def _open_default_regions() -> None:
     """Make DescribeRegions tell what AWS tells a new account; moto's list has those of all partitions."""
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+
+    from devstack.simulator.regions import REGIONS
 
     known = RegionsAndZonesBackend.regions
     RegionsAndZonesBackend.regions = [region for region in known if region.name in REGIONS]

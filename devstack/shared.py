@@ -58,7 +58,7 @@ def services(heap: str = "768m") -> dict[str, Start]:
 def served(shared: SharedServices) -> Iterator[str]:
     """Let other processes ask at the address that is yielded; they do so with `ask`."""
     with _Server(("127.0.0.1", 0), logRequests=False) as server:
-        server.register_function(shared.url, "url")
+        server.register_function(lambda name: shared.url(str(name)), "url")
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

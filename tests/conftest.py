@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ _leave = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep tests away from any real account, and offer the services to the workers."""
+    """Keep tests away from any real account and Airflow home, and offer the services to the workers."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
         del os.environ[name]
     os.environ |= {
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AIRFLOW_HOME": _leave.enter_context(tempfile.TemporaryDirectory(prefix="airflow-")),
     }
     if not hasattr(config, "workerinput"):
         _offer_services()

@@ -13,9 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import requests
-from jgo.maven import MavenContext
-
 from devstack.search_server.distributions import Distribution
 
 TIMEOUT_SECONDS: Final = 60
@@ -25,11 +22,12 @@ class DownloadError(RuntimeError):
     """An archive could not be had, or is not the one that it should be."""
 
 
-def fetch(distribution: Distribution) -> Path:
+def fetch(distribution: Distribution, repositories: dict[str, str] | None = None) -> Path:
     """Return the folder of an unpacked server, brought and checked if it is not in the user's cache.
 
     Any number of processes may ask at once: one brings it, and it appears in the cache complete.
 
+    :param repositories: URLs of Maven repositories by name; None for Maven Central
     :raises DownloadError: it cannot be brought, or its checksum is not the expected one
     """
     home = cache_folder() / distribution.folder
@@ -37,7 +35,7 @@ def fetch(distribution: Distribution) -> Path:
         home.parent.mkdir(parents=True, exist_ok=True)
         with _locked(home.with_name(f"{home.name}.lock")):
             if not home.is_dir():
-                _install(distribution, home)
+                _install(distribution, home, repositories)
     return home
 
 
@@ -46,9 +44,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloudtrail-elasticsearch"
 
 
-def _install(distribution: Distribution, home: Path) -> None:
+def _install(distribution: Distribution, home: Path, repositories: dict[str, str] | None) -> None:
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as temporary:
-        archive = _download(distribution, Path(temporary, "maven"))
+        archive = _download(distribution, Path(temporary, "maven"), repositories)
         _verify(distribution, archive)
         with zipfile.ZipFile(archive) as content:
             content.extractall(temporary)
@@ -57,13 +55,15 @@ def _install(distribution: Distribution, home: Path) -> None:
         unpacked.rename(home)
 
 
-def _download(distribution: Distribution, repository: Path) -> Path:
+def _download(distribution: Distribution, folder: Path, repositories: dict[str, str] | None) -> Path:
+    from jgo.maven import MavenContext
+
     print(f"Downloading {distribution.folder} from Maven Central …", file=sys.stderr)
-    context = MavenContext(repo_cache=repository, timeout=TIMEOUT_SECONDS)
+    context = MavenContext(repo_cache=folder, remote_repos=repositories, timeout=TIMEOUT_SECONDS)
     release = context.project(distribution.group, distribution.engine).at_version(distribution.version)
     try:
         return release.artifact(packaging="zip").resolve()
-    except (requests.RequestException, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise DownloadError(
             f"{distribution.folder} could not be downloaded from Maven Central: {error}"
         ) from error
