@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -45,6 +46,8 @@ def cache_folder() -> Path:
 
 
 def _install(distribution: Distribution, home: Path, repositories: dict[str, str] | None) -> None:
+    for left in home.parent.glob(f".{home.name}-*"):  # by one that was killed: we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as temporary:
         archive = _download(distribution, Path(temporary, "maven"), repositories)
         _verify(distribution, archive)
