@@ -15,7 +15,7 @@ from devstack.simulator.tokens import InvalidTokenError, Tokens
 LOOKBACK: Final = 90 * 86_400
 """How far back LookupEvents looks, in seconds."""
 
-_RECORDS_SCANNED: Final = 2_000
+_RECORDS_SCANNED: Final = 1_000
 _IDS_SCANNED: Final = 100_000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 
 from aiohttp import web
@@ -13,7 +14,8 @@ from devstack.simulator.clock import Clock
 from devstack.simulator.control import Control
 from devstack.simulator.protocol import Protocol
 from devstack.simulator.service import Service
-from devstack.simulator.settings import SimulatorSettings
+from devstack.simulator.settings import DEFAULT_ACCOUNT, SimulatorSettings
+from devstack.simulator.store import Span
 
 _HOST = "127.0.0.1"
 
@@ -74,6 +76,11 @@ class Simulator:
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+
+    def truth(self, region: str, start: datetime, end: datetime, account: str = DEFAULT_ACCOUNT) -> list[str]:
+        """Return the eventIDs that can be looked up by now, newest first; both ends included, whole seconds."""
+        span = Span(account, region, int(start.timestamp()), int(end.timestamp()))
+        return [entry.id for entry in self.service.truth(span)]
 
     def _run(self) -> None:
         try:

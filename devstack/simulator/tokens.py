@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ class Tokens:
         """
         try:
             sealed = base64.b64decode(token, validate=True)
-        except binascii.Error:
+        except ValueError:
             raise InvalidTokenError("no token of this service") from None
         seal, body = sealed[:_SEAL], sealed[_SEAL:]
         if not hmac.compare_digest(seal, self._seal(body, request)):

@@ -1,0 +1,79 @@
+"""Events that can be looked up only some time after they happened."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from datetime import timedelta
+
+from devstack.simulator import DEFAULT_ACCOUNT, Lateness, ManualClock, Simulator, Span
+from tests.simulator.lookups import FIRST, LAST, NOON, REGION, client, ids, look_up, quick
+
+
+def test_a_late_event_comes_when_it_arrives(clock: ManualClock) -> None:
+    """Before their arrival events are hidden, after it everything is there."""
+    today = {"StartTime": NOON - timedelta(hours=3), "EndTime": NOON}
+    with Simulator(quick(lateness=Lateness(0.3, 600, 7200)), clock) as simulator:
+        early = ids(look_up(client(simulator), **today))
+        clock.move(7200)
+        late = ids(look_up(client(simulator), **today))
+    with Simulator(quick(), clock) as prompt:
+        assert late == ids(look_up(client(prompt), **today))
+    assert set(early) < set(late)
+
+
+def test_the_delay_is_within_its_bounds() -> None:
+    """About the fraction asked for is late, none by less than the shortest or more than the longest."""
+    lateness = Lateness(0.25, 100, 200)
+    delays = [lateness.of(f"event {number}") for number in range(4000)]
+    late = [delay for delay in delays if delay]
+    assert 800 < len(late) < 1200
+    assert (min(late), max(late)) == (100, 200)
+
+
+def test_an_arrival_shifts_only_what_is_not_paged_yet(clock: ManualClock) -> None:
+    """Of two events that arrive between two pages, the one in the pages to come is seen, the other missed."""
+    with Simulator(quick(), clock) as quiet:
+        everything = quiet.truth(REGION, FIRST, LAST)
+    newer, older = everything[5], everything[-5]
+    arrival = NOON.timestamp() + 60
+    with Simulator(quick(arrivals={newer: arrival, older: arrival}), clock) as simulator:
+        cloudtrail = client(simulator)
+        request = {"StartTime": FIRST, "EndTime": LAST}
+        first = cloudtrail.lookup_events(**request)
+        clock.move(60)
+        rest, token = [], first["NextToken"]
+        while token:
+            page = cloudtrail.lookup_events(**request, NextToken=token)
+            rest += ids(page["Events"])
+            token = page.get("NextToken")
+        assert ids(first["Events"]) + rest == [event_id for event_id in everything if event_id != newer]
+        assert ids(look_up(cloudtrail)) == everything
+
+
+def test_the_truth_tells_arrived_from_pending(clock: ManualClock) -> None:
+    """What has arrived and what has not are together everything that happened."""
+    span = Span(DEFAULT_ACCOUNT, REGION, int(FIRST.timestamp()), int(LAST.timestamp()))
+    with Simulator(quick(lateness=Lateness(0.4, 5 * 86_400, 6 * 86_400)), clock) as simulator:
+        service = simulator.service
+        arrived = {entry.id for entry in service.truth(span)}
+        pending = {entry.id for entry in service.pending(span)}
+        everything = {entry.id for entry in service.events.newest_first(span)}
+    assert arrived | pending == everything
+    assert not arrived & pending
+    assert pending
+
+
+def test_arrivals_can_be_scheduled_and_time_moved_over_http(simulator: Simulator) -> None:
+    """The control interface hides an event until its arrival, and puts the clock forward."""
+    event_id = simulator.truth(REGION, FIRST, LAST)[0]
+    post(simulator, "arrivals", {event_id: NOON.timestamp() + 100})
+    assert event_id not in ids(look_up(client(simulator)))
+    assert post(simulator, "clock", {"offset": 100}) == {"now": NOON.timestamp() + 100}
+    assert event_id in ids(look_up(client(simulator)))
+
+
+def post(simulator: Simulator, path: str, body: dict[str, float]) -> object:
+    request = urllib.request.Request(f"{simulator.endpoint_url}/_control/{path}", json.dumps(body).encode())
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read())
