@@ -5,9 +5,11 @@ SQLite and LocalExecutor, which Airflow allows: nothing but Python is needed. Us
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -18,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from devstack.processes import free_port, start, stop
+from devstack.processes import ROOT, Child, ServiceError
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 SERVICES = ("api-server", "scheduler", "dag-processor")
 
 
@@ -34,9 +35,11 @@ class AirflowSettings:
 
     home: Path
     environment: Mapping[str, str]
-    dags: Path = CHECKOUT / "dags"
-    plugins: Path = CHECKOUT / "plugins"
+    dags: Path = ROOT / "dags"
+    plugins: Path = ROOT / "plugins"
     parallelism: int = 6
+    port: int = 8080
+    """The UI's port where it is free, else any other."""
 
 
 class Airflow:
@@ -44,8 +47,8 @@ class Airflow:
 
     def __init__(self, settings: AirflowSettings) -> None:
         self._settings = settings
-        self._port = free_port()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._port = _free_port(settings.port)
+        self._services: dict[str, Child] = {}
         self._token: str | None = None
 
     @property
@@ -105,13 +108,17 @@ class Airflow:
         log = self._settings.home / f"{service}.log"
         arguments = ["--workers", "1"] if service == "api-server" else []
         command = [sys.executable, "-m", "airflow", service, *arguments]
-        self._processes[service] = start(command, self.environment, log)
+        self._services[service] = Child(f"airflow {service}", command, log, self.environment)
+
+    def kill(self, service: str) -> None:
+        """Kill one of `SERVICES` at once, as ``kill -9`` does; `start` starts it again."""
+        self._services.pop(service).kill()
 
     def stop(self) -> None:
         """End every process, the scheduler with its tasks first."""
         for service in ("scheduler", "dag-processor", "api-server"):
-            if service in self._processes:
-                stop(self._processes.pop(service))
+            if service in self._services:
+                self._services.pop(service).stop()
 
     def command(self, *arguments: str) -> str:
         """Run an ``airflow`` command and return what it prints.
@@ -147,9 +154,7 @@ class Airflow:
 
     def backfill(self, dag_id: str, first: str, last: str, *arguments: str) -> None:
         """Create a backfill of the days from `first` to `last`, both included."""
-        self.command(
-            "backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments
-        )
+        self.command("backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments)
 
     @staticmethod
     def _ask(method: str, url: str, body: object = None, token: str | None = None) -> Any:
@@ -167,24 +172,31 @@ class Airflow:
             raise AirflowError(f"{method} {url}: {error}") from error
 
     def _await_health(self, seconds: float = 180) -> None:
+        """Wait until the API server answers and knows of the other two."""
         deadline = time.monotonic() + seconds
-        while True:
-            self._check_alive()
-            try:
-                health = self._ask("GET", f"{self.url}/api/v2/monitor/health")
-                if all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor")):
-                    return
-            except AirflowError:
-                pass
+        while not self._healthy():
+            for child in self._services.values():
+                child.check()
             if time.monotonic() > deadline:
-                raise AirflowError(f"Airflow is not healthy after {seconds:.0f} s; its logs: {self._settings.home}")
+                raise ServiceError(
+                    f"Airflow is not healthy after {seconds:.0f} s; its logs: {self._settings.home}"
+                )
             time.sleep(0.5)
 
-    def _check_alive(self) -> None:
-        for service, process in self._processes.items():
-            if process.poll() is not None:
-                log = (self._settings.home / f"{service}.log").read_text()[-3000:]
-                raise AirflowError(f"airflow {service} ended by itself ({process.returncode}): {log}")
+    def _healthy(self) -> bool:
+        try:
+            health = self._ask("GET", f"{self.url}/api/v2/monitor/health")
+        except AirflowError:
+            return False
+        return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+
+
+def _free_port(wanted: int) -> int:
+    """Return the wanted port where nothing listens on it, else one that is free."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
+            return int(server.getsockname()[1])
+    raise ServiceError("no port is free on 127.0.0.1")
 
 
 def _secret(file: Path) -> str:

@@ -1,0 +1,185 @@
+"""``make demo``: three past days of all regions through a real Airflow backfill into a real search server.
+
+Everything lives in ``.demo`` below the checkout, so that a second run finds what the first one did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from devstack.airflow import Airflow, AirflowSettings
+from devstack.processes import ROOT
+from devstack.stack import Stack, StackSettings
+
+DAG_ID = "cloudtrail_to_elasticsearch"
+DAYS = 3
+BUCKET = "cloudtrail-staging"
+HOME = ROOT / ".demo"
+LIMIT = timedelta(minutes=30)
+
+_FIGURES = ("cells", "looked_up", "staged", "indexed", "duplicates", "quarantined")
+
+
+class DemoError(Exception):
+    """The demo did not end as it should; the message says where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day's run and what its coverage says; no totals where coverage did not pass."""
+
+    day: str
+    state: str
+    totals: dict[str, int] | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo and return its exit status."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end by itself once everything is loaded")
+    once: bool = parser.parse_args(argv).once
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return _run(once=once)
+    except DemoError as error:
+        _say(f"The demo failed: {error}")
+        return 1
+    except KeyboardInterrupt:
+        _say("\nEnded.")
+        return 0 if not once else 130
+
+
+def _run(*, once: bool) -> int:
+    began = time.monotonic()
+    _say("Starting OpenSearch, S3 and the CloudTrail simulator …")
+    with Stack(StackSettings(state=HOME / "stack")) as stack:
+        stack.create_bucket(BUCKET)
+        environment = stack.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET}
+        _say("Starting Airflow …")
+        with Airflow(AirflowSettings(HOME / "airflow", environment)) as airflow:
+            _say(f"Airflow's UI: {airflow.url}  (user admin, password {airflow.password})")
+            before = _effort(stack)
+            last = datetime.now(UTC).date() - timedelta(days=1)
+            first = last - timedelta(days=DAYS - 1)
+            days = _backfill(airflow, first, last)
+            _tell(days)
+            calls, documents = (after - earlier for after, earlier in zip(_effort(stack), before, strict=True))
+            _say(f"LookupEvents calls: {calls}; documents written: {documents}.")
+            if calls == documents == 0:
+                _say("Everything was loaded already: nothing was looked up or loaded a second time.")
+            proven = all(day.state == "success" and day.totals for day in days)
+            _say(
+                f"{'Proven complete' if proven else 'NOT proven complete'} after {time.monotonic() - began:.0f} s."
+            )
+            _say(f"Try:  curl '{stack.search_url}/cloudtrail-*/_search?q=eventName:ConsoleLogin&size=1&pretty'")
+            if once:
+                return 0 if proven else 1
+            _say("Ctrl-C ends it.")
+            signal.pause()
+    return 0
+
+
+def _backfill(airflow: Airflow, first: date, last: date) -> list[Day]:
+    """Let Airflow load the days, and follow it until every run has ended."""
+    known = {run["dag_run_id"]: run for run in _runs(airflow, first, last)}
+    again = ["--reprocess-behavior", "completed"] if known else []
+    _await_dag(airflow)
+    airflow.request("PATCH", f"/dags/{DAG_ID}", {"is_paused": False})
+    airflow.backfill(DAG_ID, str(first), str(last), "--max-active-runs", str(DAYS), *again)
+    deadline = datetime.now(UTC) + LIMIT
+    while True:
+        runs = [run for run in _runs(airflow, first, last) if _is_new(run, known)]
+        if len(runs) >= DAYS and all(run["state"] in {"success", "failed"} for run in runs):
+            return [_day(airflow, run) for run in sorted(runs, key=lambda run: str(run["logical_date"]))]
+        if datetime.now(UTC) > deadline:
+            raise DemoError(f"the backfill did not end within {LIMIT}; see {airflow.url}")
+        _progress(airflow, runs)
+        time.sleep(2)
+
+
+def _await_dag(airflow: Airflow, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not any(dag["dag_id"] == DAG_ID for dag in airflow.request("GET", "/dags")["dags"]):
+        if time.monotonic() > deadline:
+            errors = airflow.request("GET", "/importErrors")["import_errors"]
+            raise DemoError(f"Airflow does not find the DAG: {[error['stack_trace'] for error in errors]}")
+        time.sleep(0.5)
+
+
+def _runs(airflow: Airflow, first: date, last: date) -> list[dict[str, Any]]:
+    """The backfill's runs of these days; a scheduled run of the same day counts as well."""
+    return [
+        run
+        for run in airflow.runs(DAG_ID)
+        if run["logical_date"] and str(first) <= run["logical_date"][:10] <= str(last)
+    ]
+
+
+def _is_new(run: dict[str, Any], known: dict[str, dict[str, Any]]) -> bool:
+    """Whether the run was made, or begun again, since `known` was read."""
+    old = known.get(run["dag_run_id"])
+    return old is None or run["queued_at"] != old["queued_at"] or run["state"] not in {"success", "failed"}
+
+
+def _progress(airflow: Airflow, runs: Sequence[dict[str, Any]]) -> None:
+    states: dict[str, int] = {}
+    for run in runs:
+        path = f"/dags/{DAG_ID}/dagRuns/{run['dag_run_id']}/taskInstances?limit=1000"
+        for task in airflow.request("GET", path.replace("+", "%2B"))["task_instances"]:
+            if task["task_id"] == "cell.load":
+                state = str(task["state"] or "waiting")
+                states[state] = states.get(state, 0) + 1
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "planning"
+    _say(f"  {datetime.now(UTC):%H:%M:%S}  cells: {told}", replaces=True)
+
+
+def _day(airflow: Airflow, run: dict[str, Any]) -> Day:
+    totals = None
+    if run["state"] == "success":
+        path = f"/dags/{DAG_ID}/dagRuns/{run['dag_run_id']}/taskInstances/coverage/xcomEntries/return_value"
+        value = airflow.request("GET", path.replace("+", "%2B"))["value"]
+        totals = json.loads(value) if isinstance(value, str) else value
+    return Day(run["logical_date"][:10], run["state"], totals)
+
+
+def _tell(days: Sequence[Day]) -> None:
+    names = [name.replace("_", " ") for name in _FIGURES]
+    _say("\n" + f"{'day':<12}" + "".join(f"{name:>13}" for name in names))
+    sums = dict.fromkeys(_FIGURES, 0)
+    for day in days:
+        if day.totals is None:
+            _say(f"{day.day:<12}  {day.state}: see the run's coverage task")
+            continue
+        for name in _FIGURES:
+            sums[name] += day.totals[name]
+        _say(f"{day.day:<12}" + "".join(f"{day.totals[name]:>13,}" for name in _FIGURES))
+    _say(f"{'all':<12}" + "".join(f"{sums[name]:>13,}" for name in _FIGURES) + "\n")
+
+
+def _effort(stack: Stack) -> tuple[int, int]:
+    """LookupEvents calls made and documents written so far, as the services themselves count them."""
+    with urllib.request.urlopen(f"{stack.search_url}/_stats/indexing", timeout=30) as answer:
+        written = json.load(answer)["_all"]["primaries"].get("indexing", {}).get("index_total", 0)
+    return stack.lookup_calls(), int(written)
+
+
+def _say(text: str, *, replaces: bool = False) -> None:
+    """Print a line; a progress line replaces the one before it where there is a terminal."""
+    terminal = sys.stdout.isatty()
+    end = "\r" if replaces and terminal else "\n"
+    width = os.get_terminal_size().columns - 1 if terminal else 0
+    print(text.ljust(width) if replaces else text, end=end, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
