@@ -1,0 +1,132 @@
+"""Services that a run's workers share."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+import xmlrpc.client
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from devstack.processes import ROOT
+from devstack.shared import SharedServices, ask, served
+
+TWO_TESTS = """
+    import os, pathlib, pytest, time
+
+    @pytest.mark.parametrize("number", range(2))
+    def test_of_aws(aws, number):
+        pathlib.Path({folder!r}, f"{{number}}.url").write_text(aws)
+        time.sleep({seconds})
+"""
+
+
+@contextlib.contextmanager
+def counted(started: list[str], ended: list[str]) -> Iterator[str]:
+    started.append("it")
+    time.sleep(0.1)
+    yield f"http://it-{len(started)}"
+    ended.append("it")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def write_tests(folder: Path, seconds: float) -> None:
+    (folder / "conftest.py").write_text("from tests.conftest import *\n")
+    (folder / "test_it.py").write_text(textwrap.dedent(TWO_TESTS.format(folder=str(folder), seconds=seconds)))
+    (folder / "pytest.ini").write_text("[pytest]\n")
+
+
+def start_run(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--rootdir", str(folder), str(folder)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def wait_for_urls(folder: Path) -> list[str]:
+    for _ in range(1200):
+        urls = [file.read_text() for file in folder.glob("*.url")]
+        if len(urls) == 2 and all(urls):
+            return urls
+        time.sleep(0.05)
+    raise AssertionError("the tests did not run")
+
+
+def test_all_who_ask_get_the_one_service() -> None:
+    """Asked from many threads over the network at once, it is started once; closing ends it."""
+    started: list[str] = []
+    ended: list[str] = []
+    shared = SharedServices({"it": lambda: counted(started, ended)})
+    with served(shared) as address, ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: ask(address, "it"), range(8))) == {"http://it-1"}
+        assert ended == []
+    shared.close()
+    assert (started, ended) == (["it"], ["it"])
+
+
+def test_nothing_is_started_that_nobody_asks_for() -> None:
+    """A run of tests that need no server starts none."""
+    started: list[str] = []
+    shared = SharedServices({"it": lambda: counted(started, [])})
+    with served(shared):
+        pass
+    shared.close()
+    assert started == []
+
+
+def test_everyone_is_told_why_a_service_did_not_start() -> None:
+    """The reason is kept: it is not tried, and waited for, by each test again."""
+    tries: list[int] = []
+
+    @contextlib.contextmanager
+    def failing() -> Iterator[str]:
+        tries.append(1)
+        raise RuntimeError("no room left")
+        yield
+
+    with served(SharedServices({"it": failing})) as address:
+        for _ in range(2):
+            with pytest.raises(xmlrpc.client.Fault, match="no room left"):
+                ask(address, "it")
+    assert tries == [1]
+
+
+def test_two_workers_use_one_server_which_ends_with_the_run(tmp_path: Path) -> None:
+    """Both workers see the same address, and nobody answers there afterwards."""
+    write_tests(tmp_path, seconds=0)
+    assert start_run(tmp_path).wait() == 0
+    urls = wait_for_urls(tmp_path)
+    assert len(set(urls)) == 1
+    assert not answers(urls[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_servers_end_with_a_run_that_is_broken_off(tmp_path: Path, number: signal.Signals) -> None:
+    """After Ctrl-C, and after a kill, no server goes on."""
+    write_tests(tmp_path, seconds=600)
+    run = start_run(tmp_path)
+    url = wait_for_urls(tmp_path)[0]
+    assert answers(url)
+    run.send_signal(number)
+    run.wait()
+    for _ in range(600):
+        if not answers(url):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server outlived the run")
