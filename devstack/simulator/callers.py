@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -208,5 +209,6 @@ def _attributes(scene: Scene, *, mfa: bool) -> dict[str, str]:
     }
 
 
+@functools.lru_cache(maxsize=4096)
 def _principal(prefix: str, account: str, name: str) -> str:
     return prefix + Draw(int.from_bytes(digest(prefix, account, name), "big")).upper(17)

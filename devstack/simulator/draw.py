@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import uuid
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
@@ -24,6 +23,13 @@ def digest(*parts: object) -> bytes:
 def uniform(*parts: object) -> float:
     """Return a number from 0 (included) to 1 (excluded) that stands for these parts."""
     return int.from_bytes(digest(*parts)[:6], "big") / (1 << 48)
+
+
+def uuid_text(bits: int) -> str:
+    """Return a random (version 4) UUID made of 128 bits, as Python's own class does, but sooner."""
+    digits = f"{bits:032x}"
+    variant = "89ab"[bits >> 60 & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class Draw:
@@ -78,7 +84,7 @@ class Draw:
 
     def uuid(self) -> str:
         """Return a random (version 4) UUID."""
-        return str(uuid.UUID(int=self._bits(128), version=4))
+        return uuid_text(self._bits(128))
 
     def _text(self, alphabet: str, length: int) -> str:
         bits = self._bits(6 * length)

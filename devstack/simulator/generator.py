@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,7 +18,7 @@ import orjson
 
 from devstack.simulator import envelope, mix, models
 from devstack.simulator.calls import service_calls
-from devstack.simulator.draw import Draw, digest
+from devstack.simulator.draw import Draw, digest, uuid_text
 from devstack.simulator.regions import GLOBAL_REGION, REGIONS
 from devstack.simulator.store import NEWEST, Entry, Position, Record, Span
 from devstack.simulator.timeline import DAY, Timeline, volume
@@ -89,7 +88,7 @@ class Generator:
 
     def _make(self, account: str, region: str, timeline: Timeline, index: int) -> dict[str, Any]:
         event_id = _event_id(timeline.key, index)
-        draw = Draw(uuid.UUID(event_id).int)
+        draw = _draw(event_id)
         scene = Scene(draw, account, region, timeline.time(index))
         choice = mix.choose(draw, self.seed, account, region, timeline.day)
         return _record(scene, choice, event_id)
@@ -110,7 +109,7 @@ def event_for(
     :raises botocore.model.OperationNotFoundError: the service has no such operation
     """
     event_id = _event_id(f"{service}/{operation}/{seed}", 0)
-    scene = Scene(Draw(uuid.UUID(event_id).int), account, region, int(time.timestamp()))
+    scene = Scene(_draw(event_id), account, region, int(time.timestamp()))
     return _record(scene, (service, operation), event_id)
 
 
@@ -124,7 +123,11 @@ def _record(scene: Scene, choice: tuple[str, str], event_id: str) -> dict[str, A
 
 
 def _event_id(key: str, index: int) -> str:
-    return str(uuid.UUID(bytes=digest(key, "id", index), version=4))
+    return uuid_text(int.from_bytes(digest(key, "id", index), "big"))
+
+
+def _draw(event_id: str) -> Draw:
+    return Draw(int(event_id.replace("-", ""), 16))
 
 
 def _day_number(day: date) -> int:

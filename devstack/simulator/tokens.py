@@ -23,8 +23,8 @@ class InvalidTokenError(Exception):
 class Tokens:
     """Makes and reads tokens. `lifetime` is in seconds; the same `key` reads them after a restart, too.
 
-    AWS says that a token must come with the parameters of the call that returned it, and that it can expire; it
-    documents no lifetime for LookupEvents. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+    AWS documents that a token must come with the parameters of the call that returned it, and no lifetime.
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
     """
 
     key: bytes

@@ -80,7 +80,7 @@ def arn(service: str) -> Leaf:
 
 def iso_time(time: int) -> str:
     """Return a time as in 2026-11-20T08:15:30Z."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(time, UTC).isoformat()[:19] + "Z"
 
 
 def java_time(time: int) -> str:

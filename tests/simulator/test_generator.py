@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import uuid
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS, Generator, Span
+from devstack.simulator.draw import uuid_text
 from devstack.simulator.generator import DEFAULT_VOLUME
 from devstack.simulator.timeline import DAY as SECONDS
 from devstack.simulator.timeline import Timeline
@@ -116,6 +118,12 @@ def test_a_page_in_the_middle_of_a_million_costs_no_more_than_a_page(place: floa
     assert peak < 1_000_000
     assert position > page[0].position
     assert page == sorted(page, key=lambda entry: entry.position, reverse=True)
+
+
+@given(bits=st.integers(0, (1 << 128) - 1))
+def test_uuids_are_written_as_python_writes_them(bits: int) -> None:
+    """128 bits make the random UUID that Python's own class makes of them."""
+    assert uuid_text(bits) == str(uuid.UUID(int=bits, version=4))
 
 
 def test_ids_are_uuids_without_double() -> None:
