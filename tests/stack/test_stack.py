@@ -1,0 +1,197 @@
+"""The whole stack as a command and as a context manager; the search server is that of the test run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from devstack.processes import ROOT, ServiceError
+from devstack.search_server import DISTRIBUTIONS
+from devstack.stack import SEARCH_URL, Stack, StackSettings, main
+
+QUIET = ("--volume", "0", "--latency", "0")
+NAMES = [
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_EC2",
+    "AWS_ENDPOINT_URL_CLOUDTRAIL",
+    SEARCH_URL,
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, search_url: str) -> Iterator[Stack]:
+    settings = StackSettings(tmp_path_factory.mktemp("stack"), search_url=search_url, simulator=QUIET)
+    with Stack(settings) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def command(state: Path, search_url: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The stack as a process, and the URLs that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "devstack.stack", "--state", str(state), *QUIET],
+        cwd=ROOT,
+        env={**os.environ, SEARCH_URL: search_url},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as output:
+        try:
+            lines = [output.readline().rstrip("\n") for _ in NAMES]
+            yield process, dict(line.split("=", 1) for line in lines)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def connects(client: Any) -> bool:
+    try:
+        client.get_caller_identity()
+    except Exception:  # noqa: BLE001 - whatever it is, nobody answers
+        return False
+    return True
+
+
+def in_environment(environment: dict[str, str], code: str) -> str:
+    """What a Python process prints that has nothing but this environment."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    return done.stdout.strip()
+
+
+def test_the_environment_leads_an_unmodified_boto3_to_the_stack(stack: Stack) -> None:
+    """CloudTrail answers from the simulator, the rest from moto, both for the same account."""
+    code = (
+        "import boto3\n"
+        "print(boto3.client('sts').get_caller_identity()['Account'],"
+        " len(boto3.client('ec2').describe_regions()['Regions']),"
+        " boto3.client('s3').list_buckets()['Buckets'],"
+        " boto3.client('cloudtrail').lookup_events(MaxResults=1)['Events'])"
+    )
+    before = stack.lookup_calls()
+    assert in_environment(stack.environment(), code) == "123456789012 17 [] []"
+    assert stack.lookup_calls() == before + 1
+
+
+def test_the_connections_are_what_airflow_understands(stack: Stack) -> None:
+    """Our hook, with the connection's JSON from the environment, reaches the search server that it names."""
+    code = (
+        "from cloudtrail_elasticsearch.hooks.search import SearchHook\n"
+        "server = SearchHook('elasticsearch_default').get_conn()\n"
+        "server.request('GET', '/_cluster/health')\n"
+        "print(server.engine)"
+    )
+    environment = stack.environment() | {"AIRFLOW_HOME": os.environ["AIRFLOW_HOME"]}
+    assert in_environment(environment, code).splitlines()[-1] == stack.engine
+
+
+def test_a_user_and_password_in_the_search_url_reach_the_connection(tmp_path: Path, opensearch: str) -> None:
+    """They are decoded, and kept out of the host."""
+    url = opensearch.replace("http://", "http://admin:p%40ss@")
+    with Stack(StackSettings(tmp_path, search_url=url, simulator=QUIET)) as stack:
+        connection = json.loads(stack.environment()["AIRFLOW_CONN_ELASTICSEARCH_DEFAULT"])
+    assert (connection["login"], connection["password"], connection["host"]) == ("admin", "p@ss", "127.0.0.1")
+    assert (connection["conn_type"], connection["extra"]) == ("cloudtrail_search", {"engine": "opensearch"})
+
+
+def test_a_bucket_is_there_when_the_stack_runs_again(tmp_path: Path, opensearch: str) -> None:
+    """Making it a second time changes nothing."""
+    settings = StackSettings(tmp_path, search_url=opensearch, simulator=QUIET)
+    with Stack(settings) as stack:
+        stack.create_bucket("staging")
+        boto3.client("s3", endpoint_url=stack.aws_url).put_object(Bucket="staging", Key="key", Body=b"kept")
+    with Stack(settings) as stack:
+        stack.create_bucket("staging")
+        kept = boto3.client("s3", endpoint_url=stack.aws_url).get_object(Bucket="staging", Key="key")
+        assert kept["Body"].read() == b"kept"
+
+
+def test_two_stacks_do_not_share_their_state(stack: Stack, tmp_path: Path, opensearch: str) -> None:
+    """The second is refused by name, and the first goes on."""
+    settings = StackSettings(tmp_path, search_url=opensearch, simulator=QUIET)
+    with (
+        Stack(settings),
+        pytest.raises(ServiceError, match="A stack runs already with its state in"),
+        Stack(settings),
+    ):
+        pytest.fail("it started")
+    stack.check()
+
+
+def test_a_service_that_ends_by_itself_is_noticed(tmp_path: Path, opensearch: str) -> None:
+    """The check names it."""
+    with Stack(StackSettings(tmp_path, search_url=opensearch, simulator=QUIET)) as stack:
+        stack.check()
+        simulator = next(child for child in stack._children if "simulator" in child.name)
+        simulator.kill()
+        with pytest.raises(ServiceError, match="The CloudTrail simulator ended with code"):
+            stack.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_command_prints_its_urls_and_ends_with_everything(
+    tmp_path: Path, opensearch: str, number: signal.Signals
+) -> None:
+    """One NAME=URL a line, the server named by URL among them, which alone goes on afterwards."""
+    with command(tmp_path, opensearch) as (process, urls):
+        assert list(urls) == NAMES
+        assert urls[SEARCH_URL] == opensearch
+        sts = boto3.client("sts", endpoint_url=urls["AWS_ENDPOINT_URL_STS"])
+        now = datetime.now(UTC)
+        boto3.client("cloudtrail", endpoint_url=urls["AWS_ENDPOINT_URL_CLOUDTRAIL"]).lookup_events(
+            StartTime=now - timedelta(hours=1), EndTime=now
+        )
+        assert connects(sts)
+        process.send_signal(number)
+        assert process.wait() == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+        for _ in range(600):
+            if not connects(sts):
+                return
+            time.sleep(0.05)
+    raise AssertionError("a service outlived the stack")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "search_url", "said"),
+    [
+        (["--volume", "many"], "http://127.0.0.1:1", "invalid int value: 'many'"),
+        ([*QUIET], "http://127.0.0.1:1", "127.0.0.1:1"),
+    ],
+    ids=["an option that the simulator does not take", "a search server that does not answer"],
+)
+def test_what_cannot_be_started_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    search_url: str,
+    said: str,
+) -> None:
+    """The command fails with the reason on stderr and no URL on stdout."""
+    monkeypatch.setenv(SEARCH_URL, search_url)
+    monkeypatch.setattr(sys, "argv", ["stack", "--state", str(tmp_path), *arguments])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main() == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert said in output.err
+
+
+def test_servers_are_named_by_engine_and_major_version() -> None:
+    """These names are the command line's."""
+    assert list(DISTRIBUTIONS) == ["opensearch-3", "opensearch-2", "elasticsearch-9", "elasticsearch-8"]
