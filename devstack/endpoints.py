@@ -1,0 +1,74 @@
+"""Where the services of a stack are, and how boto3 and Airflow are told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from cloudtrail_elasticsearch.core.mapping import Engine
+
+SEARCH_URL: Final = "CLOUDTRAIL_SEARCH_URL"
+REGION: Final = "us-east-1"
+ACCESS_KEY: Final = "testing"
+SECRET_KEY: Final = "testing"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The URLs of the services, and which kind of search server it is."""
+
+    aws: str
+    cloudtrail: str
+    search: str
+    engine: Engine
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URLs by the name of the environment variable for each."""
+        return {
+            **{f"AWS_ENDPOINT_URL_{service}": self.aws for service in ("S3", "STS", "EC2")},
+            "AWS_ENDPOINT_URL_CLOUDTRAIL": self.cloudtrail,
+            SEARCH_URL: self.search,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return what boto3 and Airflow need in their environment to use the stack, and nothing but the stack."""
+        return {
+            **self.urls,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(_aws_connection()),
+            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(self._search_connection()),
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of one of the services."""
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.cloudtrail if service == "cloudtrail" else self.aws,
+            region_name=REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+        )
+
+    def _search_connection(self) -> dict[str, object]:
+        parts = urlsplit(self.search)
+        return {
+            "conn_type": "cloudtrail_search",
+            "schema": parts.scheme,
+            "host": parts.hostname,
+            "port": parts.port,
+            "login": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "extra": {"engine": self.engine},
+        }
+
+
+def _aws_connection() -> dict[str, object]:
+    return {"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET_KEY, "extra": {"region_name": REGION}}
