@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -56,7 +57,8 @@ def write_tests(folder: Path, seconds: float) -> None:
 
 def start_run(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pytest", "-n", "2", "--rootdir", str(folder), str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "TMPDIR": str(folder)}  # where a killed run leaves its temporary files
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
 def wait_for_urls(folder: Path) -> list[str]:
