@@ -89,8 +89,7 @@ class Airflow:
         }
 
     def __enter__(self) -> Self:
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        self.command("db", "migrate")
+        migrate(self._settings.home)
         try:
             for service in SERVICES:
                 self.start(service)
@@ -189,6 +188,15 @@ class Airflow:
         except AirflowError:
             return False
         return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+
+
+def migrate(home: Path) -> None:
+    """Make the home's database, or bring it up to date; can go on while the services are still starting.
+
+    :raises AirflowError: it cannot be made
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    Airflow(AirflowSettings(home, {})).command("db", "migrate")
 
 
 def _free_port(wanted: int) -> int:

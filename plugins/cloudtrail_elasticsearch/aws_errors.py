@@ -53,9 +53,13 @@ def told(doing: str, permission: str) -> Iterator[None]:
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
+        ConnectionError,  # noqa: A004 - botocore's own, which HTTPClientError does not include
+        CredentialRetrievalError,
         HTTPClientError,
+        IncompleteReadError,
         NoCredentialsError,
         PartialCredentialsError,
+        SSLError,
     )
 
     try:
@@ -67,7 +71,9 @@ def told(doing: str, permission: str) -> Iterator[None]:
         ) from error
     except ClientError as error:
         raise _from_answer(doing, permission, error.response) from error
-    except HTTPClientError as error:
+    except SSLError as error:
+        raise ConfigurationError(f"{doing}: AWS's certificate is not trusted: {error}") from error
+    except (HTTPClientError, ConnectionError, CredentialRetrievalError, IncompleteReadError) as error:
         raise TransientError(f"{doing}: AWS cannot be reached: {error}") from error
     except BotoCoreError as error:
         raise ConfigurationError(f"{doing}: {error}") from error

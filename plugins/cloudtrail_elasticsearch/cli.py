@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 some lines were no events, 2 it could not be done."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("opensearch").setLevel(logging.ERROR)
+    for chatty in ("opensearch", "elastic_transport"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     try:
         status: int = arguments.run(arguments)
     except LoaderError as error:

@@ -51,11 +51,13 @@ def load(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
     """Load a staged window and ask the server what it holds of it.
 
     A window that was already loaded to the same place in the same way, and of which the server still has
-    every document, is not sent again.
+    every document, is not sent again. One without events asks nothing of the server.
 
     :raises StagingError: a part is not what the manifest says
     """
     window = manifest.window
+    if not manifest.parts:
+        return _cell(manifest, indexed=0, quarantined=0)
     fingerprint = _fingerprint(manifest, loader.target)
     record = staging.load_record(window)
     if record is not None and record.fingerprint == fingerprint:
@@ -82,8 +84,6 @@ def load_again(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
 
 
 def _send(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
-    if not manifest.parts:
-        return _cell(manifest, indexed=0, quarantined=0)
     loader.prepare()
     progress = _Progress(f"Loaded {manifest.window.name}", of=manifest.staged)
     report = loader.load(_lines(manifest, staging), lambda done: progress.tell(done.read))

@@ -16,6 +16,12 @@ https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.h
 
 DAY = timedelta(days=1)
 
+GLOBAL_REGION = "us-east-1"
+"""Where IAM, STS' global endpoint, CloudFront, Route 53 and other global services log.
+
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html
+"""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
@@ -78,7 +84,8 @@ def parse_day(text: str, name: str) -> date:
 def plan(account: str, regions: Iterable[str], start: date, end: date, *, now: datetime) -> list[Window]:
     """Return a window for every region and every UTC day from `start` (included) to `end` (excluded).
 
-    Windows come day by day, so that the oldest day, the next to leave the 90 days, is loaded first.
+    Windows come day by day, so that the oldest day, the next to leave the 90 days, is loaded first; and in a
+    day the region first that takes longest in most accounts, where the global services log.
 
     :raises PlanError: the range is empty, not over yet, or begins before CloudTrail's 90 days
     """
@@ -98,7 +105,7 @@ def plan(account: str, regions: Iterable[str], start: date, end: date, *, now: d
             f"{now.date()} at the latest."
         )
     days = [start + DAY * offset for offset in range((end - start).days)]
-    names = sorted(set(regions))
+    names = sorted(set(regions), key=lambda region: (region != GLOBAL_REGION, region))
     if not names:
         raise PlanError("There are no regions to load: the account has none enabled, or the list is empty.")
     return [Window(account, region, midnight(day), midnight(day + DAY)) for day in days for region in names]

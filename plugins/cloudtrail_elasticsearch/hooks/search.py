@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -54,6 +55,8 @@ class SearchHook(BaseHook):
 
         :raises ConfigurationError: the connection lacks something; the message says what
         """
+        for chatty in ("opensearch", "elastic_transport"):  # a line for every request, at INFO
+            logging.getLogger(chatty).setLevel(logging.ERROR)
         connection = self.get_connection(self.search_conn_id)
         extra = connection.extra_dejson
         name = str(extra.get("engine") or connection.conn_type)

@@ -1,0 +1,239 @@
+"""Loading into the real servers: nothing refused in any order, everything found under its documented name."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.errors import MappingError, ThrottledError, TransientError
+from cloudtrail_elasticsearch.core.events import Event, document_id
+from cloudtrail_elasticsearch.core.explain import locate
+from cloudtrail_elasticsearch.core.load import Loader, LoadReport, LoadSettings
+from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.normalize import restore
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+
+RULES = load_rules()
+QUICK = LoadSettings(patience=2, longest_pause=0.1)
+
+
+@pytest.fixture
+def server(search_url: str) -> Any:
+    return connect(SearchSettings.from_url(search_url))
+
+
+@pytest.fixture
+def index(server: Any, unique_index_prefix: str) -> Iterator[str]:
+    yield unique_index_prefix
+    for name in server.request("GET", f"/{unique_index_prefix}*/_settings"):
+        server.request("DELETE", f"/{name}")
+    server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}*")
+
+
+@pytest.fixture(params=STRATEGIES)
+def loader(request: pytest.FixtureRequest, server: Any, index: str) -> Loader:
+    made = Loader(server, IndexPattern(index), build(request.param, RULES), QUICK)
+    made.prepare()
+    return made
+
+
+def figures(report: LoadReport) -> tuple[int, int, int]:
+    return report.read, report.indexed + report.duplicates, report.quarantined
+
+
+def lines(events: list[dict[str, Any]]) -> list[bytes]:
+    return [codec.encode(event) for event in events]
+
+
+def search(server: Any, index: str, query: dict[str, Any], size: int = 0) -> dict[str, Any]:
+    body = codec.encode({"query": query, "size": size, "track_total_hits": True})
+    answer: dict[str, Any] = server.request("POST", f"/{index}/_search", body)["hits"]
+    return answer
+
+
+def test_all_recorded_events_are_loaded_and_restored(
+    server: Any, index: str, loader: Loader, recorded_events: list[dict[str, Any]]
+) -> None:
+    """None refused, each there once, and the event comes back from the document that the server holds."""
+    report = loader.load(lines(recorded_events))
+    assert figures(report) == (len(recorded_events), len(recorded_events), 0)
+    by_id = {document_id(Event(event, {})): event for event in recorded_events}
+    assert loader.count(by_id) == len(by_id)
+    hits = search(server, index, {"match_all": {}}, size=2000)["hits"]
+    assert {hit["_id"]: restore(hit["_source"]) for hit in hits} == by_id
+
+
+def test_every_scalar_of_a_sample_is_found(
+    server: Any, index: str, loader: Loader, recorded_events: list[dict[str, Any]]
+) -> None:
+    """An exact-value search at the name that `locate` gives finds the event."""
+    sample = random.Random(7).sample(recorded_events, 40)
+    loader.load(lines(sample))
+    loader.count(())
+    wanted = []
+    for hit in search(server, index, {"match_all": {}}, size=100)["hits"]:
+        wanted += [
+            (hit["_id"], found.field, found.value)
+            for found in locate(hit["_source"])
+            if found.field is not None and found.value != ""
+        ]
+    assert len(wanted) > 500
+    missed = []
+    for chunk in (wanted[start : start + 500] for start in range(0, len(wanted), 500)):
+        body = b"".join(
+            codec.encode(part) + b"\n"
+            for identifier, field, value in chunk
+            for part in (
+                {"index": index},
+                {
+                    "size": 0,
+                    "query": {
+                        "bool": {
+                            "filter": [
+                                {"ids": {"values": [identifier]}},
+                                {"term": {field: value if isinstance(value, str) else json.dumps(value)}},
+                            ]
+                        }
+                    },
+                },
+            )
+        )
+        answers = server.request("POST", "/_msearch", body)["responses"]
+        missed += [
+            entry for entry, answer in zip(chunk, answers, strict=True) if answer["hits"]["total"]["value"] != 1
+        ]
+    assert missed == []
+
+
+def known_conflicts() -> list[dict[str, Any]]:
+    """An event for every example of every rule, and each open object as text, list, and hidden."""
+    values: list[tuple[str, Any]] = [
+        (rule.rule.path, example.value) for rule in RULES for example in rule.rule.examples
+    ]
+    for name in ("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"):
+        values += [(name, ""), (name, "HIDDEN_DUE_TO_SECURITY_REASONS"), (name, [{"a": 1}, "b"]), (name, None)]
+    events = []
+    for number, (path, value) in enumerate(values):
+        content = value
+        for name in reversed(path.split(".")):
+            content = {name: content}
+        identifier = f"10000000-0000-0000-0000-{number:012d}"
+        events.append({"eventID": identifier, "eventTime": "2026-11-20T01:02:03Z", **content})
+    return events
+
+
+def test_the_known_conflicts_load_in_every_order(server: Any, index: str, loader: Loader) -> None:
+    """Into one index, each pair of neighbours both ways round; no order changes a document or the mapping."""
+    events = known_conflicts()
+    orders = [events, events[::-1], *(random.Random(seed).sample(events, len(events)) for seed in range(4))]
+    first: Any = None
+    for order in orders:
+        for event in order:
+            loader.load(lines([event])) if order is orders[0] else None
+        assert figures(loader.load(lines(order))) == (len(events), len(events), 0)
+        assert loader.count(event["eventID"] for event in events) == len(events)
+        hits = search(server, index, {"match_all": {}}, size=500)["hits"]
+        documents = {hit["_id"]: hit["_source"] for hit in hits}
+        mapping = server.request("GET", f"/{index}/_mapping")
+        first = first or (documents, mapping)
+        assert (documents, mapping) == first
+        server.request("DELETE", f"/{index}")
+
+
+ODD = {
+    "blank keys": {"": 1, " ": {"": {" ": "x"}}},
+    "dots": {"a.b": {"c.d": "x"}, ".a": 1, "a.": 2, ".": 3, "..": {"...": 4}},
+    "mixed list": {"list": ["a", 1, True, None, {"k": "v"}, [["x"], {"y": 1}], []]},
+    "long": {"text": "x" * 40_000, "wide": "\u20ac" * 12_000, "k" * 9_000: {"k" * 30_000: 1}},
+    "nearly too long": {"text": "x" * 32_700, "wide": "\u20ac" * 10_900},
+    "big numbers": {"whole": 2**80, "negative": -(2**70), "float": 1e300, "small": 5e-324},
+    "number as text": {"text": "NaN", "n": "1", "b": "true", "date": "Aug 16, 2018 7:12:08 AM"},
+    "surrogate": json.loads('{"lone": "\\ud800", "\\ud801": "key", "ok": "\\ud83d\\ude00"}'),
+    "control": {"nul": "\x00", "tab\t": "\n", "del": "\x7f"},
+    "empty": {"object": {}, "list": [], "text": "", "null": None, "nulls": [None, [None]]},
+    "declared as other": {"bucketName": {"deep": 1}, "policy": [[{"a": 1}], "b"], "tagSet": "text"},
+    "deep": json.loads('{"a":' * 90 + "1" + "}" * 90),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_event_is_loaded_and_restored(server: Any, index: str, loader: Loader, name: str) -> None:
+    """Declared, undeclared and top-level alike: never refused, never changed for good."""
+    event = {
+        "eventID": "20000000-0000-0000-0000-000000000000",
+        "requestParameters": ODD[name],
+        "responseElements": [ODD[name]],
+        "additionalEventData": {"neverDeclared": ODD[name]},
+        **ODD[name],
+    }
+    assert figures(loader.load(lines([event]))) == (1, 1, 0)
+    assert loader.count([event["eventID"]]) == 1
+    (hit,) = search(server, index, {"match_all": {}}, size=1)["hits"]
+    assert restore(hit["_source"]) == event
+
+
+def test_an_index_of_the_users_own_costs_no_event(server: Any, index: str, loader: Loader) -> None:
+    """What a foreign mapping refuses is quarantined whole, with the reason; the rest is loaded."""
+    server.request("PUT", f"/{index}", codec.encode({"mappings": {"properties": {"eventName": {"type": "long"}}}}))
+    events = [
+        {"eventID": f"{index[-8:]}-0000-0000-0000-00000000000{number}", "eventName": name}
+        for number, name in enumerate(["7", "RunInstances", "8"])
+    ]
+    assert figures(loader.load(lines(events))) == (3, 2, 1)
+    server.request("POST", f"/{QUARANTINE_INDEX}/_refresh")
+    (hit,) = search(server, QUARANTINE_INDEX, {"term": {"eventID": events[1]["eventID"]}}, size=1)["hits"]
+    assert codec.decode(hit["_source"]["event"]) == events[1]
+    assert "eventName" in hit["_source"]["reason"]
+
+
+def test_a_read_only_index_loses_nothing(server: Any, index: str, loader: Loader) -> None:
+    """The load says so, and goes on once the block is lifted."""
+    server.request("PUT", f"/{index}")
+    block: Callable[[bool], Any] = lambda on: server.request(  # noqa: E731
+        "PUT", f"/{index}/_settings", codec.encode({"index.blocks.write": on or None})
+    )
+    events = known_conflicts()[:5]
+    block(True)
+    with pytest.raises(ThrottledError, match=rf"did not take 5 documents for {index}.*Nothing is lost"):
+        loader.load(lines(events))
+    block(False)
+    assert figures(loader.load(lines(events))) == (5, 5, 0)
+
+
+def test_a_strategy_cannot_change_under_an_index(server: Any, index: str) -> None:
+    """An index made typed does not take flattened documents, whose fields it would not index."""
+    for first, second in itertools.permutations(STRATEGIES):
+        name = f"{index}-{first}"
+        Loader(server, IndexPattern(name), build(first, RULES)).prepare()
+        server.request("PUT", f"/{name}")
+        with pytest.raises(MappingError, match=f"was made with mapping={first}"):
+            Loader(server, IndexPattern(name), build(second, RULES)).prepare()
+
+
+def test_a_new_field_reaches_the_indices_that_are_there(server: Any, index: str) -> None:
+    """A longer fields file is put into the mapping of existing indices, too."""
+    Loader(server, IndexPattern(index), build("typed", RULES)).prepare()
+    server.request("PUT", f"/{index}")
+    Loader(server, IndexPattern(index), build("typed", RULES, ["requestParameters.mine"])).prepare()
+    mapping = server.request("GET", f"/{index}/_mapping")[index]["mappings"]
+    assert mapping["properties"]["requestParameters"]["properties"]["mine"] == {"type": "keyword"}
+
+
+def test_an_unreachable_server_is_one_sentence() -> None:
+    """It names the address and says that nothing is lost; it is worth another attempt."""
+    for engine in ("elasticsearch", "opensearch"):
+        server = connect(SearchSettings.from_url("http://user:secret@127.0.0.1:9"), engine)  # type: ignore[arg-type]
+        with pytest.raises(
+            TransientError, match=r"http://127\.0\.0\.1:9 cannot be reached.*Nothing is lost"
+        ) as told:
+            server.request("GET", "/")
+        assert "secret" not in str(told.value)
