@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "cloudtrail-corpus"
+CHECKOUT = Path(__file__).resolve().parents[1]
+CORPUS = CHECKOUT.parent / "shared" / "cloudtrail-corpus"
 SHARED_BY = "DEVSTACK_SHARED_BY"
 
 _leave = contextlib.ExitStack()
@@ -34,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
         "AIRFLOW_HOME": _leave.enter_context(tempfile.TemporaryDirectory(prefix="airflow-")),
     }
     if not hasattr(config, "workerinput"):

@@ -1,0 +1,77 @@
+"""An Airflow for the tests of this folder: its database, and the services behind its connections."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.processes import ROOT
+from devstack.simulator import Simulator, SimulatorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a DAG run works against."""
+
+    simulator: Simulator
+    bucket: str
+    index: str
+    search_url: str
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """This process' Airflow home, with a database."""
+    from devstack.airflow import migrate
+
+    home = Path(os.environ["AIRFLOW_HOME"])
+    migrate(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=200)) as running:
+        yield running
+
+
+@pytest.fixture
+def services(
+    simulator: Simulator,
+    aws: str,
+    bucket: str,
+    opensearch: str,
+    unique_index_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Services]:
+    """Connections and variables that name the simulator, S3 and OpenSearch."""
+    host, port = opensearch.removeprefix("http://").split(":")
+    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
+    aws_connection = {"conn_type": "aws", "login": "testing", "password": "testing"}
+    for name, value in {
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws_connection | {"extra": {"region_name": "us-east-1"}}),
+        "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
+        "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket,
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield Services(simulator, bucket, unique_index_prefix, opensearch)
+    simulator.service.faults.clear()
+
+
+@pytest.fixture
+def dag(airflow_home: Path) -> Any:
+    """The DAG, as Airflow parses it."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    assert airflow_home.is_dir()
+    bag = DagBag(ROOT / "dags" / "cloudtrail_to_elasticsearch.py")
+    assert bag.import_errors == {}
+    return bag.dags["cloudtrail_to_elasticsearch"]

@@ -1,0 +1,177 @@
+"""The whole DAG, through dag.test(): simulator, S3 and OpenSearch are real, or as real as they come."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.processes import ROOT
+from devstack.simulator import Fault, FaultKind
+from tests.airflow.conftest import Services
+
+DAY = datetime.now(UTC).date() - timedelta(days=3)
+REGIONS = ["ap-northeast-3", "eu-west-1", "us-east-1"]
+
+
+def conf(services: Services, **others: Any) -> dict[str, Any]:
+    index = f"{services.index}-%Y.%m"
+    return {"start": str(DAY), "end": str(DAY + timedelta(days=2)), "regions": REGIONS, "index": index} | others
+
+
+def run(dag: Any, **params: Any) -> Any:
+    return dag.test(run_conf=params)
+
+
+def states(dag_run: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for task in dag_run.get_task_instances():
+        found.setdefault(task.task_id, []).append(str(task.state))
+    return {name: sorted(values) for name, values in found.items()}
+
+
+def truth(services: Services, start: date, days: int) -> set[str]:
+    end = midnight(start + timedelta(days=days)) - timedelta(seconds=1)
+    return {
+        identifier for region in REGIONS for identifier in services.simulator.truth(region, midnight(start), end)
+    }
+
+
+def indexed(services: Services) -> set[str]:
+    server = connect(SearchSettings.from_url(services.search_url))
+    server.request("POST", f"/{services.index}-*/_refresh")
+    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
+    hits = server.request("POST", f"/{services.index}-*/_search", body)["hits"]["hits"]
+    assert len(hits) < 10_000
+    return {hit["_id"] for hit in hits}
+
+
+def calls(services: Services) -> int:
+    return sum(region.calls for region in services.simulator.service.statistics.regions.values())
+
+
+def test_the_dag_reads_as_the_pipeline() -> None:
+    """It is short, and says nothing that the operators could say."""
+    lines = (ROOT / "dags" / "cloudtrail_to_elasticsearch.py").read_text().splitlines()
+    assert len(lines) <= 60
+
+
+def test_the_dag_has_one_day_intervals(dag: Any) -> None:
+    """A real data interval of a day, in UTC, and no catching up by itself."""
+    from airflow.timetables.interval import CronDataIntervalTimetable
+
+    assert isinstance(dag.timetable, CronDataIntervalTimetable) or type(dag.timetable).__name__ == (
+        "CronDataIntervalTimetable"
+    )
+    assert dag.catchup is False
+    assert sorted(dag.task_ids) == ["cell.fetch", "cell.load", "coverage", "plan"]
+
+
+def test_params_have_a_schema(dag: Any) -> None:
+    """The form has date pickers and a multi-select, and refuses what cannot be."""
+    schemas = {name: dag.params.get_param(name).schema for name in dag.params}
+    assert sorted(schemas) == ["end", "force", "index", "mapping", "prefix", "regions", "start"]
+    assert schemas["start"]["format"] == schemas["end"]["format"] == "date"
+    assert "us-east-1" in schemas["regions"]["examples"]
+    assert schemas["mapping"]["enum"] == ["typed", "flattened"]
+    assert schemas["force"]["type"] == "boolean"
+    from airflow.sdk.exceptions import ParamValidationError
+
+    for name, value in {"mapping": "other", "start": "soon", "regions": ["mars"], "force": "maybe"}.items():
+        with pytest.raises(ParamValidationError):
+            dag.params.get_param(name).resolve(value)
+
+
+@pytest.mark.parametrize("mapping", ["typed", "flattened"])
+def test_every_event_of_the_planned_cells_is_indexed_once(dag: Any, services: Services, mapping: str) -> None:
+    """By eventID, over several regions and days; a second run asks CloudTrail nothing and sends nothing."""
+    first = run(dag, **conf(services, mapping=mapping))
+    assert states(first) == {
+        "plan": ["success"],
+        "cell.fetch": ["success"] * 6,
+        "cell.load": ["success"] * 6,
+        "coverage": ["success"],
+    }
+    names = {task.rendered_map_index for task in first.get_task_instances() if task.task_id == "cell.load"}
+    assert names == {f"{region} {DAY + timedelta(days=day)}" for region in REGIONS for day in (0, 1)}
+    expected = truth(services, DAY, 2)
+    assert len(expected) > 200
+    assert indexed(services) == expected
+
+    before = calls(services), versions(services)
+    assert str(run(dag, **conf(services, mapping=mapping)).state) == "success"
+    assert (calls(services), versions(services)) == before
+
+    assert str(run(dag, **conf(services, mapping=mapping, force=True)).state) == "success"
+    assert calls(services) > before[0]
+    assert indexed(services) == expected
+
+
+def versions(services: Services) -> int:
+    """How often documents were written, as the server counts it."""
+    server = connect(SearchSettings.from_url(services.search_url))
+    total: int = server.request("GET", f"/{services.index}-*/_stats/indexing")["_all"]["primaries"]["indexing"][
+        "index_total"
+    ]
+    return total
+
+
+def test_a_failed_cell_fails_the_run_by_name_and_costs_no_other(dag: Any, services: Services) -> None:
+    """Coverage names the cell; the others are loaded; the next run mends it without asking for them again."""
+    services.simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
+    failed = run(dag, **conf(services))
+    assert str(failed.state) == "failed"
+    assert states(failed)["cell.fetch"] == ["failed"] * 2 + ["success"] * 4
+    assert states(failed)["cell.load"] == ["success"] * 4 + ["upstream_failed"] * 2
+    assert states(failed)["coverage"] == ["failed"]
+    assert indexed(services) < truth(services, DAY, 2)
+
+    services.simulator.service.faults.clear()
+    before = {name: region.calls for name, region in services.simulator.service.statistics.regions.items()}
+    assert str(run(dag, **conf(services)).state) == "success"
+    after = {name: region.calls for name, region in services.simulator.service.statistics.regions.items()}
+    assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
+    assert indexed(services) == truth(services, DAY, 2)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "tampered with", "missing"])
+def test_a_damaged_part_fails_its_cell_and_force_mends_it(dag: Any, services: Services, damage: str) -> None:
+    """The load refuses it, the run fails, and fetching again ends in every event."""
+    only = {"regions": ["us-east-1"], "end": str(DAY + timedelta(days=1))}
+    assert str(run(dag, **conf(services, **only)).state) == "success"
+    server = connect(SearchSettings.from_url(services.search_url))
+    server.request("DELETE", f"/{services.index}-{DAY:%Y.%m}")
+    s3 = boto3.client("s3")
+    key = next(
+        entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"] if "part-" in entry["Key"]
+    )
+    body = s3.get_object(Bucket=services.bucket, Key=key)["Body"].read()
+    if damage == "missing":
+        s3.delete_object(Bucket=services.bucket, Key=key)
+    else:
+        changed = body[:-20] if damage == "cut short" else body[:-20] + bytes(20)
+        s3.put_object(Bucket=services.bucket, Key=key, Body=changed)
+
+    assert states(run(dag, **conf(services, **only)))["cell.load"] == ["failed"]
+    assert str(run(dag, **conf(services, **only, force=True)).state) == "success"
+    end = midnight(DAY + timedelta(days=1)) - timedelta(seconds=1)
+    assert indexed(services) == set(services.simulator.truth("us-east-1", midnight(DAY), end))
+
+
+def test_what_the_server_lost_is_loaded_again(dag: Any, services: Services) -> None:
+    """A cell that was loaded once is not taken for complete when the server has lost its documents."""
+    only = {"regions": ["us-east-1"], "end": str(DAY + timedelta(days=1))}
+    assert str(run(dag, **conf(services, **only)).state) == "success"
+    everything = indexed(services)
+    server = connect(SearchSettings.from_url(services.search_url))
+    server.request("DELETE", f"/{services.index}-{DAY:%Y.%m}/_doc/{min(everything)}")
+    before = calls(services)
+    assert str(run(dag, **conf(services, **only)).state) == "success"
+    assert indexed(services) == everything
+    assert calls(services) == before
