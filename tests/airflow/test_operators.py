@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from cloudtrail_elasticsearch.core.errors import (
@@ -20,6 +21,8 @@ from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Op
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
 from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS
 from tests.airflow.conftest import Services
 
@@ -66,7 +69,7 @@ def test_without_days_the_plan_is_the_data_interval() -> None:
         ({"start": str(TODAY - timedelta(days=100))}, "more than 90 days ago"),
         ({"start": str(TODAY - timedelta(days=2)), "end": str(TODAY - timedelta(days=3))}, "must be after start"),
         ({"start": str(TODAY)}, "in the future"),
-        ({"start": str(TODAY - timedelta(days=70)), "end": str(TODAY)}, "1190 cells.*max_map_length = 1024"),
+        ({"start": str(TODAY - timedelta(days=70)), "end": str(TODAY)}, r"1190 cells.*max_map_length = 1024"),
         ({"start": "20.11.2026"}, "not a day"),
     ],
 )
@@ -83,7 +86,7 @@ def test_no_credentials_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws", "extra": {"region_name": "us-east-1"}}')
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(CredentialsError, match="there are no AWS credentials.*connection of type aws"):
+    with pytest.raises(CredentialsError, match=r"there are no AWS credentials.*connection of type aws"):
         planned(regions="us-east-1")
 
 
@@ -101,13 +104,13 @@ def test_a_bucket_is_needed(services: Services) -> None:
     """Without one, and with one that does not exist: the sentence says how to set it."""
     with pytest.raises(ConfigurationError, match="set the Airflow variable cloudtrail_staging_bucket"):
         fetch(services, bucket="")
-    with pytest.raises(ConfigurationError, match="the bucket.*does not exist"):
+    with pytest.raises(ConfigurationError, match=r"the bucket.*does not exist"):
         fetch(services, bucket="no-such-bucket")
 
 
 def test_a_window_must_be_staged_before_it_is_loaded(services: Services) -> None:
     """The load says which task to run first."""
-    with pytest.raises(StagingError, match="is not staged in s3://.*fetch"):
+    with pytest.raises(StagingError, match=r"is not staged in s3://.*fetch"):
         load(services)
 
 
@@ -136,6 +139,56 @@ def test_an_unreachable_search_server_passes(services: Services, monkeypatch: py
     assert "secret" not in str(told.value)
 
 
+@pytest.mark.parametrize("damage", ["cut short", "tampered with", "missing"])
+def test_a_damaged_part_is_refused_and_force_mends_it(services: Services, damage: str) -> None:
+    """Nothing of it is loaded; fetched again with force, the window has every event."""
+    fetch(services)
+    s3 = boto3.client("s3")
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
+    part = next(key for key in keys if "part-" in key)
+    body = s3.get_object(Bucket=services.bucket, Key=part)["Body"].read()
+    s3.delete_object(Bucket=services.bucket, Key=part)
+    if damage != "missing":
+        changed = body[:-20] if damage == "cut short" else body[:-20] + bytes(20)
+        s3.put_object(Bucket=services.bucket, Key=part, Body=changed)
+    with pytest.raises(StagingError, match=f"{part} is not what its manifest says.*force"):
+        load(services)
+    fetch(services, force="True")
+    cell = load(services)
+    assert cell["looked_up"] == cell["staged"] == cell["indexed"] > 100
+
+
+def test_work_that_is_done_is_not_done_again_without_force(services: Services) -> None:
+    """No LookupEvents call and no bulk request; with force both, and the same documents in the end."""
+    calls = services.simulator.service.statistics.regions
+    server = connect(SearchSettings.from_url(services.search_url))
+
+    def effort() -> tuple[int, int]:
+        stats = server.request("GET", f"/{services.index}/_stats/indexing")["_all"]["primaries"]["indexing"]
+        return calls["us-east-1"].calls, stats["index_total"]
+
+    fetch(services)
+    first = load(services)
+    done = effort()
+    fetch(services)
+    assert load(services) == first
+    assert effort() == done
+    fetch(services, force=True)
+    assert load(services, force=True) == first
+    assert effort() == (done[0] + (first["looked_up"] + 49) // 50, done[1] + first["indexed"])
+
+
+def test_what_the_server_lost_is_loaded_again(services: Services) -> None:
+    """A cell that was loaded once is not taken for complete when the server has lost a document."""
+    fetch(services)
+    first = load(services)
+    server = connect(SearchSettings.from_url(services.search_url))
+    body = b'{"query": {"match_all": {}}, "size": 1}'
+    (hit,) = server.request("POST", f"/{services.index}/_search", body)["hits"]["hits"]
+    server.request("DELETE", f"/{services.index}/_doc/{hit['_id']}")
+    assert load(services) == first
+
+
 def test_coverage_without_a_plan_fails() -> None:
     """A run that planned nothing has covered nothing."""
     with pytest.raises(CoverageError, match="Nothing was planned"):
@@ -156,8 +209,9 @@ def test_coverage_names_each_cell_that_does_not_add_up() -> None:
 
 
 def test_what_cannot_be_mended_is_not_tried_again() -> None:
-    """The retry policy fails configuration, staging and coverage errors at once, and leaves the rest to Airflow."""
+    """The retry policy fails configuration, staging and coverage errors at once."""
     policy = CloudTrailPlanOperator(task_id="plan").retry_policy
+    assert policy is not None
     final = [PlanError("x"), CredentialsError("x"), StagingError("x"), CoverageError("x")]
     assert all(policy.evaluate(error, 1, 5).action.value == "fail" for error in final)
     assert policy.evaluate(TransientError("x"), 1, 5).action.value != "fail"

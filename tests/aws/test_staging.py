@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_a_manifest_and_a_load_record_are_read_as_they_were_written(staging: Sta
     assert staging.load_record(WINDOW) == record
 
 
-DAMAGES = {
+DAMAGES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
     "missing": (lambda body: None, "it is missing"),
     "cut short": (lambda body: body[:-7], "bytes, not"),
     "altered": (lambda body: body[:12] + bytes([body[12] ^ 1]) + body[13:], "checksum differs"),

@@ -231,7 +231,7 @@ def test_a_new_field_reaches_the_indices_that_are_there(server: Any, index: str)
 def test_an_unreachable_server_is_one_sentence() -> None:
     """It names the address and says that nothing is lost; it is worth another attempt."""
     for engine in ("elasticsearch", "opensearch"):
-        server = connect(SearchSettings.from_url("http://user:secret@127.0.0.1:9"), engine)  # type: ignore[arg-type]
+        server = connect(SearchSettings.from_url("http://user:secret@127.0.0.1:9"), engine)
         with pytest.raises(
             TransientError, match=r"http://127\.0\.0\.1:9 cannot be reached.*Nothing is lost"
         ) as told:
