@@ -31,7 +31,7 @@ with DAG(
         task_id="plan",
         start="{{ params.start or '' }}",
         end="{{ params.end or '' }}",
-        regions="{{ params.regions | join(' ') }}",
+        regions="{{ (params.regions or []) | join(' ') }}",
     )
 
     @task_group
@@ -50,4 +50,5 @@ with DAG(
         fetch >> load
         return load.output
 
-    CloudTrailCoverageOperator(task_id="coverage", planned=plan.output, cells=cell.expand(window=plan.output))
+    cells = cell.expand(window=plan.output)
+    CloudTrailCoverageOperator(task_id="coverage", planned=plan.output, cells=cells, retries=0)

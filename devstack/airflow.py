@@ -24,6 +24,8 @@ from devstack.processes import ROOT, Child, ServiceError
 
 SERVICES = ("api-server", "scheduler", "dag-processor")
 
+_OPTIONS = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve-logs"], "dag-processor": []}
+
 
 class AirflowError(Exception):
     """Airflow did not start, or a command or request of it failed."""
@@ -74,6 +76,7 @@ class Airflow:
             "AIRFLOW__API__PORT": str(self._port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": _secret(home / "jwt_secret"),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "false",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self._settings.dags),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -89,7 +92,7 @@ class Airflow:
         }
 
     def __enter__(self) -> Self:
-        migrate(self._settings.home)
+        self.prepare()
         try:
             for service in SERVICES:
                 self.start(service)
@@ -102,11 +105,15 @@ class Airflow:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
+    def prepare(self) -> None:
+        """Make the home's database, or bring it up to date; needs no service, and takes a while the first time."""
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        self.command("db", "migrate")
+
     def start(self, service: str) -> None:
         """Start one of `SERVICES`."""
         log = self._settings.home / f"{service}.log"
-        arguments = ["--workers", "1"] if service == "api-server" else []
-        command = [sys.executable, "-m", "airflow", service, *arguments]
+        command = [sys.executable, "-m", "airflow", service, *_OPTIONS[service]]
         self._services[service] = Child(f"airflow {service}", command, log, self.environment)
 
     def kill(self, service: str) -> None:
@@ -152,7 +159,12 @@ class Airflow:
         return list(answer["dag_runs"])
 
     def backfill(self, dag_id: str, first: str, last: str, *arguments: str) -> None:
-        """Create a backfill of the days from `first` to `last`, both included."""
+        """Create a backfill of the days from `first` to `last`, both included.
+
+        Best before the services run: SQLite may be locked by a scheduler, and a DAG that is not paused makes
+        the last day's run by itself as soon as it is scheduled.
+        """
+        self.command("dags", "reserialize")
         self.command("backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments)
 
     @staticmethod
@@ -188,15 +200,6 @@ class Airflow:
         except AirflowError:
             return False
         return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
-
-
-def migrate(home: Path) -> None:
-    """Make the home's database, or bring it up to date; can go on while the services are still starting.
-
-    :raises AirflowError: it cannot be made
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    Airflow(AirflowSettings(home, {})).command("db", "migrate")
 
 
 def _free_port(wanted: int) -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from devstack.airflow import Airflow, AirflowSettings, migrate
+from devstack.airflow import Airflow, AirflowSettings
 from devstack.processes import ROOT
 from devstack.stack import Stack, StackSettings
 
@@ -63,17 +63,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(*, once: bool) -> int:
     began = time.monotonic()
     _say("Starting OpenSearch, S3, the CloudTrail simulator and Airflow …")
-    migrated = ThreadPoolExecutor().submit(migrate, HOME / "airflow")
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    first = last - timedelta(days=DAYS - 1)
+    planned = ThreadPoolExecutor().submit(_plan, first, last)
     with Stack(StackSettings(HOME / "stack")) as stack:
         stack.create_bucket(BUCKET)
         environment = stack.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET}
-        migrated.result()
+        planned.result()
         with Airflow(AirflowSettings(HOME / "airflow", environment)) as airflow:
             _say(f"Airflow's UI: {airflow.url}  (user admin, password {airflow.password})")
             before = _effort(stack)
-            last = datetime.now(UTC).date() - timedelta(days=1)
-            first = last - timedelta(days=DAYS - 1)
-            days = _backfill(airflow, stack, first, last)
+            days = _follow(airflow, stack, first, last)
             _tell(days)
             calls, documents = (after - earlier for after, earlier in zip(_effort(stack), before, strict=True))
             _say(f"LookupEvents calls: {calls}; documents written: {documents}.")
@@ -91,32 +91,25 @@ def _run(*, once: bool) -> int:
     return 0
 
 
-def _backfill(airflow: Airflow, stack: Stack, first: date, last: date) -> list[Day]:
-    """Let Airflow load the days, and follow it until every run has ended."""
-    known = {run["dag_run_id"]: run for run in _runs(airflow, first, last)}
-    again = ["--reprocess-behavior", "completed"] if known else []
-    _await_dag(airflow)
-    # The backfill goes first: unpaused before it, the DAG would make the last day's run by itself.
-    airflow.backfill(DAG_ID, str(first), str(last), "--max-active-runs", str(DAYS), *again)
-    airflow.request("PATCH", f"/dags/{DAG_ID}", {"is_paused": False})
+def _plan(first: date, last: date) -> None:
+    """Create the backfill, while the services are still starting; days that were loaded are run again."""
+    airflow = Airflow(AirflowSettings(HOME / "airflow", {}))
+    airflow.prepare()
+    options = ["--max-active-runs", str(DAYS), "--reprocess-behavior", "completed"]
+    airflow.backfill(DAG_ID, str(first), str(last), *options)
+
+
+def _follow(airflow: Airflow, stack: Stack, first: date, last: date) -> list[Day]:
+    """Tell how the backfill goes on until every run has ended, and what came of each day."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while True:
-        runs = [run for run in _runs(airflow, first, last) if _is_new(run, known)]
+        runs = _runs(airflow, first, last)
         if len(runs) >= DAYS and all(run["state"] in {"success", "failed"} for run in runs):
             return [_day(airflow, run) for run in sorted(runs, key=lambda run: str(run["logical_date"]))]
         if time.monotonic() > deadline:
             raise DemoError(f"the backfill did not end within {LIMIT_SECONDS} s; see {airflow.url}")
         _progress(airflow, stack, runs)
         time.sleep(3)
-
-
-def _await_dag(airflow: Airflow, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not any(dag["dag_id"] == DAG_ID for dag in airflow.request("GET", "/dags")["dags"]):
-        if time.monotonic() > deadline:
-            errors = airflow.request("GET", "/importErrors")["import_errors"]
-            raise DemoError(f"Airflow does not find the DAG: {[error['stack_trace'] for error in errors]}")
-        time.sleep(0.5)
 
 
 def _runs(airflow: Airflow, first: date, last: date) -> list[dict[str, Any]]:
@@ -126,12 +119,6 @@ def _runs(airflow: Airflow, first: date, last: date) -> list[dict[str, Any]]:
         for run in airflow.runs(DAG_ID)
         if run["logical_date"] and str(first) <= run["logical_date"][:10] <= str(last)
     ]
-
-
-def _is_new(run: dict[str, Any], known: dict[str, dict[str, Any]]) -> bool:
-    """Whether the run was made, or begun again, since `known` was read."""
-    old = known.get(run["dag_run_id"])
-    return old is None or run["queued_at"] != old["queued_at"] or run["state"] not in {"success", "failed"}
 
 
 def _progress(airflow: Airflow, stack: Stack, runs: Sequence[dict[str, Any]]) -> None:

@@ -27,7 +27,7 @@ DEFAULT_REGIONS: Final = (
     "us-west-1",
     "us-west-2",
 )
-"""The regions that every account has; those that are opted in to can be typed in.
+"""The regions that every account has; those opted in to are loaded too, and chosen in the run's conf (JSON).
 
 https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 """
@@ -49,7 +49,7 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
     },
     "regions": {
         "default": [],
-        "type": "array",
+        "type": ["null", "array"],
         "items": {"type": "string", "pattern": "^[a-z]{2}(-[a-z]+)+-[0-9]+$"},
         "examples": list(DEFAULT_REGIONS),
         "title": "Regions",

@@ -28,11 +28,10 @@ class Services:
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """This process' Airflow home, with a database."""
-    from devstack.airflow import migrate
+    from airflow.utils.db import initdb
 
-    home = Path(os.environ["AIRFLOW_HOME"])
-    migrate(home)
-    return home
+    initdb()
+    return Path(os.environ["AIRFLOW_HOME"])
 
 
 @pytest.fixture(scope="module")

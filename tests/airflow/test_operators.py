@@ -208,6 +208,13 @@ def test_coverage_names_each_cell_that_does_not_add_up() -> None:
     assert "5 events are staged but the server holds 4" in str(told.value)
 
 
+def test_coverage_takes_one_cell_as_airflow_gives_it() -> None:
+    """The result of a single mapped task comes bare, not in a list."""
+    figures = {"looked_up": 5, "staged": 5, "duplicates": 0, "indexed": 5, "quarantined": 0}
+    operator = CloudTrailCoverageOperator(task_id="c", planned=[WINDOW], cells={"window": WINDOW, **figures})
+    assert operator.execute(CONTEXT) == {"cells": 1, "missing": 0, **figures}
+
+
 def test_what_cannot_be_mended_is_not_tried_again() -> None:
     """The retry policy fails configuration, staging and coverage errors at once."""
     policy = CloudTrailPlanOperator(task_id="plan").retry_policy

@@ -228,6 +228,16 @@ def test_a_new_field_reaches_the_indices_that_are_there(server: Any, index: str)
     assert mapping["properties"]["requestParameters"]["properties"]["mine"] == {"type": "keyword"}
 
 
+def test_an_index_made_before_the_template_gets_room_for_our_fields(server: Any, index: str) -> None:
+    """The server's own limit of 1,000 fields is raised; the mapping is added, and nothing is quarantined."""
+    server.request("PUT", f"/{index}")
+    loader = Loader(server, IndexPattern(index), build("typed", RULES), QUICK)
+    loader.prepare()
+    events = known_conflicts()
+    assert figures(loader.load(lines(events))) == (len(events), len(events), 0)
+    assert server.request("GET", f"/{index}/_mapping")[index]["mappings"]["dynamic"] in {False, "false"}
+
+
 def test_an_unreachable_server_is_one_sentence() -> None:
     """It names the address and says that nothing is lost; it is worth another attempt."""
     for engine in ("elasticsearch", "opensearch"):

@@ -10,6 +10,8 @@ from cloudtrail_elasticsearch.core.errors import MappingError, RefusedError
 from cloudtrail_elasticsearch.core.mapping import (
     MANAGED_BY,
     QUARANTINE_INDEX,
+    SERVERS_FIELDS_LIMIT,
+    TOTAL_FIELDS_LIMIT,
     Engine,
     IndexPattern,
     quarantine_template,
@@ -72,15 +74,14 @@ def _put_template(server: SearchServer, name: str, content: dict[str, Any]) -> N
 
 
 def _update_indices(server: SearchServer, pattern: IndexPattern, mappings: dict[str, Any]) -> None:
-    indices = server.request(
-        "GET", f"/{','.join(pattern.matches)}/_mapping?ignore_unavailable=true&allow_no_indices=true"
-    )
+    indices = server.request("GET", f"/{','.join(pattern.matches)}?ignore_unavailable=true&allow_no_indices=true")
     for name, found in indices.items():
         meta = found["mappings"].get("_meta", {})
         if meta == mappings["_meta"]:
             continue
         _check_strategy(name, meta, mappings["_meta"])
         try:
+            _raise_limit(server, name, found["settings"])
             server.request("PUT", f"/{name}/_mapping", codec.encode(mappings))
         except RefusedError as error:
             log.warning(
@@ -89,6 +90,15 @@ def _update_indices(server: SearchServer, pattern: IndexPattern, mappings: dict[
                 name,
                 error,
             )
+
+
+def _raise_limit(server: SearchServer, name: str, settings: dict[str, Any]) -> None:
+    """Make room for our fields in an index that was made without our template; a higher limit stays."""
+    mapping = settings["index"].get("mapping", {})
+    limit = int(mapping.get("total_fields", {}).get("limit", SERVERS_FIELDS_LIMIT))
+    if limit < TOTAL_FIELDS_LIMIT:
+        content = {"index.mapping.total_fields.limit": TOTAL_FIELDS_LIMIT}
+        server.request("PUT", f"/{name}/_settings", codec.encode(content))
 
 
 def _check_strategy(name: str, meta: dict[str, Any], wanted: dict[str, Any]) -> None:

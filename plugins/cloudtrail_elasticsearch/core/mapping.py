@@ -15,6 +15,12 @@ from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
 Engine = Literal["elasticsearch", "opensearch"]
 
 TOTAL_FIELDS_LIMIT: Final = 5_000
+SERVERS_FIELDS_LIMIT: Final = 1_000
+"""The limit of an index that sets none.
+
+https://www.elastic.co/docs/reference/elasticsearch/index-settings/mapping-limit
+"""
+
 FLAT_DEPTH_LIMIT: Final = 100
 QUARANTINE_INDEX: Final = "cloudtrail-quarantine"
 DEFAULT_INDEX: Final = "cloudtrail-%Y.%m"

@@ -27,7 +27,7 @@ class CloudTrailCoverageOperator(BaseOperator):
         kwargs.setdefault("retry_policy", retry_policy())
         super().__init__(**kwargs)
         self.planned: Iterable[dict[str, str]] | None = planned
-        self.cells: Iterable[dict[str, Any]] | None = cells
+        self.cells: Iterable[dict[str, Any]] | dict[str, Any] | None = cells
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
         """Return the totals over all cells.
@@ -38,9 +38,16 @@ class CloudTrailCoverageOperator(BaseOperator):
             raise CoverageError("Nothing was planned, so nothing is covered: the plan task's log says why.")
         coverage = Coverage.of(
             map(Window.from_dict, self.planned),
-            (Cell.from_dict(cell) for cell in self.cells or () if cell),
+            (Cell.from_dict(cell) for cell in _rows(self.cells) if cell),
         )
         totals = coverage.totals()
         self.log.info("Coverage: %s", ", ".join(f"{name} {count}" for name, count in totals.items()))
         coverage.prove()
         return totals
+
+
+def _rows(cells: Iterable[dict[str, Any]] | dict[str, Any] | None) -> Iterable[dict[str, Any]]:
+    """Read the results of mapped tasks: Airflow gives one result bare, more as a list, none as None."""
+    if isinstance(cells, dict):
+        return [cells]
+    return cells or ()

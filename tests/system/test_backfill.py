@@ -1,0 +1,148 @@
+"""A real scheduler and `airflow backfill create`: killed in the middle, it ends in the same counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.load import Loader
+from cloudtrail_elasticsearch.core.mapping import IndexPattern
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.shape import build
+from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.airflow import Airflow, AirflowSettings
+from devstack.simulator import Simulator, SimulatorSettings
+
+DAG_ID = "cloudtrail_to_elasticsearch"
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+FIRST = YESTERDAY - timedelta(days=1)
+REGIONS = ["ap-northeast-3", "eu-west-1", "us-east-1"]
+BUSIEST = 0
+"""The map index of us-east-1, which goes first in a day."""
+
+PATIENCE = 420
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """CloudTrail with AWS's own quota and latency."""
+    with Simulator(SimulatorSettings(volume=400)) as running:
+        yield running
+
+
+@pytest.fixture
+def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_path: Path) -> Iterator[Airflow]:
+    host, port = opensearch.removeprefix("http://").split(":")
+    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
+    connection = {
+        "conn_type": "aws",
+        "login": "testing",
+        "password": "testing",
+        "extra": {"region_name": "us-east-1"},
+    }
+    environment = {
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
+        "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket,
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
+    }
+    yield Airflow(AirflowSettings(tmp_path / "airflow", environment, port=0))
+
+
+def until(answer: Callable[[], Any], what: str) -> Any:
+    """Return the first true answer."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := answer()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+    return found
+
+
+def tasks(airflow: Airflow) -> list[dict[str, Any]]:
+    answer = airflow.request("GET", f"/dags/{DAG_ID}/dagRuns/~/taskInstances?limit=100")
+    return list(answer["task_instances"])
+
+
+def identity(task: dict[str, Any]) -> tuple[str, str, int]:
+    return task["dag_run_id"], task["task_id"], task["map_index"]
+
+
+def kill(airflow: Airflow, task_id: str) -> tuple[str, str, int]:
+    """Kill the first process that is found to run this task for the busiest region, as ``kill -9`` does."""
+
+    def victim() -> dict[str, Any] | None:
+        running = (task for task in tasks(airflow) if task["state"] == "running" and task["pid"])
+        return next((task for task in running if identity(task)[1:] == (task_id, BUSIEST)), None)
+
+    task = until(victim, f"a running {task_id}")
+    os.kill(task["pid"], signal.SIGKILL)
+    return identity(task)
+
+
+def test_a_backfill_survives_the_killing_of_its_tasks(
+    airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
+) -> None:
+    """kill -9 of a fetch and of a load: Airflow retries, every event is indexed once, coverage proves it."""
+    server = connect(SearchSettings.from_url(opensearch))
+    pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
+    Loader(server, pattern, build("typed", load_rules())).prepare()
+    indices = sorted({pattern.name(midnight(day)) for day in (FIRST, YESTERDAY)})
+    for index in indices:
+        server.request("PUT", f"/{index}", codec.encode({"settings": {"index.blocks.write": True}}))
+
+    until(lambda: any(dag["dag_id"] == DAG_ID for dag in airflow.request("GET", "/dags")["dags"]), "the DAG")
+    conf = json.dumps({"regions": REGIONS, "index": pattern.text})
+    airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
+    airflow.request("PATCH", f"/dags/{DAG_ID}", {"is_paused": False})
+
+    killed = []
+    for task_id in (
+        "cell.fetch",
+        "cell.load",
+    ):  # the load waits for its read-only index, so it is there to be killed
+        task = until(running(airflow, task_id, "us-east-1"), f"a running {task_id}")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(task["pid"], signal.SIGKILL)
+            killed.append((task["dag_run_id"], task["task_id"], task["map_index"]))
+    for index in indices:
+        server.request("PUT", f"/{index}/_settings", codec.encode({"index.blocks.write": None}))
+
+    runs = until(lambda: ended(airflow), "the backfill's end")
+    assert [run["state"] for run in runs] == ["success", "success"]
+    assert [(run["data_interval_start"][:10], run["run_type"]) for run in runs] == [
+        (str(YESTERDAY), "backfill"),
+        (str(FIRST), "backfill"),
+    ]
+    assert all(tried[task] >= 2 for task in killed)
+    assert indexed(server, unique_index_prefix) == sorted(truth(simulator, FIRST, 2))
+
+
+def ended(airflow: Airflow) -> list[dict[str, Any]] | None:
+    runs = airflow.runs(DAG_ID)
+    return runs if len(runs) >= 2 and all(run["state"] in {"success", "failed"} for run in runs) else None
+
+
+def truth(simulator: Simulator, start: date, days: int) -> list[str]:
+    end = midnight(start + timedelta(days=days)) - timedelta(seconds=1)
+    return [identifier for region in REGIONS for identifier in simulator.truth(region, midnight(start), end)]
+
+
+def indexed(server: Any, prefix: str) -> list[str]:
+    """The ids of all documents, twice where one should be there twice."""
+    server.request("POST", f"/{prefix}-*/_refresh")
+    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
+    hits = server.request("POST", f"/{prefix}-*/_search", body)["hits"]["hits"]
+    assert len(hits) < 10_000
+    return sorted(hit["_id"] for hit in hits)
