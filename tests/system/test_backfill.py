@@ -42,7 +42,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_path: Path) -> Iterator[Airflow]:
+def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_path: Path) -> Airflow:
     host, port = opensearch.removeprefix("http://").split(":")
     search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
     connection = {
@@ -58,7 +58,7 @@ def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_pa
         "AWS_ENDPOINT_URL": aws,
         "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
     }
-    yield Airflow(AirflowSettings(tmp_path / "airflow", environment, port=0))
+    return Airflow(AirflowSettings(tmp_path / "airflow", environment, port=0))
 
 
 def until(answer: Callable[[], Any], what: str) -> Any:
@@ -102,24 +102,17 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
     for index in indices:
         server.request("PUT", f"/{index}", codec.encode({"settings": {"index.blocks.write": True}}))
 
-    until(lambda: any(dag["dag_id"] == DAG_ID for dag in airflow.request("GET", "/dags")["dags"]), "the DAG")
+    airflow.prepare()
     conf = json.dumps({"regions": REGIONS, "index": pattern.text})
     airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
-    airflow.request("PATCH", f"/dags/{DAG_ID}", {"is_paused": False})
+    with airflow:
+        # A load waits for its read-only index, so it is there to be killed.
+        killed = [kill(airflow, "cell.fetch"), kill(airflow, "cell.load")]
+        for index in indices:
+            server.request("PUT", f"/{index}/_settings", codec.encode({"index.blocks.write": None}))
+        runs = until(lambda: ended(airflow), "the backfill's end")
+        tried = {identity(task): task["try_number"] for task in tasks(airflow)}
 
-    killed = []
-    for task_id in (
-        "cell.fetch",
-        "cell.load",
-    ):  # the load waits for its read-only index, so it is there to be killed
-        task = until(running(airflow, task_id, "us-east-1"), f"a running {task_id}")
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(task["pid"], signal.SIGKILL)
-            killed.append((task["dag_run_id"], task["task_id"], task["map_index"]))
-    for index in indices:
-        server.request("PUT", f"/{index}/_settings", codec.encode({"index.blocks.write": None}))
-
-    runs = until(lambda: ended(airflow), "the backfill's end")
     assert [run["state"] for run in runs] == ["success", "success"]
     assert [(run["data_interval_start"][:10], run["run_type"]) for run in runs] == [
         (str(YESTERDAY), "backfill"),
