@@ -28,7 +28,11 @@ _OPTIONS = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve-logs"]
 
 
 class AirflowError(Exception):
-    """Airflow did not start, or a command or request of it failed."""
+    """A command or a request of Airflow's failed."""
+
+
+class BackfillRunningError(AirflowError):
+    """The DAG's last backfill is not over, by Airflow's books: it looks every 30 s, while a scheduler runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +167,22 @@ class Airflow:
 
         Best before the services run: SQLite may be locked by a scheduler, and a DAG that is not paused makes
         the last day's run by itself as soon as it is scheduled.
+
+        :raises BackfillRunningError: one is running already
         """
         self.command("dags", "reserialize")
-        self.command("backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments)
+        command = ["backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments]
+        try:
+            self.command(*command)
+        except AirflowError as error:
+            if "AlreadyRunningBackfill" in str(error):
+                raise BackfillRunningError(f"a backfill of {dag_id} is running already") from error
+            raise
+
+    def backfill_runs(self, dag_id: str) -> bool:
+        """Whether a backfill of the DAG is running, by Airflow's books."""
+        answer = self.request("GET", f"/backfills?dag_id={dag_id}")
+        return any(backfill["completed_at"] is None for backfill in answer["backfills"])
 
     @staticmethod
     def _ask(method: str, url: str, body: object = None, token: str | None = None) -> Any:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from devstack.airflow import Airflow, AirflowSettings
-from devstack.processes import ROOT
+from devstack.airflow import Airflow, AirflowError, AirflowSettings, BackfillRunningError
+from devstack.processes import ROOT, ServiceError
+from devstack.search_server import DownloadError
 from devstack.stack import Stack, StackSettings
 
 DAG_ID = "cloudtrail_to_elasticsearch"
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return _run(once=once)
-    except DemoError as error:
+    except (DemoError, AirflowError, ServiceError, DownloadError) as error:
         _say(f"The demo failed: {error}")
         return 1
     except KeyboardInterrupt:
@@ -69,9 +70,11 @@ def _run(*, once: bool) -> int:
     with Stack(StackSettings(HOME / "stack")) as stack:
         stack.create_bucket(BUCKET)
         environment = stack.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET}
-        planned.result()
+        is_planned = planned.result()
         with Airflow(AirflowSettings(HOME / "airflow", environment)) as airflow:
             _say(f"Airflow's UI: {airflow.url}  (user admin, password {airflow.password})")
+            if not is_planned:
+                _plan_after_the_last(airflow, first, last)
             before = _effort(stack)
             days = _follow(airflow, stack, first, last)
             _tell(days)
@@ -91,10 +94,27 @@ def _run(*, once: bool) -> int:
     return 0
 
 
-def _plan(first: date, last: date) -> None:
-    """Create the backfill, while the services are still starting; days that were loaded are run again."""
+def _plan(first: date, last: date) -> bool:
+    """Create the backfill, while the services are still starting; False where the last one is not over yet."""
     airflow = Airflow(AirflowSettings(HOME / "airflow", {}))
     airflow.prepare()
+    try:
+        _backfill(airflow, first, last)
+    except BackfillRunningError:
+        return False
+    return True
+
+
+def _plan_after_the_last(airflow: Airflow, first: date, last: date) -> None:
+    """Let the last backfill end, which a demo that was killed has left, and create a new one."""
+    _say("Waiting for Airflow to end the last backfill …")
+    while airflow.backfill_runs(DAG_ID):
+        time.sleep(1)
+    _backfill(airflow, first, last)
+
+
+def _backfill(airflow: Airflow, first: date, last: date) -> None:
+    """Create a backfill of the days; those that were loaded are run again."""
     options = ["--max-active-runs", str(DAYS), "--reprocess-behavior", "completed"]
     airflow.backfill(DAG_ID, str(first), str(last), *options)
 

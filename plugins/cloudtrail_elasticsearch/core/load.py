@@ -81,8 +81,11 @@ class Loader:
 
     @property
     def target(self) -> str:
-        """Where to and how it loads: equal targets get equal documents of equal events."""
-        return f"{self._server.name} {self._pattern.text} {self._shape.fingerprint}"
+        """Where to and how it loads: equal targets get equal documents of equal events.
+
+        The server's address is no part of it, as it may change; whether the documents are there is asked.
+        """
+        return f"{self._pattern.text} {self._shape.fingerprint}"
 
     def prepare(self) -> None:
         """Make the index set-up, or bring it up to date; see `index_setup.prepare`."""
