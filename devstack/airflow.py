@@ -31,8 +31,11 @@ class AirflowError(Exception):
     """A command or a request of Airflow's failed."""
 
 
-class BackfillRunningError(AirflowError):
-    """The DAG's last backfill is not over, by Airflow's books: it looks every 30 s, while a scheduler runs."""
+class BusyError(AirflowError):
+    """A backfill cannot be created just now: the last one is not over, or SQLite is locked by the scheduler.
+
+    Airflow looks every 30 s whether a backfill is over, while a scheduler runs.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class AirflowSettings:
     environment: Mapping[str, str]
     dags: Path = ROOT / "dags"
     plugins: Path = ROOT / "plugins"
-    parallelism: int = 6
+    parallelism: int = 10
+    """Tasks at once: most of them wait, for CloudTrail's quota."""
     port: int = 8080
     """The UI's port where it is free, else any other."""
 
@@ -168,21 +172,16 @@ class Airflow:
         Best before the services run: SQLite may be locked by a scheduler, and a DAG that is not paused makes
         the last day's run by itself as soon as it is scheduled.
 
-        :raises BackfillRunningError: one is running already
+        :raises BusyError: it cannot be created just now
         """
         self.command("dags", "reserialize")
         command = ["backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments]
         try:
             self.command(*command)
         except AirflowError as error:
-            if "AlreadyRunningBackfill" in str(error):
-                raise BackfillRunningError(f"a backfill of {dag_id} is running already") from error
+            if any(words in str(error) for words in ("AlreadyRunningBackfill", "database is locked")):
+                raise BusyError(f"a backfill of {dag_id} cannot be created just now: {error}") from error
             raise
-
-    def backfill_runs(self, dag_id: str) -> bool:
-        """Whether a backfill of the DAG is running, by Airflow's books."""
-        answer = self.request("GET", f"/backfills?dag_id={dag_id}")
-        return any(backfill["completed_at"] is None for backfill in answer["backfills"])
 
     @staticmethod
     def _ask(method: str, url: str, body: object = None, token: str | None = None) -> Any:

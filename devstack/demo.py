@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from devstack.airflow import Airflow, AirflowError, AirflowSettings, BackfillRunningError
+from devstack.airflow import Airflow, AirflowError, AirflowSettings, BusyError
 from devstack.processes import ROOT, ServiceError
 from devstack.search_server import DownloadError
 from devstack.stack import Stack, StackSettings
@@ -100,7 +100,7 @@ def _plan(first: date, last: date) -> bool:
     airflow.prepare()
     try:
         _backfill(airflow, first, last)
-    except BackfillRunningError:
+    except BusyError:
         return False
     return True
 
@@ -108,9 +108,14 @@ def _plan(first: date, last: date) -> bool:
 def _plan_after_the_last(airflow: Airflow, first: date, last: date) -> None:
     """Let the last backfill end, which a demo that was killed has left, and create a new one."""
     _say("Waiting for Airflow to end the last backfill …")
-    while airflow.backfill_runs(DAG_ID):
-        time.sleep(1)
-    _backfill(airflow, first, last)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while True:
+        try:
+            return _backfill(airflow, first, last)
+        except BusyError as error:
+            if time.monotonic() > deadline:
+                raise DemoError(str(error)) from error
+            time.sleep(3)
 
 
 def _backfill(airflow: Airflow, first: date, last: date) -> None:
