@@ -28,11 +28,15 @@ def write_configuration(distribution: Distribution, home: Path, folder: Path, po
     for name in ("logs", "tmp"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir()
-    options = config / "jvm.options"
-    lines = options.read_text().splitlines(keepends=True)
-    options.write_text("".join(line for line in lines if not any(word in line for word in _UNWANTED_OPTIONS)))
+    adapt_java_options(config / "jvm.options")
     settings = config / f"{distribution.engine}.yml"
     settings.write_text(json.dumps(_settings(distribution, folder, port), indent=2))  # JSON is YAML
+
+
+def adapt_java_options(options: Path) -> None:
+    """Take from a server's ``jvm.options`` what our Java does not know."""
+    lines = options.read_text().splitlines(keepends=True)
+    options.write_text("".join(line for line in lines if not any(word in line for word in _UNWANTED_OPTIONS)))
 
 
 def _settings(distribution: Distribution, folder: Path, port: int) -> dict[str, Any]:

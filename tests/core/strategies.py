@@ -21,7 +21,7 @@ scalars = st.one_of(
     st.booleans(),
     st.integers(),
     st.integers(min_value=2**63, max_value=2**80),
-    st.floats(allow_nan=False),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=12),
     st.text(alphabet=st.characters(categories=["Cs", "Lu"]), max_size=4),
     st.sampled_from(

@@ -23,6 +23,14 @@ def test_json_is_read_and_written_exactly(record: dict[str, Any]) -> None:
     assert codec.decode(codec.encode(record)) == record
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1.5E+999"])
+def test_a_number_that_no_double_holds_stays_as_its_text(number: str) -> None:
+    """Written as a number it would come back as null, and be lost."""
+    value = codec.decode(f'{{"a": {number}}}')
+    assert value == {"a": number}
+    assert codec.decode(codec.encode(value)) == value
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

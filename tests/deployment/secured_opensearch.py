@@ -4,7 +4,6 @@ The plugin is published for 2.19 only, and its configuration files are the same 
 """
 
 import os
-import re
 import shutil
 import socket
 import ssl
@@ -22,9 +21,12 @@ from urllib.request import urlopen
 
 from jgo.maven import MavenContext
 
+from devstack.java import java_home
+from devstack.search_server import OPENSEARCH_2, fetch
+from devstack.search_server.configuration import adapt_java_options
+
 from .compose import load, required_variables
 
-VERSION = "2.19.4"
 CONFIG = PurePosixPath("/usr/share/opensearch/config")
 SECRETS = {name: f"{name.title().replace('_', '')}0123456789" for name in required_variables()}
 START_SECONDS = 180
@@ -39,30 +41,20 @@ class SecuredServer:
 
 
 def missing_tool() -> str | None:
-    """What this machine lacks to run the server: OpenSearch 2 needs a Java before 24, the certificates openssl."""
-    if shutil.which("openssl") is None:
-        return "openssl is not installed"
-    if shutil.which("java") is None:
-        return "Java is not installed"
-    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr
-    version = re.search(r'version "(\d+)', said)
-    return None if version and 11 <= int(version[1]) < 24 else "Java is not one of 11 to 23"
-
-
-def _unpack(group: str, artifact: str, version: str, folder: Path) -> None:
-    project = MavenContext().project(group, artifact)
-    with zipfile.ZipFile(project.at_version(version).artifact(packaging="zip").resolve()) as archive:
-        archive.extractall(folder)
+    """What this machine lacks to run the server: the certificates are made with openssl."""
+    return "openssl is not installed" if shutil.which("openssl") is None else None
 
 
 def _install(folder: Path) -> Path:
-    _unpack("org.opensearch.distribution.integ-test-zip", "opensearch", VERSION, folder)
-    home = folder / f"opensearch-{VERSION}"
+    home = folder / OPENSEARCH_2.folder
+    shutil.copytree(fetch(OPENSEARCH_2), home)
+    release = MavenContext().project("org.opensearch.plugin", "opensearch-security")
+    archive = release.at_version(f"{OPENSEARCH_2.version}.0").artifact(packaging="zip").resolve()
     plugin = home / "plugins" / "opensearch-security"
-    _unpack("org.opensearch.plugin", "opensearch-security", f"{VERSION}.0", plugin)
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(plugin)
     shutil.copytree(plugin / "config", home / "config" / "opensearch-security")
-    (home / "bin" / "opensearch").chmod(0o755)
-    (home / "bin" / "opensearch-env").chmod(0o755)
+    adapt_java_options(home / "config" / "jvm.options")
     return home
 
 
@@ -102,13 +94,12 @@ def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Pop
         "network.host": "127.0.0.1",
         "bootstrap.memory_lock": "false",
     }
-    java = Path(shutil.which("java") or "").resolve().parents[1]
     with (home / "output.txt").open("wb") as output:
         return subprocess.Popen(
             [home / "bin" / "opensearch", *(f"-E{name}={value}" for name, value in settings.items())],
             env={
                 "PATH": os.environ["PATH"],
-                "OPENSEARCH_JAVA_HOME": str(java),
+                "OPENSEARCH_JAVA_HOME": str(java_home(OPENSEARCH_2.java)),
                 "OPENSEARCH_JAVA_OPTS": "-Xms512m -Xmx512m",
                 **environment,
             },

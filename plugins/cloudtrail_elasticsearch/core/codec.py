@@ -1,12 +1,14 @@
 """JSON, exactly: fast for what every event holds, correct for what few do.
 
 msgspec decodes whole numbers of any size exactly (orjson makes floats of those past 64 bits); the standard
-library takes what both refuse: lone surrogates, NaN and numbers past the range of a double.
+library takes what both refuse: lone surrogates, NaN and numbers past the range of a double. JSON has no way to
+write the last two back, so they become the text that they were.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -24,9 +26,14 @@ def decode(text: bytes | str) -> Any:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError):
         try:
-            return json.loads(text)
+            return json.loads(text, parse_float=_finite, parse_constant=str)
         except RecursionError as error:
             raise ValueError("nested too deep to be read") from error
+
+
+def _finite(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
 
 
 def encode(value: Any) -> bytes:
