@@ -118,7 +118,7 @@ def _write(line: bytes) -> None:
 
 def _shape(arguments: argparse.Namespace) -> Shape:
     extra = read_fields(Path(arguments.fields)) if arguments.fields else ()
-    return build(arguments.mapping, load_rules(map(Path, arguments.rules)), extra)
+    return build(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs=not arguments.no_ecs)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,6 +168,7 @@ def _shaping() -> argparse.ArgumentParser:
     )
     shaping.add_argument("--rules", action="append", default=[], metavar="FILE", help="a rules file of your own")
     shaping.add_argument("--fields", metavar="FILE", help="more paths to have fields of their own, one to a line")
+    shaping.add_argument("--no-ecs", action="store_true", help="leave out the names of the Elastic Common Schema")
     return shaping
 
 

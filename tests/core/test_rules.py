@@ -11,11 +11,11 @@ import pytest
 from cloudtrail_elasticsearch.core.errors import RulesError
 from cloudtrail_elasticsearch.core.events import Event
 from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
-from cloudtrail_elasticsearch.core.rules import CompiledRule, Example, load_rules
+from cloudtrail_elasticsearch.core.rules import Example, Rule, load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
 
 RULES = load_rules()
-CASES = [(rule, example) for rule in RULES for example in rule.rule.examples]
+CASES = [(rule, example) for rule in RULES for example in rule.examples]
 
 
 def at(path: str, value: Any) -> dict[str, Any]:
@@ -28,26 +28,24 @@ def at(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("rule", "example"),
     CASES,
-    ids=[f"{rule.rule.name}-{example.source}-{example.name}" for rule, example in CASES],
+    ids=[f"{rule.name}-{example.source}-{example.name}" for rule, example in CASES],
 )
-def test_a_rule_does_what_its_example_says(rule: CompiledRule, example: Example) -> None:
+def test_a_rule_does_what_its_example_says(rule: Rule, example: Example) -> None:
     """In a whole event of that API the value becomes what the rule's example says, and comes back."""
-    record = {"eventSource": example.source, "eventName": example.name, **at(rule.rule.path, example.value)}
+    record = {"eventSource": example.source, "eventName": example.name, **at(rule.path, example.value)}
     source = Normalizer(build("typed", RULES)).document(Event(record, {})).source
     everything = restore({**source, "normalization": {}})
-    expected = {"eventSource": example.source, "eventName": example.name, **at(rule.rule.path, example.becomes)}
+    expected = {"eventSource": example.source, "eventName": example.name, **at(rule.path, example.becomes)}
     assert everything == expected
     changed = example.value != example.becomes
-    assert source.get("normalization", {}).get("rules", []) == ([rule.rule.name] if changed else [])
+    assert source.get("normalization", {}).get("rules", []) == ([rule.name] if changed else [])
     assert restore(source) == record
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_documents_do_not_depend_on_the_order_of_events(strategy: str) -> None:
     """One normalizer makes the same document of an event, whatever it has seen before."""
-    events = [
-        Event({"eventName": example.name, **at(rule.rule.path, example.value)}, {}) for rule, example in CASES
-    ]
+    events = [Event({"eventName": example.name, **at(rule.path, example.value)}, {}) for rule, example in CASES]
     shape = build(strategy, RULES)  # type: ignore[arg-type]
     alone = [Normalizer(shape).document(event).source for event in events]
     for order in itertools.islice(itertools.permutations(range(len(events))), 0, 5000, 1000):
@@ -87,8 +85,16 @@ EXAMPLE = "[{source: a, name: b, value: 1, becomes: {value: 1}}]"
         ),
         (
             f"rules: [{{name: one, path: a, why: w, change: {WRAP}, examples: {EXAMPLE}}}, "
-            f"{{name: two, path: a, why: w, change: {WRAP}, examples: {EXAMPLE}}}]",
-            "two rules with the same path: a",
+            f"{{name: one, path: b, why: w, change: {WRAP}, examples: {EXAMPLE}}}]",
+            "two rules with the same name: one",
+        ),
+        (
+            "rules: [{name: mine, path: a, why: w, change: {do: rename, to: a.b}, examples: []}]",
+            "new name 'a.b' must be a name without dots",
+        ),
+        (
+            f"rules: [{{name: mine, path: lookup.username, why: w, change: {WRAP}, examples: []}}]",
+            "masked or dropped only",
         ),
     ],
 )
@@ -107,7 +113,7 @@ def test_a_missing_rules_file_is_named(tmp_path: Path) -> None:
         load_rules([tmp_path / "nothing.yaml"])
 
 
-def test_a_users_rule_replaces_the_shipped_one_at_its_path(tmp_path: Path) -> None:
+def test_a_users_rule_comes_before_the_shipped_one_at_its_path(tmp_path: Path) -> None:
     """Users have the last word on a path."""
     file = tmp_path / "mine.yaml"
     file.write_text(

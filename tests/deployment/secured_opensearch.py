@@ -23,7 +23,7 @@ from jgo.maven import MavenContext
 
 from devstack.java import java_home
 from devstack.search_server import OPENSEARCH_2, fetch
-from devstack.search_server.configuration import adapt_java_options
+from devstack.search_server.configuration import adapt_java_options, unprivileged
 
 from .compose import load, required_variables
 
@@ -83,11 +83,6 @@ def _free_port() -> int:
 
 
 def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    user = None
-    if os.geteuid() == 0:  # which OpenSearch refuses to run as
-        user = "nobody"
-        for path in (home, *home.rglob("*")):
-            shutil.chown(path, user)
     settings = {
         "http.port": port,
         "transport.port": _free_port(),
@@ -96,14 +91,13 @@ def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Pop
     }
     with (home / "output.txt").open("wb") as output:
         return subprocess.Popen(
-            [home / "bin" / "opensearch", *(f"-E{name}={value}" for name, value in settings.items())],
+            [*unprivileged(), home / "bin" / "opensearch", *(f"-E{name}={value}" for name, value in settings.items())],
             env={
                 "PATH": os.environ["PATH"],
                 "OPENSEARCH_JAVA_HOME": str(java_home(OPENSEARCH_2.java)),
                 "OPENSEARCH_JAVA_OPTS": "-Xms512m -Xmx512m",
                 **environment,
             },
-            user=user,
             cwd=home,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -116,9 +116,7 @@ def test_every_scalar_of_a_sample_is_found(
 
 def known_conflicts() -> list[dict[str, Any]]:
     """An event for every example of every rule, and each open object as text, list, and hidden."""
-    values: list[tuple[str, Any]] = [
-        (rule.rule.path, example.value) for rule in RULES for example in rule.rule.examples
-    ]
+    values: list[tuple[str, Any]] = [(rule.path, example.value) for rule in RULES for example in rule.examples]
     for name in ("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"):
         values += [(name, ""), (name, "HIDDEN_DUE_TO_SECURITY_REASONS"), (name, [{"a": 1}, "b"]), (name, None)]
     events = []

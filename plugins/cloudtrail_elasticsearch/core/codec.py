@@ -1,8 +1,8 @@
 """JSON, exactly: fast for what every event holds, correct for what few do.
 
 msgspec decodes whole numbers of any size exactly (orjson makes floats of those past 64 bits); the standard
-library takes what both refuse: lone surrogates, NaN and numbers past the range of a double. JSON has no way to
-write the last two back, so they become the text that they were.
+library takes what both refuse: lone surrogates, NaN, numbers past the range of a double, whole numbers of
+thousands of digits. All but the first cannot be written back as numbers, so they become the text that they were.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def decode(text: bytes | str) -> Any:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError):
         try:
-            return json.loads(text, parse_float=_finite, parse_constant=str)
+            return json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=str)
         except RecursionError as error:
             raise ValueError("nested too deep to be read") from error
 
@@ -34,6 +34,13 @@ def decode(text: bytes | str) -> Any:
 def _finite(digits: str) -> float | str:
     number = float(digits)
     return number if math.isfinite(number) else digits
+
+
+def _whole(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:  # thousands of digits: sys.set_int_max_str_digits
+        return digits
 
 
 def encode(value: Any) -> bytes:

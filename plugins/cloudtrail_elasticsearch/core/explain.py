@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.normalize import DERIVED
+from cloudtrail_elasticsearch.core.normalize import DERIVED, digest
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A scalar of an event: the field by which a search finds it, or None where no field can index it."""
+    """A scalar of an event, and the exact-value search that finds it: `field` equals `value`."""
 
-    field: str | None
+    field: str
     value: Any
     at: str
-    """Where it stands in the document, names and list positions joined by dots."""
+    """Where it stands in the event, as the rules left it: names and list positions joined by dots."""
+    original: Any
+    """The scalar itself; `value` is another where no field can hold it."""
 
 
 def locate(source: dict[str, Any]) -> Iterator[Found]:
@@ -27,9 +29,10 @@ def locate(source: dict[str, Any]) -> Iterator[Found]:
             yield from _walk(value, name, name)
     for name, value in source.get("overflow", {}).items():
         yield from _walk(value, f"overflow.{name}", name)
-    for text in source.get("unindexed", ()):
-        entry = codec.decode(text)
-        yield Found(None, entry["value"], ".".join(map(str, entry["at"])))
+    for aside in source.get("unindexed", ()):
+        entry = codec.decode(aside["json"])
+        for found in _walk(entry["value"], "", ".".join(map(str, entry["at"]))):
+            yield Found("unindexed.sha256", digest(found.original), found.at, found.original)
 
 
 def explain(identifier: str, index: str, source: dict[str, Any]) -> dict[str, Any]:
@@ -45,8 +48,13 @@ def explain(identifier: str, index: str, source: dict[str, Any]) -> dict[str, An
             }
             for change in source.get("normalization", {}).get("changes", ())
         ],
-        "found": [{"at": found.at, "field": found.field, "value": found.value} for found in locate(source)],
+        "found": [_line(found) for found in locate(source)],
     }
+
+
+def _line(found: Found) -> dict[str, Any]:
+    line = {"at": found.at, "field": found.field, "value": found.value}
+    return line if found.value is found.original else line | {"stands_for": found.original}
 
 
 def _walk(value: Any, field: str, at: str) -> Iterator[Found]:
@@ -57,4 +65,4 @@ def _walk(value: Any, field: str, at: str) -> Iterator[Found]:
         for index, child in enumerate(value):
             yield from _walk(child, field, f"{at}.{index}")
     elif value is not None:
-        yield Found(field, value, at)
+        yield Found(field, value, at, value)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core import codec, ecs
 from cloudtrail_elasticsearch.core.errors import MappingError
 from cloudtrail_elasticsearch.core.events import content_id
+from cloudtrail_elasticsearch.core.rules import LOOKUP
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
 
 Engine = Literal["elasticsearch", "opensearch"]
@@ -114,27 +115,23 @@ def event_mappings(shape: Shape, engine: Engine) -> dict[str, Any]:
 
     :raises MappingError: more fields are declared than ``index.mapping.total_fields.limit`` allows
     """
-    root = shape.root
-    fields = root.count() + 16
+    properties = {name: _property(node, engine) for name, node in shape.root.mapped.items()}
+    properties |= {
+        "@timestamp": {"type": "date"},
+        **_schema(shape),
+        LOOKUP: _property(shape.lookup, engine),
+        "overflow": _flat(engine),
+        "unindexed": {
+            "properties": {"path": _keyword(), "sha256": _keyword(), "json": {"type": "object", "enabled": False}}
+        },
+        "normalization": {"properties": {"rules": _keyword(), "changes": {"type": "object", "enabled": False}}},
+    }
+    fields = _count(properties)
     if fields > TOTAL_FIELDS_LIMIT:
         raise MappingError(
             f"{fields} fields are declared, more than index.mapping.total_fields.limit "
             f"({TOTAL_FIELDS_LIMIT}): shorten the fields file."
         )
-    properties = {name: _property(node, engine) for name, node in root.children.items()}
-    properties |= {
-        "@timestamp": {"type": "date"},
-        "source": {"properties": {"ip": {"type": "ip"}}},
-        "lookup": {
-            "properties": {
-                "username": _keyword(),
-                "resources": {"properties": {"name": _keyword(), "type": _keyword()}},
-            }
-        },
-        "overflow": _flat(engine),
-        "unindexed": {"type": "object", "enabled": False},
-        "normalization": {"properties": {"rules": _keyword(), "changes": {"type": "object", "enabled": False}}},
-    }
     return {
         "dynamic": False,
         "date_detection": False,
@@ -176,7 +173,7 @@ def quarantine_template() -> dict[str, Any]:
 def _property(node: Node, engine: Engine) -> dict[str, Any]:
     match node.kind:
         case Kind.OBJECT:
-            return {"properties": {name: _property(child, engine) for name, child in node.children.items()}}
+            return {"properties": {name: _property(child, engine) for name, child in node.mapped.items()}}
         case Kind.FLAT:
             return _flat(engine)
         case Kind.KEYWORD:
@@ -185,6 +182,29 @@ def _property(node: Node, engine: Engine) -> dict[str, Any]:
             return {"type": "boolean"}
         case Kind.DATE:
             return {"type": "date", "format": "strict_date_optional_time"}
+        case Kind.UNMAPPED:
+            raise AssertionError("an unmapped node has no property")
+
+
+def _schema(shape: Shape) -> dict[str, Any]:
+    """Return the properties of the Elastic Common Schema."""
+    fields: dict[str, dict[str, Any]] = {"source.ip": {"type": "ip"}}
+    if shape.ecs:
+        fields |= {name: _keyword() for name in ecs.KEYWORDS}
+        fields |= {name: {"type": "alias", "path": path} for name, path in ecs.ALIASES.items()}
+    properties: dict[str, Any] = {}
+    for path, field in fields.items():
+        *parents, leaf = path.split(".")
+        target = properties
+        for name in parents:
+            target = target.setdefault(name, {"properties": {}})["properties"]
+        target[leaf] = field
+    return properties
+
+
+def _count(properties: dict[str, Any]) -> int:
+    """How many fields the server counts in a mapping: objects too."""
+    return sum(1 + _count(field.get("properties", {})) for field in properties.values())
 
 
 def _keyword() -> dict[str, Any]:

@@ -6,22 +6,22 @@ came before:
 - a value that fits its declared field stays under its own path;
 - a value that a rule changes is changed, and the change noted under ``normalization``;
 - everything else goes, under its own path, to ``overflow``, one flat field that takes any shape;
-- what no field can index (a text past 32,766 bytes, a lone surrogate, NaN, more than 60 levels) is kept in
-  ``unindexed`` as JSON text, with its path.
+- what no field can index (a text past 32,766 bytes, a lone surrogate, more than 60 levels) is kept in
+  ``unindexed`` as JSON text, with its path, and found by its SHA-256.
 """
 
 from __future__ import annotations
 
-import math
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core import codec, ecs
+from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
 from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_time
-from cloudtrail_elasticsearch.core.rules import undo
+from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
 
 MAX_TERM_BYTES: Final = 32_766
@@ -33,10 +33,12 @@ SAFE_CHARACTERS: Final = 4_096
 MAX_PATH_BYTES: Final = 8_000
 MAX_DEPTH: Final = 60
 
-DERIVED: Final = ("@timestamp", "source", "lookup", "overflow", "unindexed", "normalization")
+DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "normalization", *ecs.OBJECTS})
 """Top-level names that the loader adds; an event's own values under them stand in ``overflow``."""
 
 _MISSING: Final = object()
+_WHOLE: Final = (Kind.FLAT, Kind.UNMAPPED)
+_NO_CHILDREN: Final[dict[str, Node]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +54,47 @@ class Normalizer:
     """Makes documents of events; holds what is declared, and nothing of the events it has seen."""
 
     def __init__(self, shape: Shape) -> None:
-        self._root = shape.root
+        self._shape = shape
+        self._describe = ecs.describe if shape.ecs else ecs.address
 
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
         placing = _Placing()
-        source, overflow = placing.object(event.record, self._root)
+        source, overflow = placing.object(event.record, self._shape.root)
         source = {} if source is _MISSING else source
+        source |= self._describe(source)
         time = event_time(event)
         if time is not None:
             source["@timestamp"] = time.isoformat().replace("+00:00", "Z")
-        address = event.record.get("sourceIPAddress")
-        if isinstance(address, str) and is_address(address):
-            source["source"] = {"ip": address}
+        rules = {change["rule"] for change in placing.changes}
         if event.lookup:
-            source["lookup"] = _lookup(event.lookup)
+            around = _Placing()
+            lookup, _ = around.object(_around(event.lookup), self._shape.lookup)
+            if lookup:
+                source[LOOKUP] = lookup
+            rules |= {change["rule"] for change in around.changes}
         if overflow is not _MISSING:
             source["overflow"] = overflow
         if placing.unindexed:
             source["unindexed"] = placing.unindexed
-        if placing.changes:
-            rules = sorted({change["rule"] for change in placing.changes})
-            source["normalization"] = {"rules": rules, "changes": placing.changes}
+        if rules:
+            source["normalization"] = {"rules": sorted(rules), "changes": placing.changes}
         return Document(document_id(event), time, source)
 
-
-@lru_cache(maxsize=4096)
-def is_address(text: str) -> bool:
-    """Whether an ip field takes the text: IPv4 or IPv6, without a zone."""
-    try:
-        return getattr(ip_address(text), "scope_id", None) is None
-    except ValueError:
-        return False
+    def restorable(self, event: Event) -> bytes:
+        """Return, as JSON, what may be shown of an event: all of it but what rules take out for good."""
+        return codec.encode(restore(self.document(event).source))
 
 
-def _lookup(lookup: dict[str, Any]) -> dict[str, Any]:
+def _around(lookup: dict[str, Any]) -> dict[str, Any]:
+    """Return what LookupEvents says beside the event itself, under the names it has in a document."""
     found: dict[str, Any] = {}
-    if lookup.get("Username"):
-        found["username"] = lookup["Username"]
-    if lookup.get("Resources"):
+    if isinstance(username := lookup.get("Username"), str):
+        found["username"] = username
+    if isinstance(resources := lookup.get("Resources"), list):
+        named = [resource for resource in resources if isinstance(resource, dict)]
         found["resources"] = [
-            {"name": resource.get("ResourceName"), "type": resource.get("ResourceType")}
-            for resource in lookup["Resources"]
+            {"name": resource.get("ResourceName"), "type": resource.get("ResourceType")} for resource in named
         ]
     return found
 
@@ -106,7 +107,7 @@ class _Placing:
     def __init__(self) -> None:
         self._path: list[str | int] = []
         self.changes: list[dict[str, Any]] = []
-        self.unindexed: list[str] = []
+        self.unindexed: list[dict[str, Any]] = []
 
     def object(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Return the declared part and the rest of an object; either may be missing."""
@@ -116,15 +117,20 @@ class _Placing:
         path = self._path
         for key, child in value.items():
             known = children.get(key)
+            name: str | None = key
             path.append(key)
-            if known is not None:
-                placed, other = self.value(child, known)
-                if placed is not _MISSING:
-                    kept[key] = placed
-            else:
-                other = self.flat(child) if self._storable_key(key) else self._unindexed(child)
-            if other is not _MISSING:
-                rest[key] = other
+            if known is not None and known.rules:
+                name = self._name(key, child, known, value, kept, rest)
+                known = children.get(name) if name is not None else None
+            if name is not None:
+                if known is not None:
+                    placed, other = self.value(child, known)
+                    if placed is not _MISSING:
+                        kept[name] = placed
+                else:
+                    other = self.flat(child) if self._storable_key(name) else self._unindexed(child)
+                if other is not _MISSING:
+                    rest[name] = other
             path.pop()
         if not rest:
             return kept, _MISSING
@@ -132,9 +138,8 @@ class _Placing:
 
     def value(self, value: Any, node: Node) -> tuple[Any, Any]:
         """Return the part of a value that fits its node, and the rest."""
-        rule = node.rule
-        if rule is not None and rule.applies(value):
-            return self._change(value, node)
+        if node.rules:
+            value = self._changed(value, node)
         kind = node.kind
         if isinstance(value, list):
             return self._list(value, node)
@@ -142,25 +147,40 @@ class _Placing:
             if kind is Kind.OBJECT:
                 return self.object(value, node)
             if kind is Kind.FLAT:
-                return self.flat(value), _MISSING
-        elif value is None or _fits(value, kind):
-            placed = self.scalar(value)
-            return placed, _MISSING
-        return _MISSING, self.flat(value)
+                return self._flat(value, node), _MISSING
+        elif kind is not Kind.UNMAPPED and (value is None or _fits(value, kind)):
+            return self.scalar(value), _MISSING
+        return _MISSING, self._flat(value, node)
 
-    def _change(self, value: Any, node: Node) -> tuple[Any, Any]:
-        rule = node.rule
-        assert rule is not None  # noqa: S101 - the caller asked it
-        changed, step = rule.change(value)
-        self.changes.append({"rule": rule.rule.name, "at": list(self._path), **step})
-        if isinstance(changed, dict):
-            return self.object(changed, node) if node.kind is Kind.OBJECT else (self.flat(changed), _MISSING)
-        return self.scalar(changed), _MISSING
+    def _name(self, key: str, value: Any, node: Node, *taken: dict[str, Any]) -> str | None:
+        """Return the name that a value gets in its object; None where a rule leaves the value out."""
+        rule = node.rule_for(value)
+        if rule is not None:
+            if isinstance(rule.change, Drop):
+                self._note(rule, {})
+                return None
+            if isinstance(rule.change, Rename) and not any(rule.change.to in names for names in taken):
+                self._path[-1] = rule.change.to
+                self._note(rule, {"from": key})
+                return rule.change.to
+        return key
+
+    def _changed(self, value: Any, node: Node) -> Any:
+        rule = node.rule_for(value)
+        if rule is None or isinstance(rule.change, MOVES):
+            return value
+        changed, note = rule.change.apply(value)
+        self._note(rule, {} if node.secretive and isinstance(rule.change, Parse) else note)
+        return changed
+
+    def _note(self, rule: Rule, note: dict[str, Any]) -> None:
+        do = rule.change.__struct_config__.tag
+        self.changes.append({"rule": rule.name, "at": list(self._path), "do": do, **note})
 
     def _list(self, value: list[Any], node: Node) -> tuple[Any, Any]:
         """Part a list element by element; both parts keep its length, with null where the other has the value."""
-        if node.kind is Kind.FLAT:
-            return _MISSING, self.flat(value)
+        if node.kind in _WHOLE:
+            return _MISSING, self._flat(value, node)
         parts = []
         for index, element in enumerate(value):
             self._path.append(index)
@@ -174,33 +194,48 @@ class _Placing:
             return _MISSING, others
         return kept, others
 
-    def flat(self, value: Any) -> Any:
-        """Return a value as a flat field takes it; what it cannot take is moved to `unindexed`."""
+    def flat(self, value: Any, node: Node | None = None) -> Any:
+        """Return a value as a flat field takes it; what it cannot take is moved to `unindexed`.
+
+        `node` has the rules that stand at its path and below.
+        """
+        if node is not None and node.rules:
+            value = self._changed(value, node)
+        return self._flat(value, node)
+
+    def _flat(self, value: Any, node: Node | None) -> Any:
         if isinstance(value, dict):
             if len(self._path) > MAX_DEPTH:
                 return self._unindexed(value)
-            return self._flat_object(value)
+            return self._flat_object(value, node)
         if isinstance(value, list):
             if len(self._path) > MAX_DEPTH:
                 return self._unindexed(value)
-            return self._flat_list(value)
+            return self._flat_list(value, node)
         return self.scalar(value)
 
-    def _flat_object(self, value: dict[str, Any]) -> dict[str, Any]:
-        placed = {}
+    def _flat_object(self, value: dict[str, Any], node: Node | None) -> dict[str, Any]:
+        placed: dict[str, Any] = {}
+        children = node.children if node is not None else _NO_CHILDREN
         for key, child in value.items():
+            known = children.get(key)
+            name: str | None = key
             self._path.append(key)
-            part = self.flat(child) if self._storable_key(key) else self._unindexed(child)
+            if known is not None and known.rules:
+                name = self._name(key, child, known, value, placed)
+                known = children.get(name) if name is not None else None
+            if name is not None:
+                part = self.flat(child, known) if self._storable_key(name) else self._unindexed(child)
+                if part is not _MISSING:
+                    placed[name] = part
             self._path.pop()
-            if part is not _MISSING:
-                placed[key] = part
         return placed
 
-    def _flat_list(self, value: list[Any]) -> list[Any]:
+    def _flat_list(self, value: list[Any], node: Node | None) -> list[Any]:
         placed = []
         for index, element in enumerate(value):
             self._path.append(index)
-            part = self.flat(element)
+            part = self.flat(element, node)
             placed.append(None if part is _MISSING else part)
             self._path.pop()
         return placed
@@ -211,8 +246,6 @@ class _Placing:
             if len(value) <= SAFE_CHARACTERS and value.isascii():
                 return value
             return value if self._fits_a_term(value) else self._unindexed(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            return self._unindexed(value)
         return value
 
     def _fits_a_term(self, text: str) -> bool:
@@ -229,8 +262,32 @@ class _Placing:
         return 64 + sum(1 + (_utf8_size(part) or 0) for part in self._path if isinstance(part, str))
 
     def _unindexed(self, value: Any) -> Any:
-        self.unindexed.append(codec.canonical({"at": self._path, "value": value}).decode())
+        names = ".".join(step for step in self._path if isinstance(step, str))
+        entry = {
+            "path": names.encode("ascii", "backslashreplace")[:MAX_PATH_BYTES].decode(),
+            "sha256": [digest(scalar) for scalar in scalars(value)],
+            "json": codec.canonical({"at": self._path, "value": value}).decode(),
+        }
+        self.unindexed.append(entry)
         return _MISSING
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """Yield every scalar in a value; null is none."""
+    if isinstance(value, dict):
+        for child in value.values():
+            yield from scalars(child)
+    elif isinstance(value, list):
+        for element in value:
+            yield from scalars(element)
+    elif value is not None:
+        yield value
+
+
+def digest(scalar: Any) -> str:
+    """Return the name by which a scalar that no field can index is found: the SHA-256 of its text, in UTF-8."""
+    text = scalar.encode("utf-8", "surrogatepass") if isinstance(scalar, str) else codec.canonical(scalar)
+    return hashlib.sha256(text).hexdigest()
 
 
 def _utf8_size(text: str) -> int | None:
@@ -253,14 +310,14 @@ def _fits(value: Any, kind: Kind) -> bool:
 
 
 def restore(source: dict[str, Any]) -> dict[str, Any]:
-    """Return the event that a document was made of."""
+    """Return the event that a document was made of, without what rules masked or dropped."""
     kept = {name: value for name, value in source.items() if name not in DERIVED}
     event: dict[str, Any] = _merge(kept, source.get("overflow", {}))
-    for text in source.get("unindexed", ()):
-        entry = codec.decode(text)
+    for kept_aside in source.get("unindexed", ()):
+        entry = codec.decode(kept_aside["json"])
         _put(event, entry["at"], entry["value"])
     for change in reversed(source.get("normalization", {}).get("changes", ())):
-        _put(event, change["at"], undo(_get(event, change["at"]), change))
+        undo(event, change["at"], change["do"], change)
     return event
 
 
@@ -273,12 +330,8 @@ def _merge(kept: Any, rest: Any) -> Any:
     return rest if kept is None else kept
 
 
-def _get(value: Any, path: list[Any]) -> Any:
-    for step in path:
-        value = value[step]
-    return value
-
-
 def _put(value: Any, path: list[Any], new: Any) -> None:
     *parents, last = path
-    _get(value, parents)[last] = new
+    for step in parents:
+        value = value[step]
+    value[last] = new

@@ -9,44 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.changes import SECRETIVE, Change, Drop, Rename, Wrap, holds_object
 from cloudtrail_elasticsearch.core.errors import RulesError
 
-SHIPPED = "conflicts.yaml"
+SHIPPED: Final = "conflicts.yaml"
+LOOKUP: Final = "lookup"
+"""The first name of the paths of what LookupEvents wrote around an event."""
 
-
-class KeyPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key to choose where the text matches a regular expression (searched, not anchored)."""
-
-    matches: str
-    key: str
-
-
-class Wrap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="wrap", tag_field="do"):
-    """Put the value into an object, under `key` or the key of the first of `patterns` that its text matches."""
-
-    key: str
-    patterns: tuple[KeyPattern, ...] = ()
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Every key that the value can come to stand under."""
-        return (self.key, *(pattern.key for pattern in self.patterns))
-
-
-class Stringify(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="stringify", tag_field="do"):
-    """Write a number or a boolean as its JSON text."""
+ValueShape: TypeAlias = Literal["any", "scalar", "text", "number", "object"]
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A value at the rule's path, in an event of one API, and what it becomes."""
+    """A value at the rule's path, in an event of one API, and what it becomes (null: it is left out)."""
 
     source: str
     name: str
@@ -55,15 +35,24 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One declared change. `when` is the shape it changes: any scalar (also in a list), or just a number."""
+    """One declared change; `when` narrows the values it is made to, among those that it fits."""
 
     name: str
     path: str
     why: str
-    change: Wrap | Stringify
+    change: Change
     examples: tuple[Example, ...]
-    when: Literal["scalar", "number"] = "scalar"
+    when: ValueShape = "any"
     services: tuple[str, ...] = ()
+
+    def applies(self, value: Any) -> bool:
+        """Whether the value is one that the rule changes; null never is."""
+        return self.change.fits(value) and _has_shape(value, self.when)
+
+    @property
+    def is_secretive(self) -> bool:
+        """Whether it takes values out of the document for good."""
+        return isinstance(self.change, SECRETIVE)
 
 
 class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,71 +61,36 @@ class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[Rule, ...]
 
 
-@dataclass(frozen=True)
-class CompiledRule:
-    """A rule made ready to be applied to many values."""
-
-    rule: Rule
-
-    @cached_property
-    def _patterns(self) -> tuple[tuple[re.Pattern[str], str], ...]:
-        change = self.rule.change
-        patterns = change.patterns if isinstance(change, Wrap) else ()
-        return tuple((re.compile(pattern.matches), pattern.key) for pattern in patterns)
-
-    def applies(self, value: Any) -> bool:
-        """Whether the value has the shape that the rule changes; null and lists with objects never have."""
-        if self.rule.when == "number":
+def _has_shape(value: Any, shape: ValueShape) -> bool:
+    match shape:
+        case "any":
+            return True
+        case "scalar":
+            return not holds_object(value)
+        case "text":
+            return isinstance(value, str)
+        case "number":
             return isinstance(value, int | float)
-        return value is not None and not holds_object(value)
-
-    def change(self, value: Any) -> tuple[Any, dict[str, Any]]:
-        """Return the changed value, and what `undo` needs to know."""
-        change = self.rule.change
-        if isinstance(change, Stringify):
-            return msgspec.json.encode(value).decode(), {"do": "stringify"}
-        key = self._key(value, change.key)
-        return {key: value}, {"do": "wrap", "key": key}
-
-    def _key(self, value: Any, default: str) -> str:
-        sample = value
-        while isinstance(sample, list):
-            sample = sample[0] if sample else None
-        if isinstance(sample, str):
-            for pattern, key in self._patterns:
-                if pattern.search(sample):
-                    return key
-        return default
+        case "object":
+            return isinstance(value, dict)
 
 
-def holds_object(value: Any) -> bool:
-    """Whether the value is an object, or a list with an object at any depth."""
-    if isinstance(value, list):
-        return any(holds_object(element) for element in value)
-    return isinstance(value, dict)
+def load_rules(files: Iterable[Path] = ()) -> tuple[Rule, ...]:
+    """Read the user's files and the shipped rules; where several stand at a path, the first that applies is it.
 
-
-def undo(value: Any, step: dict[str, Any]) -> Any:
-    """Return what stood there before `CompiledRule.change`, from what it noted."""
-    if step["do"] == "stringify":
-        return msgspec.json.decode(value)
-    return value[step["key"]]
-
-
-def load_rules(files: Iterable[Path] = ()) -> tuple[CompiledRule, ...]:
-    """Read the shipped rules and the user's files; a user's rule replaces a shipped one at the same path.
+    The user's come first, the last file before the others.
 
     :raises RulesError: a file cannot be read, or has a mistake
     """
     shipped = resources.files("cloudtrail_elasticsearch") / "rules" / SHIPPED
-    by_path = {rule.path: rule for rule in read_rules(shipped.read_bytes(), SHIPPED)}
+    rules = read_rules(shipped.read_bytes(), SHIPPED)
     for file in files:
         try:
             content = Path(file).read_bytes()
         except OSError as error:
             raise RulesError(f"The rules file {file} cannot be read: {error.strerror}.") from error
-        by_path.update({rule.path: rule for rule in read_rules(content, str(file))})
-    return tuple(CompiledRule(rule) for rule in by_path.values())
+        rules = read_rules(content, str(file)) + rules
+    return rules
 
 
 def read_rules(content: bytes, name: str) -> tuple[Rule, ...]:
@@ -177,18 +131,14 @@ def _check(rule: Rule, name: str) -> None:
     start = f"The rules file {name} has a mistake in rule {rule.name!r}"
     if not rule.path or any(not part for part in rule.path.split(".")):
         raise RulesError(f"{start}: path {rule.path!r} is not a list of names joined by dots.")
+    if rule.path.split(".")[0] == LOOKUP and not rule.is_secretive:
+        raise RulesError(f"{start}: what LookupEvents wrote around an event can be masked or dropped only.")
     if isinstance(rule.change, Wrap):
-        for key in rule.change.keys:
-            if not key or "." in key:
-                raise RulesError(f"{start}: the key {key!r} must be a name without dots.")
-        for pattern in rule.change.patterns:
-            try:
-                re.compile(pattern.matches)
-            except re.error as error:
-                raise RulesError(f"{start}: {pattern.matches!r} is not a regular expression ({error}).") from error
-    compiled = CompiledRule(rule)
+        _check_wrap(rule.change, start)
+    if isinstance(rule.change, Rename) and not _is_name(rule.change.to):
+        raise RulesError(f"{start}: the new name {rule.change.to!r} must be a name without dots.")
     for example in rule.examples:
-        became = compiled.change(example.value)[0] if compiled.applies(example.value) else example.value
+        became = _becomes(rule, example.value)
         if became != example.becomes:
             raise RulesError(
                 f"{start}: its example {example.source} {example.name} becomes {became!r}, "
@@ -196,9 +146,30 @@ def _check(rule: Rule, name: str) -> None:
             )
 
 
+def _check_wrap(change: Wrap, start: str) -> None:
+    for key in change.keys:
+        if not _is_name(key):
+            raise RulesError(f"{start}: the key {key!r} must be a name without dots.")
+    for pattern in change.patterns:
+        try:
+            re.compile(pattern.matches)
+        except re.error as error:
+            raise RulesError(f"{start}: {pattern.matches!r} is not a regular expression ({error}).") from error
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and "." not in text
+
+
+def _becomes(rule: Rule, value: Any) -> Any:
+    """Return what a rule makes of a value alone; a renamed value stays as it is."""
+    if not rule.applies(value) or isinstance(rule.change, Rename):
+        return value
+    return None if isinstance(rule.change, Drop) else rule.change.apply(value)[0]
+
+
 def _check_unique(rules: tuple[Rule, ...], name: str) -> None:
-    for what in ("name", "path"):
-        values = [getattr(rule, what) for rule in rules]
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
-            raise RulesError(f"The rules file {name} has two rules with the same {what}: {', '.join(twice)}.")
+    names = [rule.name for rule in rules]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        raise RulesError(f"The rules file {name} has two rules with the same name: {', '.join(twice)}.")

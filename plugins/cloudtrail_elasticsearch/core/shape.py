@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.changes import Rename, Stringify, Unwrap, Wrap
 from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 from cloudtrail_elasticsearch.core.events import content_id
-from cloudtrail_elasticsearch.core.rules import CompiledRule, Wrap
+from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 
 Strategy = Literal["typed", "flattened"]
 STRATEGIES: tuple[Strategy, ...] = ("typed", "flattened")
@@ -36,19 +37,39 @@ class Kind(enum.Enum):
     BOOLEAN = "boolean"
     DATE = "date"
     FLAT = "flat"
+    UNMAPPED = "unmapped"
+    """No field: there because a rule stands at the path, or below it."""
 
 
 @dataclass(slots=True)
 class Node:
-    """One declared path; an object has children by name, every other kind is a field."""
+    """One declared path; an object has children by name, every other kind is a field.
+
+    Below a field only rules can stand, on unmapped nodes.
+    """
 
     kind: Kind
     children: dict[str, Node] = field(default_factory=dict)
-    rule: CompiledRule | None = None
+    rules: tuple[Rule, ...] = ()
+    secretive: bool = False
+    """Whether a rule below it takes values out for good."""
+
+    @property
+    def mapped(self) -> dict[str, Node]:
+        """The children that have a place in the mapping."""
+        return {name: child for name, child in self.children.items() if child.kind is not Kind.UNMAPPED}
 
     def count(self) -> int:
         """How many mapped fields it stands for, objects included, as the server counts them."""
-        return sum(1 + child.count() for child in self.children.values())
+        return sum(1 + child.count() for child in self.mapped.values())
+
+    def rule_for(self, value: Any) -> Rule | None:
+        """Return the first rule here that applies to a value."""
+        for rule in self.rules:
+            if rule.applies(value):
+                hides = self.secretive and isinstance(rule.change, Stringify) and isinstance(value, dict)
+                return None if hides else rule
+        return None
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
         """Yield every path below it with its node."""
@@ -79,39 +100,62 @@ class Shape:
 
     strategy: Strategy
     root: Node
+    lookup: Node
+    """What LookupEvents writes around an event."""
+    ecs: bool = True
+    """Whether the envelope has the names of the Elastic Common Schema too."""
 
     @property
     def fingerprint(self) -> str:
         """A short name: equal shapes make equal documents of equal events."""
         entries = [
-            [path, node.kind.value, node.rule and msgspec.to_builtins(node.rule.rule.change)]
-            for path, node in self.root.walk()
+            [
+                path,
+                node.kind.value,
+                msgspec.to_builtins([[rule.name, rule.when, rule.change] for rule in node.rules]),
+            ]
+            for top in (self.root, self.lookup)
+            for path, node in top.walk()
         ]
-        return content_id(codec.canonical(entries))[:23]
+        return content_id(codec.canonical([self.ecs, entries]))[:23]
+
+    @property
+    def secretive(self) -> bool:
+        """Whether rules take values out of documents for good, so that the event itself is not to be shown."""
+        return self.root.secretive or self.lookup.secretive
 
 
-def build(strategy: Strategy, rules: Iterable[CompiledRule], extra: Iterable[str] = ()) -> Shape:
+def build(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str] = (), ecs: bool = True) -> Shape:
     """Return what is declared under a mapping strategy.
 
     `extra` are further paths of the user's to have as keyword fields under the typed strategy.
 
     :raises MappingError: a path is declared both as a field and as an object
+    :raises RulesError: a rule would show what another takes out
     """
+    rules = tuple(rules)
+    _check_secrets(rules)
     root = Node(Kind.OBJECT)
     for path, kind in envelope().items():
         _declare(root, path, kind)
     for name in OPEN_OBJECTS:
         root.children[name] = Node(Kind.OBJECT if strategy == "typed" else Kind.FLAT)
     typed = strategy == "typed"
-    wrapped = {rule.rule.path for rule in rules if isinstance(rule.rule.change, Wrap)}
+    wrapped = {rule.path for rule in rules if isinstance(rule.change, Wrap)}
     if typed:
         for path in [*open_fields(), *extra]:
             if path not in wrapped:
                 _declare(root, path, Kind.KEYWORD)
+    lookup = Node(Kind.OBJECT)
+    for path in ("username", "resources.name", "resources.type"):
+        _declare(lookup, path, Kind.KEYWORD)
     for rule in rules:
-        if typed or "." not in rule.rule.path:
-            _attach(root, rule)
-    return Shape(strategy, root)
+        top, _, rest = rule.path.partition(".")
+        if top == LOOKUP:
+            _attach(lookup, rest, rule)
+        else:
+            _attach(root, rule.path, rule)
+    return Shape(strategy, root, lookup, ecs)
 
 
 def _declare(root: Node, path: str, kind: Kind) -> Node:
@@ -119,25 +163,46 @@ def _declare(root: Node, path: str, kind: Kind) -> Node:
     *parents, leaf = path.split(".")
     for name in parents:
         node = node.children.setdefault(name, Node(Kind.OBJECT))
+        if node.kind is Kind.UNMAPPED:
+            node.kind = Kind.OBJECT
         if node.kind is not Kind.OBJECT:
             raise MappingError(f"{path} cannot be declared: {name} in it is declared as a field of its own.")
     known = node.children.setdefault(leaf, Node(kind))
+    if known.kind is Kind.UNMAPPED:
+        known.kind = kind
     if known.kind is not kind:
         raise MappingError(f"{path} is declared both as {known.kind.value} and as {kind.value}.")
     return known
 
 
-def _attach(root: Node, rule: CompiledRule) -> None:
-    path, change = rule.rule.path, rule.rule.change
-    if not isinstance(change, Wrap):
-        _declare(root, path, Kind.KEYWORD).rule = rule
-        return
-    top = root.children.get(path)
-    node = top if top is not None and top.kind is Kind.FLAT else _declare(root, path, Kind.OBJECT)
-    node.rule = rule
-    if node.kind is Kind.OBJECT:
-        for key in change.keys:
-            node.children.setdefault(key, Node(Kind.KEYWORD))
+def _attach(root: Node, path: str, rule: Rule) -> None:
+    """Put a rule on its path; what it wraps values into is declared, where the path can be an object."""
+    node = root
+    flat = False
+    for name in path.split("."):
+        flat = flat or node.kind is Kind.FLAT
+        node.secretive = node.secretive or rule.is_secretive
+        node = node.children.setdefault(name, Node(Kind.UNMAPPED))
+    node.rules = (*node.rules, rule)
+    if isinstance(rule.change, Wrap) and not flat and node.kind is not Kind.FLAT:
+        _declare(root, path, Kind.OBJECT)
+        for key in rule.change.keys:
+            if node.children.setdefault(key, Node(Kind.KEYWORD)).kind is Kind.UNMAPPED:
+                node.children[key].kind = Kind.KEYWORD
+
+
+def _check_secrets(rules: tuple[Rule, ...]) -> None:
+    """Refuse a rule by which a value gets past one that takes it out."""
+    secret = [rule for rule in rules if rule.is_secretive]
+    for rule in rules:
+        if not isinstance(rule.change, Rename | Unwrap):
+            continue
+        for other in secret:
+            if other.path.startswith(f"{rule.path}."):
+                raise RulesError(
+                    f"Rule {rule.name!r} changes the name of {rule.path}, of which rule {other.name!r} takes out "
+                    f"{other.path}: take out {rule.path} as a whole, or leave one of the two rules out."
+                )
 
 
 @cache
