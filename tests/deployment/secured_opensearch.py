@@ -91,7 +91,11 @@ def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Pop
     }
     with (home / "output.txt").open("wb") as output:
         return subprocess.Popen(
-            [*unprivileged(), home / "bin" / "opensearch", *(f"-E{name}={value}" for name, value in settings.items())],
+            [
+                *unprivileged(),
+                home / "bin" / "opensearch",
+                *(f"-E{name}={value}" for name, value in settings.items()),
+            ],
             env={
                 "PATH": os.environ["PATH"],
                 "OPENSEARCH_JAVA_HOME": str(java_home(OPENSEARCH_2.java)),
