@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ _leave = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep tests away from any real account and Airflow home, and offer the services to the workers."""
+    # A shell that starts us in the background has us ignore Ctrl-C, and whatever we start too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
         del os.environ[name]
     os.environ |= {

@@ -110,7 +110,7 @@ def test_nothing_is_left_when_the_parent_is_ended_by_a_signal(tmp_path: Path, nu
     child = int(parent.stdout.readline())
     grandchild = int(wait_for_text(log))
     parent.send_signal(number)
-    parent.wait()
+    parent.wait(60)
     parent.stdout.close()
     for _ in range(600):
         if not (runs(child) or runs(grandchild) or temporary.exists()):

@@ -126,7 +126,7 @@ def test_servers_end_with_a_run_that_is_broken_off(tmp_path: Path, number: signa
     url = wait_for_urls(tmp_path)[0]
     assert answers(url)
     run.send_signal(number)
-    run.wait()
+    run.wait(60)
     for _ in range(600):
         if not answers(url):
             return
