@@ -43,6 +43,7 @@ with DAG(
             window=window,
             index="{{ params.index }}",
             mapping="{{ params.mapping }}",
+            ecs="{{ params.ecs }}",
             rules_file="{{ var.value.get('cloudtrail_rules_file', '') }}",
             fields_file="{{ var.value.get('cloudtrail_fields_file', '') }}",
             **staged,

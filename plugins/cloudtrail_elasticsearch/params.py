@@ -76,6 +76,12 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "Mapping",
         "description": "typed: declared fields of their own, the rest in overflow. flattened: few fields.",
     },
+    "ecs": {
+        "default": True,
+        "type": "boolean",
+        "title": "ECS names",
+        "description": "The envelope under the names of the Elastic Common Schema too.",
+    },
     "force": {
         "default": False,
         "type": "boolean",

@@ -73,7 +73,7 @@ def test_the_dag_has_one_day_intervals(dag: Any) -> None:
 def test_params_have_a_schema(dag: Any) -> None:
     """The form has date pickers and a multi-select, and refuses what cannot be."""
     schemas = {name: dag.params.get_param(name).schema for name in dag.params}
-    assert sorted(schemas) == ["end", "force", "index", "mapping", "prefix", "regions", "start"]
+    assert sorted(schemas) == ["ecs", "end", "force", "index", "mapping", "prefix", "regions", "start"]
     assert schemas["start"]["format"] == schemas["end"]["format"] == "date"
     assert "us-east-1" in schemas["regions"]["examples"]
     assert schemas["mapping"]["enum"] == ["typed", "flattened"]

@@ -12,7 +12,7 @@ from cloudtrail_elasticsearch.core.errors import ConfigurationError, StagingErro
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
-from cloudtrail_elasticsearch.operators.base import WindowOperator
+from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 
 
 class S3ToElasticsearchOperator(WindowOperator):
@@ -23,6 +23,7 @@ class S3ToElasticsearchOperator(WindowOperator):
 
     :param index: the index, with ``%Y``, ``%m``, ``%d`` of the event's time
     :param mapping: ``typed`` or ``flattened``
+    :param ecs: whether the envelope has the names of the Elastic Common Schema too
     :param rules_file: a rules file of your own
     :param fields_file: a list of further paths to have fields of their own
     :param search_conn_id: the connection to the search server
@@ -35,6 +36,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         "force",
         "index",
         "mapping",
+        "ecs",
         "rules_file",
         "fields_file",
     )
@@ -45,6 +47,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         *,
         index: str = DEFAULT_INDEX,
         mapping: str = "typed",
+        ecs: str | bool = True,
         rules_file: str | None = None,
         fields_file: str | None = None,
         search_conn_id: str = "elasticsearch_default",
@@ -53,6 +56,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         super().__init__(**kwargs)
         self.index = index
         self.mapping = mapping
+        self.ecs = ecs
         self.rules_file = rules_file
         self.fields_file = fields_file
         self.search_conn_id = search_conn_id
@@ -80,5 +84,6 @@ class S3ToElasticsearchOperator(WindowOperator):
         for strategy in STRATEGIES:
             if strategy == self.mapping:
                 rules = load_rules([Path(self.rules_file)] if self.rules_file else [])
-                return build(strategy, rules, read_fields(Path(self.fields_file)) if self.fields_file else ())
+                fields = read_fields(Path(self.fields_file)) if self.fields_file else ()
+                return build(strategy, rules, fields, ecs=is_true(self.ecs))
         raise ConfigurationError(f"mapping is {self.mapping!r}: it is {' or '.join(STRATEGIES)}.")
