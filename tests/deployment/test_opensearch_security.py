@@ -18,7 +18,10 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 from .secured_opensearch import SECRETS, SecuredServer, missing_tool, secured_opensearch
 
-pytestmark = pytest.mark.skipif(missing_tool() is not None, reason=str(missing_tool()))
+pytestmark = [
+    pytest.mark.skipif(missing_tool() is not None, reason=str(missing_tool())),
+    pytest.mark.xdist_group("secured-opensearch"),
+]
 
 EVENT = {
     "eventVersion": "1.11",

@@ -159,7 +159,7 @@ def test_the_command_prints_its_urls_and_ends_with_everything(
         )
         assert connects(sts)
         process.send_signal(number)
-        assert process.wait() == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+        assert process.wait(60) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
         for _ in range(600):
             if not connects(sts):
                 return
