@@ -139,6 +139,48 @@ def test_a_long_text_is_found_by_its_digest(shape: Shape) -> None:
     assert found.at == "requestParameters.policyDocument"
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1648282488.418, "1.648282488418E9"),
+        (1e22, "1.0E22"),
+        (-1.5e-7, "-1.5E-7"),
+        (12345678.9, "1.23456789E7"),
+        (1e7, "1.0E7"),
+        (0.0005, "5.0E-4"),
+        (5e-324, "5.0E-324"),
+    ],
+)
+def test_a_great_or_small_number_is_found_in_either_notation(shape: Shape, number: float, text: str) -> None:
+    """As the event has it, and as the servers write a number that is searched for."""
+    record = {"requestParameters": {"n": [number, 1], "apiVersion": number}, "errorCode": number}
+    source = stored(shape, record)
+    assert source["errorCode"] == [number, text]
+    assert restore(source) == record
+    assert [found.value for found in locate(source)].count(number) == 3
+
+
+@pytest.mark.parametrize("number", [0.0, -0.0, 0.001, 9_999_999.5, 100.0])
+def test_other_numbers_are_written_alike_by_all(shape: Shape, number: float) -> None:
+    """Nothing is added."""
+    assert stored(shape, {"errorCode": number})["errorCode"] == number
+
+
+def test_a_name_with_a_null_character_is_kept_unindexed(shape: Shape) -> None:
+    """Elasticsearch refuses it in a flat field."""
+    record = {"requestParameters": {"a\0b": {"c": "d"}, "e": "\0"}}
+    source = stored(shape, record)
+    assert "a\0b" not in str(source.get("overflow", {}))
+    assert restore(source) == record
+    assert {found.original for found in locate(source)} == {"d", "\0"}
+
+
+def test_a_blank_name_stands_below_overflow(shape: Shape) -> None:
+    """OpenSearch does not find it at the top of a flat field, and does below."""
+    source = stored(shape, {"requestParameters": {"": "blank"}})
+    assert source["overflow"] == {"requestParameters": {"": "blank"}}
+
+
 def test_the_time_becomes_the_timestamp(shape: Shape) -> None:
     """@timestamp is the event's own time in UTC, and eventTime stays as it was."""
     source = stored(shape, {"eventTime": "2026-11-20T01:02:03+02:00"})

@@ -168,6 +168,8 @@ def undo(event: dict[str, Any], at: list[Any], do: str, note: Note) -> None:
             holder[last] = codec.decode(text) if text else codec.encode(holder[last]).decode()
         case "empty":
             holder[last] = ""
+        case "notation":
+            holder[last] = holder[last][0]
         case "rename":
             holder[note["from"]] = holder.pop(last)
 

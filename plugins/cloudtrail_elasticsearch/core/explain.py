@@ -24,14 +24,16 @@ class Found:
 
 def locate(source: dict[str, Any]) -> Iterator[Found]:
     """Yield every scalar of the event that a document was made of; null is no value to search for."""
+    changes = source.get("normalization", {}).get("changes", ())
+    pairs = frozenset(_joined(change["at"]) for change in changes if change["do"] == "notation")
     for name, value in source.items():
         if name not in DERIVED:
-            yield from _walk(value, name, name)
+            yield from _walk(value, name, name, pairs)
     for name, value in source.get("overflow", {}).items():
-        yield from _walk(value, f"overflow.{name}", name)
+        yield from _walk(value, f"overflow.{name}", name, pairs)
     for aside in source.get("unindexed", ()):
         entry = codec.decode(aside["json"])
-        for found in _walk(entry["value"], "", ".".join(map(str, entry["at"]))):
+        for found in _walk(entry["value"], "", _joined(entry["at"])):
             yield Found("unindexed.sha256", digest(found.original), found.at, found.original)
 
 
@@ -43,7 +45,7 @@ def explain(identifier: str, index: str, source: dict[str, Any]) -> dict[str, An
         "changed": [
             {
                 "rule": change["rule"],
-                "at": ".".join(map(str, change["at"])),
+                "at": _joined(change["at"]),
                 "change": {name: value for name, value in change.items() if name not in {"rule", "at"}},
             }
             for change in source.get("normalization", {}).get("changes", ())
@@ -57,12 +59,19 @@ def _line(found: Found) -> dict[str, Any]:
     return line if found.value is found.original else line | {"stands_for": found.original}
 
 
-def _walk(value: Any, field: str, at: str) -> Iterator[Found]:
+def _walk(value: Any, field: str, at: str, pairs: frozenset[str] = frozenset()) -> Iterator[Found]:
+    """Yield the scalars of a value; `pairs` are the places of numbers in both notations, which are one."""
     if isinstance(value, dict):
         for name, child in value.items():
-            yield from _walk(child, f"{field}.{name}", f"{at}.{name}")
+            yield from _walk(child, f"{field}.{name}", f"{at}.{name}", pairs)
+    elif at in pairs:
+        yield Found(field, value[0], at, value[0])
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _walk(child, field, f"{at}.{index}")
+            yield from _walk(child, field, f"{at}.{index}", pairs)
     elif value is not None:
         yield Found(field, value, at, value)
+
+
+def _joined(path: list[str | int]) -> str:
+    return ".".join(map(str, path))

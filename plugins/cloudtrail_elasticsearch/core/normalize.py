@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core import codec, ecs
@@ -35,6 +37,10 @@ MAX_DEPTH: Final = 60
 
 DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "normalization", *ecs.OBJECTS})
 """Top-level names that the loader adds; an event's own values under them stand in ``overflow``."""
+
+_SMALLEST_PLAIN: Final = 1e-3
+_SMALLEST_GREAT: Final = 1e7
+"""From here on, and below the other, Java writes numbers in scientific notation."""
 
 _MISSING: Final = object()
 _WHOLE: Final = (Kind.FLAT, Kind.UNMAPPED)
@@ -147,7 +153,7 @@ class _Placing:
             if kind is Kind.OBJECT:
                 return self.object(value, node)
             if kind is Kind.FLAT:
-                return self._flat(value, node), _MISSING
+                return self._flat_field(value, node)
         elif kind is not Kind.UNMAPPED and (value is None or _fits(value, kind)):
             return self.scalar(value), _MISSING
         return _MISSING, self._flat(value, node)
@@ -193,6 +199,13 @@ class _Placing:
         if all(part is _MISSING for part, _ in parts):
             return _MISSING, others
         return kept, others
+
+    def _flat_field(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
+        """Part an object for a flat field of its own: OpenSearch does not find what has a blank name in it."""
+        if "" not in value:
+            return self._flat_object(value, node), _MISSING
+        named = {name: child for name, child in value.items() if name}
+        return self._flat_object(named, node), self._flat_object({"": value[""]}, node)
 
     def flat(self, value: Any, node: Node | None = None) -> Any:
         """Return a value as a flat field takes it; what it cannot take is moved to `unindexed`.
@@ -246,16 +259,23 @@ class _Placing:
             if len(value) <= SAFE_CHARACTERS and value.isascii():
                 return value
             return value if self._fits_a_term(value) else self._unindexed(value)
+        if isinstance(value, float) and not _SMALLEST_PLAIN <= abs(value) < _SMALLEST_GREAT and value:
+            return self._both_notations(value)
         return value
+
+    def _both_notations(self, number: float) -> list[float | str]:
+        """Return a number with its scientific notation, which the servers make of a number in a search."""
+        self.changes.append({"rule": "scientific-notation", "at": list(self._path), "do": "notation"})
+        return [number, scientific(number)]
 
     def _fits_a_term(self, text: str) -> bool:
         size = _utf8_size(text)
         return size is not None and size + self._path_bytes() < MAX_TERM_BYTES
 
     def _storable_key(self, key: str) -> bool:
-        if len(key) <= 64 and key.isascii():
+        if len(key) <= 64 and key.isascii() and key.isprintable():
             return True
-        return _utf8_size(key) is not None and self._path_bytes() <= MAX_PATH_BYTES
+        return "\0" not in key and _utf8_size(key) is not None and self._path_bytes() <= MAX_PATH_BYTES
 
     def _path_bytes(self) -> int:
         """The most that the path can add to a term, with the names the server puts before it."""
@@ -282,6 +302,16 @@ def scalars(value: Any) -> Iterator[Any]:
             yield from scalars(element)
     elif value is not None:
         yield value
+
+
+def scientific(number: float) -> str:
+    """Return a number as Java writes it where it is small or great: ``1.648282488418E9``.
+
+    https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/lang/Double.html#toString(double)
+    """
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    first, *others = map(str, digits)
+    return f"{'-' * sign}{first}.{''.join(others) or '0'}E{int(exponent) + len(others)}"
 
 
 def digest(scalar: Any) -> str:
@@ -312,7 +342,7 @@ def _fits(value: Any, kind: Kind) -> bool:
 def restore(source: dict[str, Any]) -> dict[str, Any]:
     """Return the event that a document was made of, without what rules masked or dropped."""
     kept = {name: value for name, value in source.items() if name not in DERIVED}
-    event: dict[str, Any] = _merge(kept, source.get("overflow", {}))
+    event: dict[str, Any] = deepcopy(_merge(kept, source.get("overflow", {})))
     for kept_aside in source.get("unindexed", ()):
         entry = codec.decode(kept_aside["json"])
         _put(event, entry["at"], entry["value"])
