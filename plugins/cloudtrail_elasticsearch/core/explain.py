@@ -64,7 +64,7 @@ def _walk(value: Any, field: str, at: str, pairs: frozenset[str] = frozenset()) 
     if isinstance(value, dict):
         for name, child in value.items():
             yield from _walk(child, f"{field}.{name}", f"{at}.{name}", pairs)
-    elif at in pairs:
+    elif isinstance(value, list) and at in pairs:
         yield Found(field, value[0], at, value[0])
     elif isinstance(value, list):
         for index, child in enumerate(value):
