@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.errors import RulesError
+from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 from cloudtrail_elasticsearch.core.events import Event
 from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
 from cloudtrail_elasticsearch.core.rules import Rule, load_rules, read_rules
@@ -206,7 +206,11 @@ def test_whatever_the_rules_the_event_is_restored(
     record: dict[str, Any], chosen: list[tuple[str, dict[str, Any]]], strategy: Strategy
 ) -> None:
     """Rules on top of one another and inside of one another are undone in turn."""
-    assert restore(normalize(strategy, rules(*chosen), record)) == record
+    try:
+        source = normalize(strategy, rules(*chosen), record)
+    except MappingError:  # one rule wraps into what another one wraps
+        reject()
+    assert restore(source) == record
 
 
 def test_a_users_file_is_read_with_its_masks(tmp_path: Path) -> None:

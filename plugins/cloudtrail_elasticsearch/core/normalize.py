@@ -23,24 +23,18 @@ from typing import Any, Final
 from cloudtrail_elasticsearch.core import codec, ecs
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
 from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_time
+from cloudtrail_elasticsearch.core.fitting import SAFE_CHARACTERS, SAFE_DEPTH, is_flat, is_plain, unfit
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
 
 MAX_TERM_BYTES: Final = 32_766
 """Lucene's longest term, in UTF-8; the servers refuse a document with a longer one."""
 
-SAFE_CHARACTERS: Final = 4_096
-"""A text of so many characters cannot reach the limit, however it is encoded and whatever its path."""
-
 MAX_PATH_BYTES: Final = 8_000
 MAX_DEPTH: Final = 60
 
 DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "normalization", *ecs.OBJECTS})
 """Top-level names that the loader adds; an event's own values under them stand in ``overflow``."""
-
-_SMALLEST_PLAIN: Final = 1e-3
-_SMALLEST_GREAT: Final = 1e7
-"""From here on, and below the other, Java writes numbers in scientific notation."""
 
 _MISSING: Final = object()
 _WHOLE: Final = (Kind.FLAT, Kind.UNMAPPED)
@@ -67,7 +61,7 @@ class Normalizer:
         """Return the document for an event. Never raises: every shape has a place."""
         placing = _Placing()
         source, overflow = placing.object(event.record, self._shape.root)
-        source = {} if source is _MISSING else source
+        source = {} if source is _MISSING else source.copy()
         source |= self._describe(source)
         time = event_time(event)
         if time is not None:
@@ -117,11 +111,15 @@ class _Placing:
 
     def object(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Return the declared part and the rest of an object; either may be missing."""
-        kept: dict[str, Any] = {}
+        names = unfit(value, node)
+        if not names:
+            return value, _MISSING
+        kept = value.copy()
         rest: dict[str, Any] = {}
         children = node.children
         path = self._path
-        for key, child in value.items():
+        for key in names:
+            child = kept.pop(key)
             known = children.get(key)
             name: str | None = key
             path.append(key)
@@ -212,7 +210,9 @@ class _Placing:
 
         `node` has the rules that stand at its path and below.
         """
-        if node is not None and node.rules:
+        if node is None:
+            return value if len(self._path) <= SAFE_DEPTH and is_flat(value) else self._flat(value, None)
+        if node.rules:
             value = self._changed(value, node)
         return self._flat(value, node)
 
@@ -259,7 +259,7 @@ class _Placing:
             if len(value) <= SAFE_CHARACTERS and value.isascii():
                 return value
             return value if self._fits_a_term(value) else self._unindexed(value)
-        if isinstance(value, float) and not _SMALLEST_PLAIN <= abs(value) < _SMALLEST_GREAT and value:
+        if isinstance(value, float) and not is_plain(value):
             return self._both_notations(value)
         return value
 
