@@ -76,6 +76,15 @@ class Normalizer:
             source["normalization"] = {"rules": rules, "changes": placing.changes}
         return Document(document_id(event), time, source)
 
+    def public_line(self, event: Event, line: bytes) -> bytes:
+        """Return the event's line as it may be shown: where rules take something out for good, without it."""
+        source = self.document(event).source
+        record = restore(source)
+        if record == event.record and source.get("lookup", {}) == _lookup(event.lookup):
+            return line
+        named = {name: event.lookup[name] for name in ("EventId", "EventTime") if name in event.lookup}
+        return codec.encode({"lookup": named, "event": record})
+
 
 @lru_cache(maxsize=4096)
 def is_address(text: str) -> bool:
@@ -229,8 +238,13 @@ class _Placing:
         return 64 + sum(1 + (_utf8_size(part) or 0) for part in self._path if isinstance(part, str))
 
     def _unindexed(self, value: Any) -> Any:
-        self.unindexed.append(codec.canonical({"at": self._path, "value": value}).decode())
+        self.unindexed.append(set_aside(self._path, value))
         return _MISSING
+
+
+def set_aside(at: list[str | int], value: Any) -> str:
+    """Return an entry of ``unindexed``: a value and where it belongs; at no path, it is a part of the whole."""
+    return codec.canonical({"at": at, "value": value}).decode()
 
 
 def _utf8_size(text: str) -> int | None:
@@ -255,21 +269,25 @@ def _fits(value: Any, kind: Kind) -> bool:
 def restore(source: dict[str, Any]) -> dict[str, Any]:
     """Return the event that a document was made of."""
     kept = {name: value for name, value in source.items() if name not in DERIVED}
-    event: dict[str, Any] = _merge(kept, source.get("overflow", {}))
-    for text in source.get("unindexed", ()):
-        entry = codec.decode(text)
-        _put(event, entry["at"], entry["value"])
+    event: dict[str, Any] = merge(kept, source.get("overflow", {}))
+    entries = [codec.decode(text) for text in source.get("unindexed", ())]
+    for entry in sorted(entries, key=lambda entry: len(entry["at"])):
+        if entry["at"]:
+            _put(event, entry["at"], entry["value"])
+        else:
+            event = merge(event, entry["value"])
     for change in reversed(source.get("normalization", {}).get("changes", ())):
         _put(event, change["at"], undo(_get(event, change["at"]), change))
     return event
 
 
-def _merge(kept: Any, rest: Any) -> Any:
+def merge(kept: Any, rest: Any) -> Any:
+    """Return the value whose two parts these are; either may be null where the other has the value."""
     if isinstance(kept, dict) and isinstance(rest, dict):
-        both = {name: _merge(kept[name], rest[name]) for name in kept.keys() & rest.keys()}
+        both = {name: merge(kept[name], rest[name]) for name in kept.keys() & rest.keys()}
         return kept | rest | both
     if isinstance(kept, list) and isinstance(rest, list):
-        return [_merge(left, right) for left, right in zip(kept, rest, strict=True)]
+        return [merge(left, right) for left, right in zip(kept, rest, strict=True)]
     return rest if kept is None else kept
 
 
