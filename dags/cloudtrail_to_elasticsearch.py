@@ -45,6 +45,7 @@ with DAG(
             mapping="{{ params.mapping }}",
             rules_file="{{ var.value.get('cloudtrail_rules_file', '') }}",
             fields_file="{{ var.value.get('cloudtrail_fields_file', '') }}",
+            replay="{{ params.replay }}",
             **staged,
         )
         fetch >> load

@@ -12,6 +12,11 @@ from cloudtrail_elasticsearch.operators.retries import retry_policy
 from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Staging
 
 
+def is_true(rendered: str | bool) -> bool:
+    """Whether a templated boolean, which is a text once it is rendered, is true."""
+    return str(rendered).strip().lower() == "true"
+
+
 class WindowOperator(BaseOperator):
     """Works on one window's staged events.
 
@@ -44,7 +49,7 @@ class WindowOperator(BaseOperator):
     @property
     def forced(self) -> bool:
         """Whether work that is done is to be done again."""
-        return str(self.force).strip().lower() == "true"
+        return is_true(self.force)
 
     def planned_window(self) -> Window:
         """Return the window that this task works on."""
