@@ -46,6 +46,7 @@ with DAG(
             ecs="{{ params.ecs }}",
             rules_file="{{ var.value.get('cloudtrail_rules_file', '') }}",
             fields_file="{{ var.value.get('cloudtrail_fields_file', '') }}",
+            replay="{{ params.replay }}",
             **staged,
         )
         fetch >> load

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.events import Event, Unreadable, parse_line
 from cloudtrail_elasticsearch.core.explain import explain
-from cloudtrail_elasticsearch.core.load import Loader
+from cloudtrail_elasticsearch.core.load import Loader, LoadReport
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
 from cloudtrail_elasticsearch.core.rules import load_rules
@@ -68,6 +68,15 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _load(arguments: argparse.Namespace) -> int:
+    return _report(arguments, lambda loader: loader.load(read_lines(arguments.files)))
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    return _report(arguments, Loader.replay)
+
+
+def _report(arguments: argparse.Namespace, work: Callable[[Loader], LoadReport]) -> int:
+    """Do a loader's work, make its result visible to searches, and print the report."""
     from cloudtrail_elasticsearch.sinks.connect import connect
     from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -79,7 +88,7 @@ def _load(arguments: argparse.Namespace) -> int:
     )
     loader = Loader(connect(settings), IndexPattern(arguments.index), _shape(arguments))
     loader.prepare()
-    report = loader.load(read_lines(arguments.files))
+    report = work(loader)
     loader.count(())
     figures = {
         "read": report.read,
@@ -140,24 +149,28 @@ def _parser() -> argparse.ArgumentParser:
         "print which rules changed an event and where its values are found",
     )
     loading = _command(commands, "load", _load, [shaping], "load events and print a report")
+    replaying = _command(
+        commands, "replay", _replay, [shaping], "load the quarantined events of an index again and print a report"
+    )
     for command in (normalize, restoring, explaining):
         command.add_argument("files", nargs="*", metavar="FILE")
     loading.add_argument("files", nargs="+", metavar="FILE")
-    for command in (explaining, loading):
+    for command in (explaining, loading, replaying):
         command.add_argument(
             "--index",
             default=DEFAULT_INDEX,
             metavar="PATTERN",
             help="index name, with %%Y, %%m and %%d of the event's time (default: %(default)s)",
         )
-    loading.add_argument(
-        "--url",
-        required=True,
-        help="the search server, as http(s)://[user:password@]host:port; an API key comes from "
-        "CLOUDTRAIL_SEARCH_API_KEY in the environment",
-    )
-    loading.add_argument("--ca-certs", metavar="FILE", help="the certificate authority to trust")
-    loading.add_argument("--report", metavar="FILE", help="also write the report there, as JSON")
+    for command in (loading, replaying):
+        command.add_argument(
+            "--url",
+            required=True,
+            help="the search server, as http(s)://[user:password@]host:port; an API key comes from "
+            "CLOUDTRAIL_SEARCH_API_KEY in the environment",
+        )
+        command.add_argument("--ca-certs", metavar="FILE", help="the certificate authority to trust")
+        command.add_argument("--report", metavar="FILE", help="also write the report there, as JSON")
     return parser
 
 

@@ -88,4 +88,10 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "Do it again",
         "description": "Look up and load again what is staged and loaded already.",
     },
+    "replay": {
+        "default": False,
+        "type": "boolean",
+        "title": "Replay the quarantine",
+        "description": "Load just the quarantined events of these days again, with today's rules.",
+    },
 }

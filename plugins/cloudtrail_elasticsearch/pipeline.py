@@ -12,8 +12,8 @@ from typing import Final
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.events import Event, document_id, parse_line
-from cloudtrail_elasticsearch.core.load import Loader
+from cloudtrail_elasticsearch.core.events import line_id
+from cloudtrail_elasticsearch.core.load import Holding, Loader
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.sources.lookup_events import EVENTS_PER_PAGE, LookupEvents, Page
 from cloudtrail_elasticsearch.staging import LoadRecord, Manifest, Part, Staging
@@ -57,11 +57,11 @@ def load(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
     """
     window = manifest.window
     if not manifest.parts:
-        return _cell(manifest, indexed=0, quarantined=0)
+        return _cell(manifest, Holding())
     fingerprint = _fingerprint(manifest, loader.target)
     record = staging.load_record(window)
     if record is not None and record.fingerprint == fingerprint:
-        cell = _cell(manifest, loader.count(_ids(manifest, staging)), record.quarantined)
+        cell = _cell(manifest, loader.holding(_ids(manifest, staging)))
         if cell.problem is None:
             log.info("%s is loaded already, and the server has all of it: nothing to send.", window.name)
             return cell
@@ -78,16 +78,34 @@ def load_again(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
     cell = _send(manifest, staging, loader)
     if cell.problem is None:
         fingerprint = _fingerprint(manifest, loader.target)
-        staging.write_load_record(window, LoadRecord(fingerprint, cell.quarantined, datetime.now(UTC)))
+        staging.write_load_record(window, LoadRecord(fingerprint, datetime.now(UTC)))
     log.info("Loaded %s: %s.", window.name, cell.sentence)
     return cell
+
+
+def replay(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
+    """Load a window's quarantined events again, nothing else, and ask the server what it holds of the window.
+
+    :raises StagingError: a part is not what the manifest says
+    """
+    if not manifest.parts:
+        return _cell(manifest, Holding())
+    loader.prepare()
+    report = loader.replay(_ids(manifest, staging))
+    log.info(
+        "Replayed %s: %d events were in quarantine, %d of them still are.",
+        manifest.window.name,
+        report.read,
+        report.quarantined,
+    )
+    return _cell(manifest, loader.holding(_ids(manifest, staging)))
 
 
 def _send(manifest: Manifest, staging: Staging, loader: Loader) -> Cell:
     loader.prepare()
     progress = _Progress(f"Loaded {manifest.window.name}", of=manifest.staged)
-    report = loader.load(_lines(manifest, staging), lambda done: progress.tell(done.read))
-    return _cell(manifest, loader.count(_ids(manifest, staging)), report.quarantined)
+    loader.load(_lines(manifest, staging), lambda done: progress.tell(done.read))
+    return _cell(manifest, loader.holding(_ids(manifest, staging)))
 
 
 def _lines(manifest: Manifest, staging: Staging) -> Iterator[bytes]:
@@ -96,20 +114,17 @@ def _lines(manifest: Manifest, staging: Staging) -> Iterator[bytes]:
 
 
 def _ids(manifest: Manifest, staging: Staging) -> Iterator[str]:
-    for line in _lines(manifest, staging):
-        event = parse_line(line)
-        if isinstance(event, Event):
-            yield document_id(event)
+    return map(line_id, _lines(manifest, staging))
 
 
-def _cell(manifest: Manifest, indexed: int, quarantined: int) -> Cell:
+def _cell(manifest: Manifest, holding: Holding) -> Cell:
     return Cell(
         window=manifest.window,
         looked_up=manifest.looked_up,
         staged=manifest.staged,
         duplicates=manifest.duplicates,
-        indexed=indexed,
-        quarantined=quarantined,
+        indexed=holding.indexed,
+        quarantined=holding.quarantined,
     )
 
 

@@ -67,7 +67,6 @@ class LoadRecord:
     """That a window's staged events were loaded, and where to; written when the server has them all."""
 
     fingerprint: str
-    quarantined: int
     loaded_at: datetime
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX
 from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -73,14 +74,20 @@ def test_the_dag_has_one_day_intervals(dag: Any) -> None:
 def test_params_have_a_schema(dag: Any) -> None:
     """The form has date pickers and a multi-select, and refuses what cannot be."""
     schemas = {name: dag.params.get_param(name).schema for name in dag.params}
-    assert sorted(schemas) == ["ecs", "end", "force", "index", "mapping", "prefix", "regions", "start"]
+    assert sorted(schemas) == ["ecs", "end", "force", "index", "mapping", "prefix", "regions", "replay", "start"]
     assert schemas["start"]["format"] == schemas["end"]["format"] == "date"
     assert "us-east-1" in schemas["regions"]["examples"]
     assert schemas["mapping"]["enum"] == ["typed", "flattened"]
-    assert schemas["force"]["type"] == "boolean"
+    assert schemas["force"]["type"] == schemas["replay"]["type"] == "boolean"
     from airflow.sdk.exceptions import ParamValidationError
 
-    for name, value in {"mapping": "other", "start": "soon", "regions": ["mars"], "force": "maybe"}.items():
+    for name, value in {
+        "mapping": "other",
+        "start": "soon",
+        "regions": ["mars"],
+        "force": "maybe",
+        "replay": 1,
+    }.items():
         with pytest.raises(ParamValidationError):
             dag.params.get_param(name).resolve(value)
 
@@ -131,3 +138,32 @@ def test_a_failed_cell_fails_the_run_by_name_and_costs_no_other(dag: Any, servic
     after = {name: region.calls for name, region in services.simulator.service.statistics.regions.items()}
     assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
     assert indexed(services) == truth(services, DAY, 2)
+
+
+def test_a_replay_loads_the_quarantined_events_of_its_cells_and_nothing_else(dag: Any, services: Services) -> None:
+    """A mapping refuses them, the user mends it, a run with `replay` brings them in, and coverage adds up."""
+    server = connect(SearchSettings.from_url(services.search_url))
+    months = {DAY.strftime("%Y.%m"), (DAY + timedelta(days=1)).strftime("%Y.%m")}
+    long = {"type": "long"}
+    hopeless = {"mappings": {"properties": {"eventName": long, "overflow": long, "unindexed": long}}}
+    for month in months:
+        server.request("PUT", f"/{services.index}-{month}", codec.encode(hopeless))
+    first = run(dag, **conf(services))
+    assert str(first.state) == "success"
+    expected = truth(services, DAY, 2)
+    assert (indexed(services), quarantined(services)) == (set(), expected)
+
+    for month in months:
+        server.request("DELETE", f"/{services.index}-{month}")
+    before = calls(services)
+    assert str(run(dag, **conf(services, replay=True)).state) == "success"
+    assert (indexed(services), quarantined(services)) == (expected, set())
+    assert (calls(services), versions(services)) == (before, len(expected))
+
+
+def quarantined(services: Services) -> set[str]:
+    server = connect(SearchSettings.from_url(services.search_url))
+    server.request("POST", f"/{QUARANTINE_INDEX}/_refresh")
+    body = codec.encode({"query": {"term": {"pattern": f"{services.index}-%Y.%m"}}, "size": 10_000})
+    hits = server.request("POST", f"/{QUARANTINE_INDEX}/_search", body)["hits"]["hits"]
+    return {hit["_source"]["eventID"] for hit in hits}

@@ -72,7 +72,7 @@ def test_a_manifest_and_a_load_record_are_read_as_they_were_written(staging: Sta
     assert staging.manifest(WINDOW) is None
     assert staging.load_record(WINDOW) is None
     written = manifest(staging.write_part(WINDOW, 0, [b"{}"]))
-    record = LoadRecord("fingerprint", 1, START)
+    record = LoadRecord("fingerprint", START)
     staging.write_manifest(written)
     staging.write_load_record(WINDOW, record)
     assert staging.manifest(WINDOW) == written

@@ -32,6 +32,15 @@ def test_a_body_is_action_and_document_line_by_line() -> None:
     assert body([item]) == b'{"index":{"_index":"cloudtrail-2026.11","_id":"id-1"}}\n{"a":1}\n'
 
 
+def test_an_item_without_a_document_is_deleted() -> None:
+    """It has one line, and is neither created nor updated whether it was there or not."""
+    item = BulkItem("id-1", "cloudtrail-2026.11", None)
+    assert body([item]) == b'{"delete":{"_index":"cloudtrail-2026.11","_id":"id-1"}}\n'
+    for status, result in ((200, "deleted"), (404, "not_found")):
+        answer = read_answer([item], {"items": [{"delete": {"status": status, "result": result}}]})
+        assert (answer.created, answer.updated, answer.refused) == (0, 0, [])
+
+
 def said(status: int, **others: Any) -> dict[str, Any]:
     return {"items": [{"index": {"status": status, **others}}]}
 

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from cloudtrail_elasticsearch.core.adapt import MAX_BLAMED
+from cloudtrail_elasticsearch.core.displace import standing
 from cloudtrail_elasticsearch.core.errors import RefusedError, ThrottledError, TooLargeError, TransientError
 from cloudtrail_elasticsearch.core.load import Loader, LoadReport, LoadSettings
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, Engine, IndexPattern
+from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, RULES_INDEX, Engine, IndexPattern
+from cloudtrail_elasticsearch.core.normalize import restore
 from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import build
+from cloudtrail_elasticsearch.core.shape import build, envelope
 
 SHAPE = build("flattened", load_rules())
 QUICK = LoadSettings(patience=0.2, longest_pause=0.01, request_items=10)
 
 
 class Server:
-    """Keeps documents in a dictionary; `fault` may answer for an item instead."""
+    """Keeps documents in a dictionary; `fault` may answer for a document instead."""
 
     name = "http://server"
     engine: Engine = "opensearch"
 
     def __init__(
-        self, fault: Callable[[str, str], dict[str, Any] | None] = lambda index, identifier: None
+        self, fault: Callable[[str, str, Any], dict[str, Any] | None] = lambda index, identifier, document: None
     ) -> None:
         self.documents: dict[tuple[str, str], Any] = {}
         self.requests = 0
@@ -35,25 +38,46 @@ class Server:
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         with self._lock:
-            if path == "/_bulk":
+            target = path.partition("?")[0]
+            if target == "/_bulk":
                 self.requests += 1
-                return {"items": self._bulk((body or b"").splitlines())}
-            if "/_count" in path:
-                ids = json.loads(body or b"")["query"]["ids"]["values"]
-                return {"count": sum(("one", identifier) in self.documents for identifier in ids)}
-            return {}
+                return {"items": self._bulk(iter((body or b"").splitlines()))}
+            if target.endswith("/_count"):
+                return {"count": len(self._found(path, json.loads(body or b"")))}
+            if target.endswith("/_search"):
+                return {"hits": {"hits": self._found(path, json.loads(body or b""))}}
+            return {"index_templates": []} if target.startswith("/_index_template") else {}
 
-    def _bulk(self, lines: list[bytes]) -> list[dict[str, Any]]:
+    def _found(self, path: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        index = path.split("/")[1]
+        ids = request["query"].get("ids", {"values": None})["values"]
+        term = request["query"].get("term", {})
+        held = {key: document for key, document in self.documents.items() if key[0] == index}
+        return [
+            {"_id": identifier, "_source": document}
+            for (_, identifier), document in held.items()
+            if (ids is None or identifier in ids) and term.items() <= document.items()
+        ]
+
+    def _bulk(self, lines: Iterator[bytes]) -> list[dict[str, Any]]:
         items = []
-        for action, document in zip(lines[::2], lines[1::2], strict=True):
-            target = json.loads(action)["index"]
+        for line in lines:
+            ((action, target),) = json.loads(line).items()
             key = (target["_index"], target["_id"])
-            said = self.fault(*key)
+            if action == "delete":
+                gone = self.documents.pop(key, None)
+                items.append({action: {"status": 200, "result": "deleted" if gone else "not_found"}})
+                continue
+            document = json.loads(next(lines))
+            said = self.fault(*key, document)
             if said is None:
                 said = {"status": 200, "result": "updated" if key in self.documents else "created"}
-                self.documents[key] = json.loads(document)
-            items.append({"index": said})
+                self.documents[key] = document
+            items.append({action: said})
         return items
+
+    def of(self, index: str) -> dict[str, Any]:
+        return {identifier: document for (name, identifier), document in self.documents.items() if name == index}
 
 
 def loader(server: Any) -> Loader:
@@ -85,7 +109,7 @@ def test_only_the_items_that_failed_are_sent_again() -> None:
     """A partial failure costs the items it hit, not the whole request."""
     seen: dict[str, int] = {}
 
-    def every_third_once(_: str, identifier: str) -> dict[str, Any] | None:
+    def every_third_once(_: str, identifier: str, __: Any) -> dict[str, Any] | None:
         seen[identifier] = seen.get(identifier, 0) + 1
         if int(identifier[-1]) % 3 == 0 and seen[identifier] == 1:
             return {"status": 429, "error": {"type": "rejected", "reason": "full"}}
@@ -104,15 +128,121 @@ def test_a_server_that_stays_busy_is_named_in_the_end() -> None:
         loader(server).load(lines(10))
 
 
-def test_what_the_server_refuses_is_quarantined_whole() -> None:
+REFUSAL = {"status": 400, "error": {"type": "document_parsing_exception", "reason": "no such luck"}}
+
+
+def refusing(path: str, reason: str = "failed to parse field [{path}] of type [long]") -> Server:
+    """A server that refuses documents of the index ``one`` that have something at the path."""
+
+    def fault(index: str, _: str, document: Any) -> dict[str, Any] | None:
+        if index != "one" or standing(document, path) != path:
+            return None
+        return {"status": 400, "error": {"type": "document_parsing_exception", "reason": reason.format(path=path)}}
+
+    return Server(fault)
+
+
+def test_what_the_server_refuses_whatever_is_done_is_quarantined_whole() -> None:
     """The event's own text, the reason and the time are kept, and the load goes on."""
-    refusal = {"status": 400, "error": {"type": "document_parsing_exception", "reason": "no such luck"}}
-    server = Server(lambda index, identifier: refusal if (index, identifier) == ("one", event_id(7)) else None)
+    server = Server(lambda index, name, _: REFUSAL if (index, name) == ("one", event_id(7)) else None)
     assert figures(loader(server).load(lines(10))) == (10, 9, 0, 1)
-    kept = server.documents[QUARANTINE_INDEX, event_id(7)]
+    (kept,) = server.of(QUARANTINE_INDEX).values()
     assert json.loads(kept["event"]) == {"eventID": event_id(7)}
-    assert (kept["index"], kept["reason"]) == ("one", "no such luck")
+    assert (kept["index"], kept["pattern"], kept["reason"]) == ("one", "one", "no such luck")
     assert kept["quarantinedAt"]
+
+
+def test_a_refused_path_is_learned_for_all() -> None:
+    """One more request for all that were refused together; a second loader is refused nothing."""
+    server = refusing("eventID")
+    assert figures(loader(server).load(lines(10))) == (10, 10, 0, 0)
+    assert all(document["overflow"] == {"eventID": name} for name, document in server.of("one").items())
+    (rule,) = server.of(RULES_INDEX).values()
+    assert (rule["pattern"], rule["path"], rule["goesTo"]) == ("one", "eventID", "overflow.eventID")
+    assert server.requests == 3
+
+    second = loader(server)
+    second.prepare()
+    assert figures(second.load(lines(10))) == (10, 0, 10, 0)
+    assert server.requests == 4
+    assert len(server.of(RULES_INDEX)) == 1
+
+
+def test_a_path_refused_in_overflow_too_is_not_indexed() -> None:
+    """The value stays in the document, and the event comes back from it."""
+    server = refusing("overflow.mine.a")
+    assert figures(loader(server).load([b'{"eventID": "x", "mine": {"a": 1, "b": 2}}'])) == (1, 1, 0, 0)
+    (document,) = server.of("one").values()
+    assert document["overflow"] == {"mine": {"b": 2}}
+    assert restore(document) == {"eventID": "x", "mine": {"a": 1, "b": 2}}
+    assert [rule["goesTo"] for rule in server.of(RULES_INDEX).values()] == ["unindexed"]
+
+
+def test_a_field_that_the_loader_adds_is_left_out() -> None:
+    """Its value stands elsewhere in the document."""
+    server = refusing("source.ip")
+    assert figures(loader(server).load([b'{"eventID": "x", "sourceIPAddress": "::1"}'])) == (1, 1, 0, 0)
+    (document,) = server.of("one").values()
+    assert document == {"eventID": "x", "sourceIPAddress": "::1", "source": {}}
+
+
+@pytest.mark.parametrize("path", ["overflow", "requestParameters"])
+def test_a_flat_field_is_not_given_up_for_all_because_of_one_event(path: str) -> None:
+    """One odd value in it costs that event its place, not all events theirs."""
+    odd = b'{"eventID": "odd", "requestParameters": {"odd": 1}, "mine": {"odd": 1}}'
+    fine = b'{"eventID": "fine", "requestParameters": {"a": 1}, "mine": {"a": 1}}'
+
+    def fault(index: str, _: str, document: Any) -> dict[str, Any] | None:
+        if index == "one" and "odd" in json.dumps(document.get(path, "")):
+            return {
+                "status": 400,
+                "error": {"type": "x", "reason": f"failed to parse field [{path}] of type [flat]"},
+            }
+        return None
+
+    server = Server(fault)
+    assert figures(loader(server).load([odd, fine])) == (2, 2, 0, 0)
+    stored = {restore(document)["eventID"]: document for document in server.of("one").values()}
+    assert {name: restore(document) for name, document in stored.items()} == {
+        "odd": json.loads(odd),
+        "fine": json.loads(fine),
+    }
+    assert stored["fine"]["requestParameters"] == {"a": 1}
+    assert server.of(RULES_INDEX) == {}
+
+
+def test_a_refusal_that_blames_no_path_moves_the_whole_event() -> None:
+    """First to `overflow`, then out of the index's sight; no rule is made of it."""
+    limit = "Limit of total fields [1000] has been exceeded"
+    server = refusing("eventID", limit)
+    assert figures(loader(server).load(lines(3))) == (3, 3, 0, 0)
+    assert all(document.keys() == {"overflow"} for document in server.of("one").values())
+    server = Server(
+        lambda index, _, document: (
+            {"status": 400, "error": {"type": "x", "reason": limit}}
+            if index == "one" and document.keys() - {"unindexed"}
+            else None
+        )
+    )
+    assert figures(loader(server).load(lines(3))) == (3, 3, 0, 0)
+    assert all(document.keys() == {"unindexed"} for document in server.of("one").values())
+    assert server.of(RULES_INDEX) == {}
+
+
+def test_a_server_that_blames_ever_other_paths_is_given_up_in_the_end() -> None:
+    """Refusing costs a bounded number of requests, and the event is kept."""
+
+    def first_name(index: str, _: str, document: Any) -> dict[str, Any] | None:
+        name = next(iter(document))
+        reason = f"failed to parse field [{name}] of type [long]"
+        return {"status": 400, "error": {"type": "x", "reason": reason}} if index == "one" else None
+
+    server = Server(first_name)
+    event = {f"field{number}": number for number in range(200)} | dict.fromkeys(envelope().keyword, "x")
+    assert figures(loader(server).load([json.dumps(event).encode()])) == (1, 0, 0, 1)
+    assert server.requests < 2 * MAX_BLAMED + 10
+    (kept,) = server.of(QUARANTINE_INDEX).values()
+    assert json.loads(kept["event"]) == event
 
 
 def test_lines_without_an_event_are_quarantined() -> None:
@@ -125,7 +255,7 @@ def test_lines_without_an_event_are_quarantined() -> None:
 
 def test_a_quarantine_that_fails_stops_the_load() -> None:
     """An event that can be put nowhere is never passed over."""
-    server = Server(lambda *_: {"status": 400, "error": {"type": "x", "reason": "never"}})
+    server = Server(lambda *_: REFUSAL)
     with pytest.raises(RefusedError, match="refuses even the quarantine"):
         loader(server).load(lines(1))
 

@@ -49,7 +49,10 @@ ACTIONS_OF_REQUESTS: dict[str, set[str]] = {
     "POST": {"es:ESHttpPost"},
     "PUT": {"es:ESHttpPut"},
 }
-"""Per HTTP method sent to Amazon OpenSearch Service, the action it takes. There is none for DELETE, on purpose."""
+"""Per HTTP method sent to Amazon OpenSearch Service, the action it takes.
+
+There is none for DELETE, on purpose: entries leave the quarantine through ``_bulk``, a POST.
+"""
 
 
 # parliament 1.6 leaves its data files to the garbage collector, and writes regular expressions without r"".

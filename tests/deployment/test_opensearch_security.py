@@ -61,11 +61,33 @@ def test_the_loader_loads(loader_user: OpenSearchServer) -> None:
     loader.prepare()  # which now reads and updates the mapping of an index that is there
 
 
+def test_the_loader_learns_and_replays(server: SecuredServer, loader_user: OpenSearchServer) -> None:
+    """Its user writes down what was learned, reads it again, and takes from the quarantine what it has loaded."""
+    admin = sign_in(server, "admin", SECRETS["OPENSEARCH_INITIAL_ADMIN_PASSWORD"])
+    long, date = {"type": "long"}, {"type": "date", "format": "epoch_millis"}
+    foreign = {
+        "mappings": {"properties": {"eventName": long, "overflow": long, "unindexed": long, "eventTime": date}}
+    }
+    admin.request("PUT", "/cloudtrail-replayed", json.dumps(foreign).encode())
+    loader = Loader(loader_user, IndexPattern("cloudtrail-replayed"), build("typed", load_rules()))
+    loader.prepare()
+    assert loader.load([json.dumps(EVENT).encode()]).quarantined == 1
+    admin.request("DELETE", "/cloudtrail-replayed")
+    loader.prepare()
+    report = loader.replay()
+    assert (report.read, report.indexed, report.quarantined) == (1, 1, 0)
+    holding = loader.holding([str(EVENT["eventID"])])
+    assert (holding.indexed, holding.quarantined) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
         ("DELETE", "/cloudtrail-2026.11", None),
         ("DELETE", f"/cloudtrail-2026.11/_doc/{EVENT['eventID']}", None),
+        ("DELETE", "/cloudtrail-quarantine", None),
+        ("DELETE", "/cloudtrail-rules", None),
+        ("DELETE", "/cloudtrail-rules/_doc/any", None),
         ("PUT", "/another-index", None),
         ("POST", "/another-index/_doc", b"{}"),
         ("PUT", "/_cluster/settings", b'{"transient": {"indices.recovery.max_bytes_per_sec": "1mb"}}'),
@@ -75,7 +97,7 @@ def test_the_loader_loads(loader_user: OpenSearchServer) -> None:
 def test_the_loader_can_do_no_more(
     loader_user: OpenSearchServer, method: str, path: str, body: bytes | None
 ) -> None:
-    """The loader's user deletes nothing, writes to no other index, and sees no users."""
+    """The loader's user deletes no index, event or rule, writes to no other index, and sees no users."""
     with pytest.raises(AccessDeniedError):
         loader_user.request(method, path, body)
 

@@ -15,7 +15,7 @@ from cloudtrail_elasticsearch.core.errors import MappingError, ThrottledError, T
 from cloudtrail_elasticsearch.core.events import Event, document_id
 from cloudtrail_elasticsearch.core.explain import locate
 from cloudtrail_elasticsearch.core.load import Loader, LoadReport, LoadSettings
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.normalize import restore
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
@@ -177,20 +177,6 @@ def test_an_odd_event_is_loaded_and_restored(server: Any, index: str, loader: Lo
     assert loader.count([event["eventID"]]) == 1
     (hit,) = search(server, index, {"match_all": {}}, size=1)["hits"]
     assert restore(hit["_source"]) == event
-
-
-def test_an_index_of_the_users_own_costs_no_event(server: Any, index: str, loader: Loader) -> None:
-    """What a foreign mapping refuses is quarantined whole, with the reason; the rest is loaded."""
-    server.request("PUT", f"/{index}", codec.encode({"mappings": {"properties": {"eventName": {"type": "long"}}}}))
-    events = [
-        {"eventID": f"{index[-8:]}-0000-0000-0000-00000000000{number}", "eventName": name}
-        for number, name in enumerate(["7", "RunInstances", "8"])
-    ]
-    assert figures(loader.load(lines(events))) == (3, 2, 1)
-    server.request("POST", f"/{QUARANTINE_INDEX}/_refresh")
-    (hit,) = search(server, QUARANTINE_INDEX, {"term": {"eventID": events[1]["eventID"]}}, size=1)["hits"]
-    assert codec.decode(hit["_source"]["event"]) == events[1]
-    assert "eventName" in hit["_source"]["reason"]
 
 
 def test_a_read_only_index_loses_nothing(server: Any, index: str, loader: Loader) -> None:

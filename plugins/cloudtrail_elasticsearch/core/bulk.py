@@ -24,17 +24,17 @@ _NOT_THE_DOCUMENTS_FAULT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BulkItem:
-    """A document ready to be sent, with the line it was made of, which is what quarantine keeps."""
+    """A document ready to be sent, with the line it was made of; without a document it is to be deleted."""
 
     id: str
     index: str
-    document: bytes
-    original: bytes
+    document: bytes | None
+    original: bytes = b""
 
     @property
     def size(self) -> int:
         """Bytes in the request's body, nearly."""
-        return len(self.document) + len(self.index) + len(self.id) + 40
+        return len(self.document or b"") + len(self.index) + len(self.id) + 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,14 @@ class Answer:
     again: list[BulkItem] = field(default_factory=list)
     why_again: str = ""
     refused: list[Refused] = field(default_factory=list)
+
+    def add(self, other: Answer) -> None:
+        """Add what the server said of other items."""
+        self.created += other.created
+        self.updated += other.updated
+        self.again += other.again
+        self.why_again = other.why_again or self.why_again
+        self.refused += other.refused
 
 
 class Sized(Protocol):
@@ -91,8 +99,10 @@ def body(batch: Iterable[BulkItem]) -> bytes:
     """Return the newline-delimited body of a ``_bulk`` request."""
     lines: list[bytes] = []
     for item in batch:
-        lines.append(codec.encode({"index": {"_index": item.index, "_id": item.id}}))
-        lines.append(item.document)
+        action = "delete" if item.document is None else "index"
+        lines.append(codec.encode({action: {"_index": item.index, "_id": item.id}}))
+        if item.document is not None:
+            lines.append(item.document)
     lines.append(b"")
     return b"\n".join(lines)
 
@@ -105,13 +115,11 @@ def read_answer(batch: list[BulkItem], answer: dict[str, Any]) -> Answer:
     """
     result = Answer()
     for item, outcome in zip(batch, answer["items"], strict=True):
-        said = outcome["index"]
+        (said,) = outcome.values()
         error = said.get("error")
         if error is None:
-            if said["result"] == "created":
-                result.created += 1
-            else:
-                result.updated += 1
+            result.created += said["result"] == "created"
+            result.updated += said["result"] == "updated"
         elif is_transient(said["status"], error):
             result.again.append(item)
             result.why_again = reason(error)

@@ -60,6 +60,12 @@ def document_id(event: Event) -> str:
     return content_id(codec.canonical(event.record))
 
 
+def line_id(line: bytes) -> str:
+    """Return the name of a line's document, or, where it holds no event, the name it has in quarantine."""
+    event = parse_line(line)
+    return document_id(event) if isinstance(event, Event) else content_id(line)
+
+
 def content_id(content: bytes) -> str:
     """Return a name for what has no eventID."""
     return f"sha256-{hashlib.sha256(content).hexdigest()}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.normalize import DERIVED, digest
+
+Path: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,15 @@ class Found:
 def locate(source: dict[str, Any]) -> Iterator[Found]:
     """Yield every scalar of the event that a document was made of; null is no value to search for."""
     changes = source.get("normalization", {}).get("changes", ())
-    pairs = frozenset(_joined(change["at"]) for change in changes if change["do"] == "notation")
+    pairs = frozenset(tuple(change["at"]) for change in changes if change["do"] == "notation")
     for name, value in source.items():
         if name not in DERIVED:
-            yield from _walk(value, name, name, pairs)
+            yield from _walk(value, name, (name,), pairs)
     for name, value in source.get("overflow", {}).items():
-        yield from _walk(value, f"overflow.{name}", name, pairs)
+        yield from _walk(value, f"overflow.{name}", (name,), pairs)
     for aside in source.get("unindexed", ()):
         entry = codec.decode(aside["json"])
-        for found in _walk(entry["value"], "", _joined(entry["at"])):
+        for found in _walk(entry["value"], "", tuple(entry["at"])):
             yield Found("unindexed.sha256", digest(found.original), found.at, found.original)
 
 
@@ -59,19 +61,19 @@ def _line(found: Found) -> dict[str, Any]:
     return line if found.value is found.original else line | {"stands_for": found.original}
 
 
-def _walk(value: Any, field: str, at: str, pairs: frozenset[str] = frozenset()) -> Iterator[Found]:
+def _walk(value: Any, field: str, at: Path, pairs: frozenset[Path] = frozenset()) -> Iterator[Found]:
     """Yield the scalars of a value; `pairs` are the places of numbers in both notations, which are one."""
     if isinstance(value, dict):
         for name, child in value.items():
-            yield from _walk(child, f"{field}.{name}", f"{at}.{name}", pairs)
+            yield from _walk(child, f"{field}.{name}", (*at, name), pairs)
     elif isinstance(value, list) and at in pairs:
-        yield Found(field, value[0], at, value[0])
+        yield Found(field, value[0], _joined(at), value[0])
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _walk(child, field, f"{at}.{index}", pairs)
+            yield from _walk(child, field, (*at, index), pairs)
     elif value is not None:
-        yield Found(field, value, at, value)
+        yield Found(field, value, _joined(at), value)
 
 
-def _joined(path: list[str | int]) -> str:
+def _joined(path: Iterable[str | int]) -> str:
     return ".".join(map(str, path))

@@ -7,14 +7,19 @@ from typing import Any, Protocol
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RefusedError
+from cloudtrail_elasticsearch.core.foreign import compare, shortened
 from cloudtrail_elasticsearch.core.mapping import (
     MANAGED_BY,
+    OWN_INDICES,
     QUARANTINE_INDEX,
+    RULES_INDEX,
     SERVERS_FIELDS_LIMIT,
+    TEMPLATES,
     TOTAL_FIELDS_LIMIT,
     Engine,
     IndexPattern,
     quarantine_template,
+    rules_template,
     template,
 )
 from cloudtrail_elasticsearch.core.shape import Shape
@@ -42,28 +47,36 @@ class SearchServer(Protocol):
         """
 
 
-def prepare(server: SearchServer, pattern: IndexPattern, shape: Shape) -> None:
+def prepare(server: SearchServer, pattern: IndexPattern, shape: Shape) -> dict[str, frozenset[str]]:
     """Put the templates and bring existing indices of the pattern up to date.
 
-    Costs two small reads where everything is as it should be.
+    Costs two small reads where everything is as it should be. Returns, for each index that is there, the paths
+    of which its own mapping refuses what ours would take.
 
     :raises MappingError: an index of ours has another strategy, or the server refuses the template
     """
-    wanted = template(pattern, shape, server.engine)
-    if _current(server, pattern.template) != wanted["_meta"]:
-        _put_template(server, f"cloudtrail-elasticsearch-{QUARANTINE_INDEX}", quarantine_template())
-        _put_template(server, pattern.template, wanted)
-    _update_indices(server, pattern, wanted["template"]["mappings"])
+    events = template(pattern, shape, server.engine)
+    wanted = {
+        f"{TEMPLATES}{QUARANTINE_INDEX}": quarantine_template(),
+        f"{TEMPLATES}{RULES_INDEX}": rules_template(),
+        pattern.template: events,
+    }
+    current = _current(server)
+    for name, content in wanted.items():
+        if current.get(name) != content["_meta"]:
+            _put_template(server, name, content)
+    return _update_indices(server, pattern, events["template"]["mappings"])
 
 
-def _current(server: SearchServer, name: str) -> Any:
+def _current(server: SearchServer) -> dict[str, Any]:
+    """Return the ``_meta`` of our templates by their names."""
     try:
-        found = server.request("GET", f"/_index_template/{name}")
+        found = server.request("GET", f"/_index_template/{TEMPLATES}*")["index_templates"]
     except RefusedError as error:
-        if error.status == 404:
-            return None
+        if error.status == 404:  # OpenSearch's way to say that there is none
+            return {}
         raise
-    return found["index_templates"][0]["index_template"].get("_meta")
+    return {entry["name"]: entry["index_template"].get("_meta") for entry in found}
 
 
 def _put_template(server: SearchServer, name: str, content: dict[str, Any]) -> None:
@@ -73,23 +86,37 @@ def _put_template(server: SearchServer, name: str, content: dict[str, Any]) -> N
         raise MappingError(f"The search server refuses the index template {name}: {error}") from error
 
 
-def _update_indices(server: SearchServer, pattern: IndexPattern, mappings: dict[str, Any]) -> None:
+def _update_indices(
+    server: SearchServer, pattern: IndexPattern, mappings: dict[str, Any]
+) -> dict[str, frozenset[str]]:
     indices = server.request("GET", f"/{','.join(pattern.matches)}?ignore_unavailable=true&allow_no_indices=true")
+    refusing: dict[str, frozenset[str]] = {}
     for name, found in indices.items():
-        meta = found["mappings"].get("_meta", {})
-        if meta == mappings["_meta"]:
+        if name in OWN_INDICES:
             continue
+        meta = found["mappings"].get("_meta", {})
         _check_strategy(name, meta, mappings["_meta"])
-        try:
-            _raise_limit(server, name, found["settings"])
-            server.request("PUT", f"/{name}/_mapping", codec.encode(mappings))
-        except RefusedError as error:
+        difference = compare(mappings["properties"], found["mappings"].get("properties", {}))
+        refusing[name] = difference.refusing
+        if meta != mappings["_meta"]:
+            _add(server, name, found["settings"], mappings | {"properties": difference.missing})
+        if difference.contradicting:
             log.warning(
-                "The index %s has a mapping of its own that ours cannot be added to (%s). What it refuses will "
-                "be quarantined; to avoid that, load into an index that this loader makes.",
+                "The index %s has a mapping of its own that contradicts ours at %s. What it refuses there goes to "
+                "overflow, and is found there; to have it all under its own name, load into an index that this "
+                "loader makes.",
                 name,
-                error,
+                shortened(difference.contradicting),
             )
+    return refusing
+
+
+def _add(server: SearchServer, name: str, settings: dict[str, Any], mappings: dict[str, Any]) -> None:
+    try:
+        _raise_limit(server, name, settings)
+        server.request("PUT", f"/{name}/_mapping", codec.encode(mappings))
+    except RefusedError as error:
+        log.warning("The index %s does not take our fields beside its own (%s).", name, error)
 
 
 def _raise_limit(server: SearchServer, name: str, settings: dict[str, Any]) -> None:

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final
-
-from tenacity import (
-    Retrying,
-    before_sleep_log,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from cloudtrail_elasticsearch.core import bulk, codec
-from cloudtrail_elasticsearch.core.bulk import BulkItem, Refused
-from cloudtrail_elasticsearch.core.errors import RefusedError, ThrottledError, TooLargeError, TransientError
-from cloudtrail_elasticsearch.core.events import Unreadable, content_id, parse_line
-from cloudtrail_elasticsearch.core.index_setup import SearchServer, prepare
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.adapt import Adapter
+from cloudtrail_elasticsearch.core.bulk import Answer, BulkItem, Refused
+from cloudtrail_elasticsearch.core.events import Unreadable, parse_line
+from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.normalize import Normalizer
+from cloudtrail_elasticsearch.core.quarantine import IDS_PER_REQUEST, Entry, Quarantine
+from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY, LoadSettings, Sender
 from cloudtrail_elasticsearch.core.shape import Shape
 
-log = logging.getLogger(__name__)
-
-IDS_PER_COUNT: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSettings:
-    """The sizes and patience of a load; all of them bounded, so that memory is too."""
-
-    request_bytes: int = 5 * 1024 * 1024
-    request_items: int = 5_000
-    senders: int = 2
-    patience: float = 300.0
-    """Seconds for which one request is tried again before the load gives up, for the next attempt to go on."""
-    longest_pause: float = 20.0
+__all__ = ["Holding", "LoadReport", "LoadSettings", "Loader"]
 
 
 @dataclass(slots=True)
@@ -62,6 +39,19 @@ class LoadReport:
         self.duplicates += other.duplicates
         self.quarantined += other.quarantined
 
+    def acknowledge(self, answer: Answer) -> None:
+        """Add what the server took."""
+        self.indexed += answer.created
+        self.duplicates += answer.updated
+
+
+@dataclass(slots=True)
+class Holding:
+    """Of some events, how many the server holds, indexed or in quarantine; none is counted as both."""
+
+    indexed: int = 0
+    quarantined: int = 0
+
 
 class Loader:
     """Loads events into the indices of one pattern on one server."""
@@ -73,23 +63,30 @@ class Loader:
         shape: Shape,
         settings: LoadSettings | None = None,
     ) -> None:
-        self._server = server
+        self._settings = settings or LoadSettings()
         self._pattern = pattern
         self._shape = shape
+        self._indices = ",".join(pattern.matches)
         self._normalizer = Normalizer(shape)
-        self._settings = settings or LoadSettings()
+        self._sender = Sender(server, self._settings)
+        self._adapter = Adapter(server, self._sender, pattern, shape)
+        self._quarantine = Quarantine(self._sender, pattern.text)
 
     @property
     def target(self) -> str:
-        """Where to and how it loads: equal targets get equal documents of equal events.
+        """Where to and how it loads, as configured: equal targets get the same events findable.
 
-        The server's address is no part of it, as it may change; whether the documents are there is asked.
+        The server's address is no part of it, as it may change; whether the documents are there is asked. What
+        was learned from refusals is no part of it either: documents that were taken before stay as they are.
         """
         return f"{self._pattern.text} {self._shape.fingerprint}"
 
     def prepare(self) -> None:
-        """Make the index set-up, or bring it up to date; see `index_setup.prepare`."""
-        prepare(self._server, self._pattern, self._shape)
+        """Make the index set-up, or bring it up to date, and read what was learned before.
+
+        :raises MappingError: an index of ours has another strategy, or the server refuses the template
+        """
+        self._adapter.prepare()
 
     def load(self, lines: Iterable[bytes], progress: Callable[[LoadReport], None] | None = None) -> LoadReport:
         """Load lines (staged ones or bare records) and return what became of them.
@@ -104,8 +101,9 @@ class Loader:
         settings = self._settings
         pool = ThreadPoolExecutor(settings.senders, thread_name_prefix="bulk")
         pending: set[Future[LoadReport]] = set()
+        items = (self._adapter.item(line) for line in lines if line.strip())
         try:
-            for batch in self._batches(lines):
+            for batch in bulk.batches(items, settings.request_bytes, settings.request_items):
                 if len(pending) >= settings.senders:
                     pending = _collect(pending, total, progress)
                 pending.add(pool.submit(self._deliver, batch))
@@ -115,106 +113,96 @@ class Loader:
             pool.shutdown(cancel_futures=True)
         return total
 
+    def replay(self, ids: Iterable[str] | None = None) -> LoadReport:
+        """Load quarantined events again, the pattern's or those of these ids, and return what became of them.
+
+        What is indexed now leaves the quarantine; what is refused again stays, with the new reason.
+
+        :raises TransientError: the server did not recover within the patience
+        :raises ConfigurationError: the server refuses more than a document
+        """
+        self._quarantine.refresh()
+        total = LoadReport()
+        for page in self._quarantine.pages() if ids is None else self._quarantine.pages_of(ids):
+            total.add(self._replay(page))
+        self._quarantine.refresh()
+        return total
+
     def count(self, ids: Iterable[str]) -> int:
         """Ask the server how many of these documents its indices hold, as a search sees them."""
-        target = ",".join(self._pattern.matches)
-        options = "ignore_unavailable=true&allow_no_indices=true"
-        self._patiently("POST", f"/{target}/_refresh?{options}")
-        found = 0
-        remaining = iter(ids)
-        while some := list(islice(remaining, IDS_PER_COUNT)):
-            query = codec.encode({"query": {"ids": {"values": some}}})
-            answer = self._patiently("POST", f"/{target}/_count?{options}", query)
-            found += answer["count"]
-        return found
+        self._refresh()
+        return sum(map(self._count, _chunks(ids)))
 
-    def _batches(self, lines: Iterable[bytes]) -> Iterator[list[BulkItem | Refused]]:
-        items = (self._item(line) for line in lines if line.strip())
-        return bulk.batches(items, self._settings.request_bytes, self._settings.request_items)
-
-    def _item(self, line: bytes) -> BulkItem | Refused:
-        event = parse_line(line)
-        if isinstance(event, Unreadable):
-            item = BulkItem(content_id(line), "", b"", line)
-            return Refused(item, "unreadable", event.reason)
-        document = self._normalizer.document(event)
-        index = self._pattern.name(document.time)
-        return BulkItem(document.id, index, codec.encode(document.source), line)
+    def holding(self, ids: Iterable[str]) -> Holding:
+        """Ask the server how many of these events it holds; one that is indexed leaves the quarantine."""
+        self._refresh()
+        self._quarantine.refresh()
+        nothing_quarantined = self._quarantine.is_empty()
+        total = Holding()
+        for some in _chunks(ids):
+            total.indexed += self._count(some)
+            if not nothing_quarantined:
+                total.quarantined += self._still_quarantined(some)
+        return total
 
     def _deliver(self, batch: list[BulkItem | Refused]) -> LoadReport:
-        """Send a batch until the server has acknowledged every item, and quarantine what it refuses."""
-        refused = [entry for entry in batch if isinstance(entry, Refused)]
-        items = [entry for entry in batch if isinstance(entry, BulkItem)]
         report = LoadReport(read=len(batch))
-        refused += self._send(items, report)
-        if refused:
-            self._quarantine(refused)
-        report.quarantined += len(refused)
+        self._send(batch, report)
         return report
 
-    def _send(self, items: list[BulkItem], report: LoadReport) -> list[Refused]:
-        if not items:
-            return []
-        refused: list[Refused] = []
-        waiting = items
-
-        def attempt() -> None:
-            nonlocal waiting
-            answer = bulk.read_answer(waiting, self._server.request("POST", "/_bulk", bulk.body(waiting)))
-            report.indexed += answer.created
-            report.duplicates += answer.updated
-            refused.extend(answer.refused)
-            waiting = answer.again
-            if waiting:
-                raise ThrottledError(
-                    f"The search server did not take {len(waiting)} documents for {waiting[0].index} "
-                    f"(eventID {waiting[0].id} is one), even after {self._settings.patience:.0f} s: "
-                    f"{answer.why_again}. Nothing is lost: they are staged, and the next attempt sends them."
-                )
-
-        try:
-            self._retrying()(attempt)
-        except TooLargeError:
-            if len(waiting) == 1:
-                raise
-            middle = len(waiting) // 2
-            refused += self._send(waiting[:middle], report) + self._send(waiting[middle:], report)
-        return refused
-
-    def _quarantine(self, refused: list[Refused]) -> None:
-        now = datetime.now(UTC).isoformat()
-        items = []
-        for entry in refused:
-            log.warning("Quarantined %s (%s): %s", entry.item.id, entry.kind, entry.reason)
-            content = {
-                "quarantinedAt": now,
-                "eventID": entry.item.id,
-                "index": entry.item.index,
-                "kind": entry.kind,
-                "reason": entry.reason,
-                "event": entry.item.original.decode("utf-8", "backslashreplace"),
-            }
-            items.append(BulkItem(entry.item.id, QUARANTINE_INDEX, codec.encode(content), b""))
-        lost = self._send(items, LoadReport())
+    def _send(self, batch: list[BulkItem | Refused], report: LoadReport) -> set[str]:
+        """Send a batch until every item is indexed or in quarantine; return the ids of those in quarantine."""
+        lost = [entry for entry in batch if isinstance(entry, Refused)]
+        answer = self._sender.send([entry for entry in batch if isinstance(entry, BulkItem)])
+        report.acknowledge(answer)
+        if answer.refused:
+            answer = self._adapter.resend(answer.refused)
+            report.acknowledge(answer)
+            lost += answer.refused
         if lost:
-            raise RefusedError(
-                f"The search server refuses even the quarantine of {lost[0].item.id}: {lost[0].reason}. "
-                f"Nothing is lost: the event stays staged.",
-                400,
-            )
+            self._quarantine.put(map(self._public, lost))
+        report.quarantined += len(lost)
+        return {entry.item.id for entry in lost}
 
-    def _patiently(self, method: str, path: str, body: bytes | None = None) -> Any:
-        return self._retrying()(self._server.request, method, path, body)
+    def _replay(self, page: list[Entry]) -> LoadReport:
+        report = LoadReport(read=len(page))
+        batch = [self._adapter.item(entry.line, entry.id) for entry in page]
+        lost = self._send(batch, report)
+        self._quarantine.release(entry.id for entry in page if entry.id not in lost)
+        return report
 
-    def _retrying(self) -> Retrying:
-        settings = self._settings
-        return Retrying(
-            retry=retry_if_exception_type(TransientError),
-            stop=stop_after_delay(settings.patience),
-            wait=wait_random_exponential(multiplier=0.5, max=settings.longest_pause),
-            before_sleep=before_sleep_log(log, logging.WARNING),
-            reraise=True,
-        )
+    def _public(self, refused: Refused) -> Refused:
+        event = parse_line(refused.item.original)
+        if isinstance(event, Unreadable):
+            return refused
+        line = self._normalizer.public_line(event, refused.item.original)
+        return replace(refused, item=replace(refused.item, original=line))
+
+    def _refresh(self) -> None:
+        self._sender.ask("POST", f"/{self._indices}/_refresh?{MISSING_IS_EMPTY}")
+
+    def _count(self, some: list[str]) -> int:
+        query = codec.encode({"query": {"ids": {"values": some}}})
+        count: int = self._sender.ask("POST", f"/{self._indices}/_count?{MISSING_IS_EMPTY}", query)["count"]
+        return count
+
+    def _still_quarantined(self, some: list[str]) -> int:
+        held = self._quarantine.held(some)
+        if not held:
+            return 0
+        query = {"size": len(held), "_source": False, "query": {"ids": {"values": sorted(held)}}}
+        path = f"/{self._indices}/_search?{MISSING_IS_EMPTY}"
+        hits = self._sender.ask("POST", path, codec.encode(query))["hits"]["hits"]
+        indexed = {hit["_id"] for hit in hits}
+        if indexed:
+            self._quarantine.release(indexed)
+        return len(held - indexed)
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while some := list(islice(remaining, IDS_PER_REQUEST)):
+        yield some
 
 
 def _collect(

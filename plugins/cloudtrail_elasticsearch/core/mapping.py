@@ -1,4 +1,4 @@
-"""The index set-up: the template of the events' index and that of the quarantine, for either server."""
+"""The index templates: of the events, of the quarantine and of what was learned, for either server."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ https://www.elastic.co/docs/reference/elasticsearch/index-settings/mapping-limit
 
 FLAT_DEPTH_LIMIT: Final = 100
 QUARANTINE_INDEX: Final = "cloudtrail-quarantine"
+RULES_INDEX: Final = "cloudtrail-rules"
+OWN_INDICES: Final = (QUARANTINE_INDEX, RULES_INDEX)
+TEMPLATES: Final = "cloudtrail-elasticsearch-"
+"""What the names of all index templates begin with."""
+
 DEFAULT_INDEX: Final = "cloudtrail-%Y.%m"
 UNDATED: Final = "undated"
 MANAGED_BY: Final = "cloudtrail-elasticsearch"
@@ -74,7 +79,7 @@ class IndexPattern:
     @property
     def template(self) -> str:
         """The name of its index template."""
-        return "cloudtrail-elasticsearch-" + _DIRECTIVE.sub(lambda found: found[0][1].lower(), self.text)
+        return TEMPLATES + _DIRECTIVE.sub(lambda found: found[0][1].lower(), self.text)
 
     @property
     def priority(self) -> int:
@@ -147,26 +152,43 @@ def event_mappings(shape: Shape, engine: Engine) -> dict[str, Any]:
 
 def quarantine_template() -> dict[str, Any]:
     """Return the index template of the quarantine: the event whole, as text, and why it is there."""
-    return {
-        "index_patterns": [QUARANTINE_INDEX],
-        "priority": 1000,
-        "template": {
-            "mappings": {
-                "dynamic": False,
-                "properties": {
-                    "@timestamp": {"type": "date"},
-                    "quarantinedAt": {"type": "date"},
-                    "eventID": _keyword(),
-                    "index": _keyword(),
-                    "reason": {
-                        "type": "text",
-                        "fields": {"keyword": {"type": "keyword", "ignore_above": 512}},
-                    },
-                    "kind": _keyword(),
-                    "event": {"type": "keyword", "index": False, "doc_values": False},
-                },
-            }
+    return _own_template(
+        QUARANTINE_INDEX,
+        {
+            "quarantinedAt": {"type": "date"},
+            "eventID": _keyword(),
+            "index": _keyword(),
+            "pattern": _keyword(),
+            "kind": _keyword(),
+            "reason": _words(),
+            "event": {"type": "keyword", "index": False, "doc_values": False},
         },
+    )
+
+
+def rules_template() -> dict[str, Any]:
+    """Return the index template of what was learned: a refused path to a document, and why."""
+    return _own_template(
+        RULES_INDEX,
+        {
+            "pattern": _keyword(),
+            "path": _keyword(),
+            "goesTo": _keyword(),
+            "kind": _keyword(),
+            "reason": _words(),
+            "eventID": _keyword(),
+            "learnedAt": {"type": "date"},
+        },
+    )
+
+
+def _own_template(index: str, properties: dict[str, Any]) -> dict[str, Any]:
+    fingerprint = content_id(codec.canonical(properties))[:23]
+    return {
+        "index_patterns": [index],
+        "priority": 1000,
+        "template": {"mappings": {"dynamic": False, "properties": properties}},
+        "_meta": {"managed_by": MANAGED_BY, "fingerprint": fingerprint},
     }
 
 
@@ -209,6 +231,10 @@ def _count(properties: dict[str, Any]) -> int:
 
 def _keyword() -> dict[str, Any]:
     return {"type": "keyword"}
+
+
+def _words() -> dict[str, Any]:
+    return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 512}}}
 
 
 def _flat(engine: Engine) -> dict[str, Any]:

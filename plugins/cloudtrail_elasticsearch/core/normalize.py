@@ -81,9 +81,16 @@ class Normalizer:
             source["normalization"] = {"rules": sorted(rules), "changes": placing.changes}
         return Document(document_id(event), time, source)
 
-    def restorable(self, event: Event) -> bytes:
-        """Return, as JSON, what may be shown of an event: all of it but what rules take out for good."""
-        return codec.encode(restore(self.document(event).source))
+    def public_line(self, event: Event, line: bytes) -> bytes:
+        """Return the event's line as it may be shown: where rules take something out for good, without it."""
+        if not self._shape.secretive:
+            return line
+        source = self.document(event).source
+        record = restore(source)
+        if not event.lookup:
+            return codec.encode(record)
+        named = {name: event.lookup[name] for name in ("EventId", "EventTime") if name in event.lookup}
+        return codec.encode({"lookup": named | _as_looked_up(source.get(LOOKUP, {})), "event": record})
 
 
 def _around(lookup: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +104,19 @@ def _around(lookup: dict[str, Any]) -> dict[str, Any]:
             {"name": resource.get("ResourceName"), "type": resource.get("ResourceType")} for resource in named
         ]
     return found
+
+
+def _as_looked_up(around: dict[str, Any]) -> dict[str, Any]:
+    """Return what a document says under ``lookup`` under the names of LookupEvents again."""
+    lookup: dict[str, Any] = {}
+    if "username" in around:
+        lookup["Username"] = around["username"]
+    if "resources" in around:
+        lookup["Resources"] = [
+            {"ResourceName": resource.get("name"), "ResourceType": resource.get("type")}
+            for resource in around["resources"]
+        ]
+    return lookup
 
 
 class _Placing:
@@ -282,14 +302,18 @@ class _Placing:
         return 64 + sum(1 + (_utf8_size(part) or 0) for part in self._path if isinstance(part, str))
 
     def _unindexed(self, value: Any) -> Any:
-        names = ".".join(step for step in self._path if isinstance(step, str))
-        entry = {
-            "path": names.encode("ascii", "backslashreplace")[:MAX_PATH_BYTES].decode(),
-            "sha256": [digest(scalar) for scalar in scalars(value)],
-            "json": codec.canonical({"at": self._path, "value": value}).decode(),
-        }
-        self.unindexed.append(entry)
+        self.unindexed.append(set_aside(self._path, value))
         return _MISSING
+
+
+def set_aside(at: list[str | int], value: Any) -> dict[str, Any]:
+    """Return an entry of ``unindexed``: a value and where it belongs; at no path, it is a part of the whole."""
+    names = ".".join(step for step in at if isinstance(step, str))
+    return {
+        "path": names.encode("ascii", "backslashreplace")[:MAX_PATH_BYTES].decode(),
+        "sha256": [digest(scalar) for scalar in scalars(value)],
+        "json": codec.canonical({"at": at, "value": value}).decode(),
+    }
 
 
 def scalars(value: Any) -> Iterator[Any]:
@@ -342,21 +366,25 @@ def _fits(value: Any, kind: Kind) -> bool:
 def restore(source: dict[str, Any]) -> dict[str, Any]:
     """Return the event that a document was made of, without what rules masked or dropped."""
     kept = {name: value for name, value in source.items() if name not in DERIVED}
-    event: dict[str, Any] = deepcopy(_merge(kept, source.get("overflow", {})))
-    for kept_aside in source.get("unindexed", ()):
-        entry = codec.decode(kept_aside["json"])
-        _put(event, entry["at"], entry["value"])
+    event: dict[str, Any] = deepcopy(merge(kept, source.get("overflow", {})))
+    entries = [codec.decode(aside["json"]) for aside in source.get("unindexed", ())]
+    for entry in sorted(entries, key=lambda entry: len(entry["at"])):
+        if entry["at"]:
+            _put(event, entry["at"], entry["value"])
+        else:
+            event = merge(event, entry["value"])
     for change in reversed(source.get("normalization", {}).get("changes", ())):
         undo(event, change["at"], change["do"], change)
     return event
 
 
-def _merge(kept: Any, rest: Any) -> Any:
+def merge(kept: Any, rest: Any) -> Any:
+    """Return the value whose two parts these are; either may be null where the other has the value."""
     if isinstance(kept, dict) and isinstance(rest, dict):
-        both = {name: _merge(kept[name], rest[name]) for name in kept.keys() & rest.keys()}
+        both = {name: merge(kept[name], rest[name]) for name in kept.keys() & rest.keys()}
         return kept | rest | both
     if isinstance(kept, list) and isinstance(rest, list):
-        return [_merge(left, right) for left, right in zip(kept, rest, strict=True)]
+        return [merge(left, right) for left, right in zip(kept, rest, strict=True)]
     return rest if kept is None else kept
 
 

@@ -26,6 +26,7 @@ class S3ToElasticsearchOperator(WindowOperator):
     :param ecs: whether the envelope has the names of the Elastic Common Schema too
     :param rules_file: a rules file of your own
     :param fields_file: a list of further paths to have fields of their own
+    :param replay: load just the window's quarantined events again (``true`` or ``false``)
     :param search_conn_id: the connection to the search server
     """
 
@@ -39,6 +40,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         "ecs",
         "rules_file",
         "fields_file",
+        "replay",
     )
     ui_color = "#d9f0e3"
 
@@ -50,6 +52,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         ecs: str | bool = True,
         rules_file: str | None = None,
         fields_file: str | None = None,
+        replay: str | bool = False,
         search_conn_id: str = "elasticsearch_default",
         **kwargs: Any,
     ) -> None:
@@ -59,6 +62,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         self.ecs = ecs
         self.rules_file = rules_file
         self.fields_file = fields_file
+        self.replay = replay
         self.search_conn_id = search_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
@@ -69,7 +73,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         """
         from cloudtrail_elasticsearch.core.load import Loader
         from cloudtrail_elasticsearch.hooks.search import SearchHook
-        from cloudtrail_elasticsearch.pipeline import load, load_again
+        from cloudtrail_elasticsearch.pipeline import load, load_again, replay
 
         window, staging = self.planned_window(), self.staging()
         manifest = staging.manifest(window)
@@ -77,7 +81,7 @@ class S3ToElasticsearchOperator(WindowOperator):
             raise StagingError(f"{window.name} is not staged in {staging.uri(window)}: run its fetch task first.")
         shape, pattern = self._shape(), IndexPattern(self.index)
         loader = Loader(SearchHook(self.search_conn_id).get_conn(), pattern, shape)
-        work = load if not self.forced else load_again
+        work = replay if is_true(self.replay) else load_again if self.forced else load
         return work(manifest, staging, loader).to_dict()
 
     def _shape(self) -> Shape:
