@@ -14,6 +14,7 @@ OURS: dict[str, Any] = {
     "deep": {"properties": {"a": KEYWORD, "b": {"properties": {"c": {"type": "boolean"}}}}},
     "overflow": {"type": "flat_object"},
     "kind": {"type": "alias", "path": "name"},
+    "inner": {"properties": {"alias": {"type": "alias", "path": "deep.b.c"}}},
 }
 
 
@@ -30,9 +31,19 @@ def test_what_does_not_contradict_is_added_beside_what_does() -> None:
         "deep": {"properties": {"b": {"properties": {"c": LONG}}}},
     }
     difference = compare(OURS, theirs)
-    assert difference.missing == {"deep": {"properties": {"a": KEYWORD}}, "overflow": {"type": "flat_object"}}
+    assert difference.missing == {
+        "deep": {"properties": {"a": KEYWORD}},
+        "overflow": {"type": "flat_object"},
+        "inner": {"properties": {}},
+    }
     assert difference.contradicting == ("name", "deep.b.c")
     assert difference.refusing == {"name", "deep.b.c"}
+
+
+def test_an_alias_of_what_cannot_be_there_is_not_added() -> None:
+    """Neither of a field of another type, nor of one below it: the server would refuse all for it."""
+    assert compare(OURS, {"name": LONG}).missing.keys() == OURS.keys() - {"name", "kind"}
+    assert compare(OURS, {"deep": KEYWORD}).missing["inner"] == {"properties": {}}
 
 
 def test_what_is_nested_stays_nested() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 PATHS_NAMED: Final = 10
@@ -79,10 +80,10 @@ def _takes(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
 
 
 def _without_dangling(properties: dict[str, Any], contradicting: frozenset[str]) -> dict[str, Any]:
-    """Leave out aliases of paths that have another type there: an alias of an object is refused with all else."""
+    """Leave out aliases of what contradicts and of what is below it: one without a field is refused with all."""
     kept: dict[str, Any] = {}
     for name, field in properties.items():
-        if field.get("path") in contradicting:
+        if contradicting.intersection(accumulate(field.get("path", "").split("."), "{}.{}".format)):
             continue
         below = field.get("properties")
         kept[name] = field if below is None else field | {"properties": _without_dangling(below, contradicting)}
