@@ -12,10 +12,11 @@ import pytest
 from cloudtrail_elasticsearch.core.adapt import MAX_BLAMED
 from cloudtrail_elasticsearch.core.displace import standing
 from cloudtrail_elasticsearch.core.errors import RefusedError, ThrottledError, TooLargeError, TransientError
+from cloudtrail_elasticsearch.core.events import line_id
 from cloudtrail_elasticsearch.core.load import Loader, LoadReport, LoadSettings
 from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, RULES_INDEX, Engine, IndexPattern
 from cloudtrail_elasticsearch.core.normalize import restore
-from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.rules import load_rules, read_rules
 from cloudtrail_elasticsearch.core.shape import build, envelope
 
 SHAPE = build("flattened", load_rules())
@@ -308,3 +309,18 @@ def test_progress_is_told_as_requests_are_acknowledged() -> None:
     loader(Server()).load(lines(95), lambda report: told.append(report.read))
     assert told == sorted(told)
     assert told[-1] == 95
+
+
+@pytest.mark.parametrize("do", ["mask", "drop"])
+def test_the_quarantine_holds_no_secret(do: str) -> None:
+    """What a rule masks or drops is not in the text that is kept; a replay names the event as before."""
+    rule = {"name": "mine", "path": "mine", "why": "a test", "change": {"do": do}, "examples": []}
+    rules = read_rules(json.dumps({"rules": [rule]}).encode(), "mine.yaml") + load_rules()
+    server = Server(lambda index, *_: REFUSAL if index == "one" else None)
+    made = Loader(server, IndexPattern("one"), build("typed", rules), QUICK)
+    line = b'{"lookup": {"EventId": "x", "Username": "ada"}, "event": {"eventName": "y", "mine": "secret"}}'
+    assert figures(made.load([line])) == (1, 0, 0, 1)
+    (kept,) = server.of(QUARANTINE_INDEX).values()
+    assert "secret" not in kept["event"]
+    assert json.loads(kept["event"])["event"]["eventName"] == "y"
+    assert kept["eventID"] == line_id(line)
