@@ -6,7 +6,7 @@ UV := uv==0.13.9
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test lint format lock fields clean
+.PHONY: help demo stack test fidelity lint format lock fields clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ stack: $(VENV)/installed ## the local services alone, until Ctrl-C
 
 test: $(VENV)/installed ## the whole suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+fidelity: $(VENV)/installed ## 100,800 events in four orders on four servers, both strategies: a table (ARGS="--events N …")
+	$(BIN)/python -m devstack.fidelity $(ARGS)
 
 lint: $(VENV)/installed ## ruff, strict types, the layers
 	$(BIN)/ruff check .

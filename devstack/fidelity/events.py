@@ -1,0 +1,61 @@
+"""The events that are loaded: recorded ones, and generated ones of every operation that botocore knows."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_line
+from devstack.simulator.generator import event_for, operations
+
+_FIRST = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def recorded(folder: Path) -> list[bytes]:
+    """Return the lines of a folder's ``*.ndjson.gz``.
+
+    Of events that share an id (recordings that were edited) one is kept: a search server holds one of them,
+    the last to come, so that no order can have the results of another.
+    """
+    lines = (line.rstrip(b"\n") for file in sorted(folder.glob("*.ndjson.gz")) for line in _read(file))
+    return list(
+        {document_id(event): line for line in lines if isinstance(event := parse_line(line), Event)}.values()
+    )
+
+
+def generated(count: int, seed: int = 1) -> Iterator[bytes]:
+    """Yield so many events, in no order of time, of all operations in turn."""
+    known = list(operations())
+    draw = random.Random(seed)
+    draw.shuffle(known)
+    for number in range(count):
+        service, operation = known[number % len(known)]
+        time = _FIRST + timedelta(seconds=draw.randrange(20 * 86_400))
+        yield orjson.dumps(event_for(service, operation, seed * 1_000_003 + number, time=time))
+
+
+def orders(lines: Iterable[bytes], shuffles: int) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the lines in the order of time, and shuffled, each with the order's name."""
+    ordered = sorted(lines, key=_time)
+    yield "time", ordered
+    for seed in range(1, shuffles + 1):
+        shuffled = ordered.copy()
+        random.Random(seed).shuffle(shuffled)
+        yield f"shuffle {seed}", shuffled
+
+
+def _time(line: bytes) -> float:
+    event: Any = parse_line(line)
+    time = event_time(event)
+    return time.timestamp() if time else 0.0
+
+
+def _read(file: Path) -> Iterator[bytes]:
+    with gzip.open(file) as lines:
+        yield from lines
