@@ -20,6 +20,8 @@ import msgspec
 from cloudtrail_elasticsearch.core.errors import RulesError
 
 SHIPPED = "conflicts.yaml"
+EVERY_CONFLICT = "*"
+"""The path of the rule for every conflict that has no rule of its own."""
 
 
 class KeyPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,20 +12,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 from cloudtrail_elasticsearch.core.events import content_id
-from cloudtrail_elasticsearch.core.rules import CompiledRule, Wrap
+from cloudtrail_elasticsearch.core.rules import EVERY_CONFLICT, CompiledRule, Wrap
 
 Strategy = Literal["typed", "flattened"]
 STRATEGIES: tuple[Strategy, ...] = ("typed", "flattened")
 
 OPEN_OBJECTS = ("additionalEventData", "requestParameters", "responseElements", "serviceEventDetails")
 """The top-level objects that AWS's teams fill as they please."""
+
+FIELDS: Final = "fields.txt"
 
 
 class Kind(enum.Enum):
@@ -60,7 +62,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Paths by the kind of field they have; a path that is the parent of another cannot be a field."""
+    """Paths by the kind of field they have."""
 
     keyword: tuple[str, ...] = ()
     boolean: tuple[str, ...] = ()
@@ -89,29 +91,61 @@ class Shape:
         ]
         return content_id(codec.canonical(entries))[:23]
 
+    def fields(self, path: str) -> tuple[str, ...]:
+        """Return the names of the fields that a search finds a scalar at this path under."""
+        node = self.root
+        for name in path.split("."):
+            if node.kind is Kind.FLAT:
+                return (path,)
+            if name not in node.children:
+                return (f"overflow.{path}",)
+            node = node.children[name]
+        if node.rule is not None and isinstance(node.rule.rule.change, Wrap):
+            return tuple(f"{path}.{key}" for key in node.rule.rule.change.keys)
+        return (path,) if node.kind in {Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE} else (f"overflow.{path}",)
+
 
 def build(strategy: Strategy, rules: Iterable[CompiledRule], extra: Iterable[str] = ()) -> Shape:
     """Return what is declared under a mapping strategy.
 
-    `extra` are further paths of the user's to have as keyword fields under the typed strategy.
+    `extra` are further paths of the user's to have as keyword fields under the typed strategy. Where a listed
+    path is also the parent of another, it is an object, and the rule for `EVERY_CONFLICT` stands on it.
 
     :raises MappingError: a path is declared both as a field and as an object
     """
+    by_path = {rule.rule.path: rule for rule in rules}
+    general = by_path.pop(EVERY_CONFLICT, None)
     root = Node(Kind.OBJECT)
     for path, kind in envelope().items():
         _declare(root, path, kind)
     for name in OPEN_OBJECTS:
         root.children[name] = Node(Kind.OBJECT if strategy == "typed" else Kind.FLAT)
-    typed = strategy == "typed"
-    wrapped = {rule.rule.path for rule in rules if isinstance(rule.rule.change, Wrap)}
-    if typed:
-        for path in [*open_fields(), *extra]:
-            if path not in wrapped:
-                _declare(root, path, Kind.KEYWORD)
-    for rule in rules:
-        if typed or "." not in rule.rule.path:
+    if strategy == "typed":
+        _declare_fields(root, {*open_fields(), *extra}, by_path, general)
+    for path, rule in by_path.items():
+        if strategy == "typed" or "." not in path:
             _attach(root, rule)
     return Shape(strategy, root)
+
+
+def _declare_fields(
+    root: Node, paths: set[str], rules: dict[str, CompiledRule], general: CompiledRule | None
+) -> None:
+    parents = {parent for path in paths | rules.keys() for parent in _parents(path)}
+    for path in sorted(paths):
+        rule = rules.get(path)
+        if rule is not None and isinstance(rule.rule.change, Wrap):
+            continue
+        if path not in parents:
+            _declare(root, path, Kind.KEYWORD)
+        elif rule is None and general is not None:
+            _attach(root, general, path)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _declare(root: Node, path: str, kind: Kind) -> Node:
@@ -127,8 +161,9 @@ def _declare(root: Node, path: str, kind: Kind) -> Node:
     return known
 
 
-def _attach(root: Node, rule: CompiledRule) -> None:
-    path, change = rule.rule.path, rule.rule.change
+def _attach(root: Node, rule: CompiledRule, path: str | None = None) -> None:
+    """Put a rule where it says, or on a path that it does not name."""
+    path, change = path or rule.rule.path, rule.rule.change
     if not isinstance(change, Wrap):
         _declare(root, path, Kind.KEYWORD).rule = rule
         return
@@ -149,7 +184,7 @@ def envelope() -> Fields:
 @cache
 def open_fields() -> tuple[str, ...]:
     """The declared keyword paths of the open objects, from ``rules/fields.txt``."""
-    return _paths(_shipped("fields.txt").decode())
+    return _paths(_shipped(FIELDS).decode())
 
 
 def read_fields(file: Path) -> tuple[str, ...]:
