@@ -16,7 +16,7 @@ BUDGET: Final = 3_500
 A path that is a field and an object counts as two, for its scalars have a field below it.
 """
 
-_HEADER: Final = "# Keyword fields of the open objects, made by `make catalogue`; the likeliest, within a budget.\n"
+_HEADER: Final = "# Keyword fields of the open objects, made by `make catalogue`: the likeliest within a budget.\n"
 
 _NAMES = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(\.[A-Za-z][A-Za-z0-9_-]{0,63})+")
 
@@ -24,7 +24,8 @@ _NAMES = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(\.[A-Za-z][A-Za-z0-9_-]{0,63})
 def declared(learned: Learned, tallies: Mapping[str, Mapping[ValueKind, Tally]]) -> list[str]:
     """Return the paths, sorted; one that is also the parent of another has scalars as well as objects."""
     likelihoods = {path: _likelihood(path, kinds) for path, kinds in tallies.items()}
-    ranked = sorted((path for path in likelihoods if likelihoods[path]), key=lambda path: (-likelihoods[path], path))
+    likely = (path for path, likelihood in likelihoods.items() if likelihood)
+    ranked = sorted(likely, key=lambda path: (-likelihoods[path], path))
     shown = sorted(path for path, kinds in learned.items() if not all(kind.is_object for kind in kinds))
     return sorted(_within_budget(path for path in [*shown, *ranked] if _NAMES.fullmatch(path)))
 
@@ -35,8 +36,9 @@ def write(paths: Iterable[str]) -> str:
 
 
 def _likelihood(path: str, kinds: Mapping[ValueKind, Tally]) -> float:
-    """Return how likely an event has a scalar there, halved for every name: people search what is near the top."""
-    return sum(tally.likelihood for kind, tally in kinds.items() if not kind.is_object) / 2 ** path.count(".")
+    """Return how likely an event has a scalar there, halved for every name: deep ones are often left out."""
+    likelihood = sum(tally.likelihood for kind, tally in kinds.items() if not kind.is_object)
+    return likelihood * 0.5 ** path.count(".")
 
 
 def _within_budget(paths: Iterable[str]) -> set[str]:

@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 def learn(events: Iterable[bytes], known: Catalogue) -> Learned:
-    """Return what events show. Below a map only names that some AWS model has are kept: the rest are the caller's."""
+    """Return what events show; below a map only names that an AWS model has: the others are the caller's."""
     learned: Learned = {}
     for line in events:
         record = codec.decode(line)

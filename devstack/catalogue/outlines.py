@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,9 +48,9 @@ class Recorded:
     response: Outline | None
 
 
-def recorded_operations() -> Iterator[Recorded]:
-    """Yield the outline of every operation that botocore knows."""
-    for service in models.services():
+def recorded_operations(services: Iterable[str] | None = None) -> Iterator[Recorded]:
+    """Yield the outline of every operation of these services, or of all that botocore knows."""
+    for service in services or models.services():
         calls = ServiceCalls(service, Outliner)
         for operation in calls.operations:
             call = calls.call(operation)

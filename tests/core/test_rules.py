@@ -50,9 +50,7 @@ def test_a_rule_does_what_its_example_says(rule: CompiledRule, example: Example)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_documents_do_not_depend_on_the_order_of_events(strategy: str) -> None:
     """One normalizer makes the same document of an event, whatever it has seen before."""
-    events = [
-        Event({"eventName": example.name, **at(place(rule), example.value)}, {}) for rule, example in CASES
-    ]
+    events = [Event({"eventName": example.name, **at(place(rule), example.value)}, {}) for rule, example in CASES]
     shape = build(strategy, RULES)  # type: ignore[arg-type]
     alone = [Normalizer(shape).document(event).source for event in events]
     for order in itertools.islice(itertools.permutations(range(len(events))), 0, 5000, 1000):

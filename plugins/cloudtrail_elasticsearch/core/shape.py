@@ -101,8 +101,8 @@ class Shape:
                 return (f"overflow.{path}",)
             node = node.children[name]
         if node.rule is not None and isinstance(node.rule.rule.change, Wrap):
-            return tuple(f"{path}.{key}" for key in node.rule.rule.change.keys)
-        return (path,) if node.kind in {Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE} else (f"overflow.{path}",)
+            return tuple(field for key in node.rule.rule.change.keys for field in self.fields(f"{path}.{key}"))
+        return (f"overflow.{path}",) if node.kind in {Kind.OBJECT, Kind.FLAT} else (path,)
 
 
 def build(strategy: Strategy, rules: Iterable[CompiledRule], extra: Iterable[str] = ()) -> Shape:
@@ -132,13 +132,11 @@ def _declare_fields(
     root: Node, paths: set[str], rules: dict[str, CompiledRule], general: CompiledRule | None
 ) -> None:
     parents = {parent for path in paths | rules.keys() for parent in _parents(path)}
-    for path in sorted(paths):
-        rule = rules.get(path)
-        if rule is not None and isinstance(rule.rule.change, Wrap):
-            continue
-        if path not in parents:
-            _declare(root, path, Kind.KEYWORD)
-        elif rule is None and general is not None:
+    wrapped = {path for path, rule in rules.items() if isinstance(rule.rule.change, Wrap)}
+    for path in paths - parents - wrapped:
+        _declare(root, path, Kind.KEYWORD)
+    if general is not None:
+        for path in paths & parents - rules.keys():
             _attach(root, general, path)
 
 
