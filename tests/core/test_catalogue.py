@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloudtrail_elasticsearch.cli import main
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.catalogue import (
     Catalogue,
@@ -168,3 +169,20 @@ def test_a_path_is_described(path: str, strategy: Strategy, fields: list[str]) -
 def test_only_names_are_shipped() -> None:
     """Every path begins with an open object."""
     assert {entry.path.partition(".")[0] for entry in catalogue()} == set(OPEN_OBJECTS)
+
+
+def test_the_command_prints_a_line_for_each_path(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Known or not, in the order given, under the strategy asked for."""
+    assert main(["catalogue", "requestParameters.tags", "requestParameters.neverSeen"]) == 0
+    known, unknown = map(codec.decode, capfdbinary.readouterr().out.splitlines())
+    assert known["conflict"] == "hard"
+    assert known["kinds"]["object"]["recorded"]
+    assert known["fields"] == ["requestParameters.tags.value"]
+    assert unknown == {
+        "path": "requestParameters.neverSeen",
+        "kinds": {},
+        "conflict": None,
+        "fields": ["overflow.requestParameters.neverSeen"],
+    }
+    main(["catalogue", "--mapping", "flattened", "requestParameters.neverSeen"])
+    assert codec.decode(capfdbinary.readouterr().out)["fields"] == ["requestParameters.neverSeen"]
