@@ -6,10 +6,10 @@ UV := uv==0.13.9
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test fidelity lint format lock fields clean
+.PHONY: help demo stack test fidelity lint format lock catalogue learn clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed ## load three days of all regions through a real backfill (ONCE=1: and end)
 	@$(BIN)/python -m devstack.demo $(if $(ONCE),--once)
@@ -37,9 +37,12 @@ lock: $(VENV)/installed ## bring requirements.lock up to date with pyproject.tom
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --quiet --output-file requirements.lock
 
-fields: $(VENV)/installed ## make the list of declared fields from recorded events (EVENTS="FILE …")
-	$(BIN)/python -m devstack.declared_fields $(EVENTS) > $(VENV)/fields.txt
-	mv $(VENV)/fields.txt plugins/cloudtrail_elasticsearch/rules/fields.txt
+catalogue: $(VENV)/installed ## make the catalogue of kinds and the list of declared fields
+	$(BIN)/python -m devstack.catalogue
+
+learn: $(VENV)/installed ## add to the catalogue what recorded events show (EVENTS="FILE …")
+	$(BIN)/python -m devstack.catalogue learn $(EVENTS)
+	$(BIN)/python -m devstack.catalogue
 
 clean: ## remove what make has made here
 	rm -rf $(VENV) .demo dist

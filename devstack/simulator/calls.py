@@ -6,13 +6,22 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import OperationModel, ServiceModel, StructureShape
 
 from devstack.simulator import models
-from devstack.simulator.dialects import Ec2Request, Ec2Response, Ec2TaggedRequest, Query, S3Request, Xml
-from devstack.simulator.shapes import ABSENT, Renderer
+from devstack.simulator.dialects import (
+    ABSENT,
+    Dialect,
+    Ec2Request,
+    Ec2Response,
+    Ec2TaggedRequest,
+    Query,
+    S3Request,
+    Xml,
+)
+from devstack.simulator.shapes import Node, Renderer
 from devstack.simulator.values import Scene
 
 _SERVICES_IN_MEMORY: Final = 96
@@ -28,6 +37,16 @@ _EC2_FIRST_OPERATIONS = re.compile(
 _RESPONSES_OF_READING_CALLS: Final = frozenset({"sts"})
 
 Part = Callable[[Scene], Any]
+
+
+class Structures(Protocol):
+    """What turns an object's shape into what makes values of it: a renderer, or what stands in for one."""
+
+    def structure(self, shape: StructureShape) -> Node:
+        """Return what makes the values."""
+
+
+MakeStructures = Callable[[Dialect], Structures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +68,10 @@ class Call:
 class ServiceCalls:
     """The calls of one service, each made when it is first asked for."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, structures: MakeStructures = Renderer) -> None:
         self._model: ServiceModel = models.service_model(service)
         protocol = str(self._model.metadata["protocol"])
-        self._dialect = _dialect(service, protocol)
+        self._parts = _parts(service, protocol, structures)
         self._calls: dict[str, Call] = {}
         self.operations: tuple[str, ...] = tuple(self._model.operation_names)
 
@@ -67,7 +86,7 @@ class ServiceCalls:
         model = self._model.operation_model(operation)
         service = str(self._model.service_name)
         read_only = models.is_read_only(operation)
-        request, response = self._dialect(model)
+        request, response = self._parts(model)
         return Call(
             service=service,
             operation=operation,
@@ -91,12 +110,15 @@ def service_calls(service: str) -> ServiceCalls:
     return ServiceCalls(service)
 
 
-def _dialect(service: str, protocol: str) -> Callable[[OperationModel], tuple[Part, Part]]:
+def _parts(
+    service: str, protocol: str, structures: MakeStructures
+) -> Callable[[OperationModel], tuple[Part, Part]]:
     if service == "ec2":
-        return _Ec2()
+        return _Ec2(structures)
     if service in {"s3", "s3control"}:
-        return _S3(service)
-    shared = Query(service, protocol) if protocol in {"query", "rest-xml"} else Renderer(service, protocol)
+        return _S3(service, structures)
+    dialect = Query if protocol in {"query", "rest-xml"} else Dialect
+    shared = structures(dialect(service, protocol))
     return lambda model: (_part(shared, model.input_shape), _part(shared, model.output_shape))
 
 
@@ -104,10 +126,10 @@ def _nothing(scene: Scene) -> None:
     del scene
 
 
-def _part(renderer: Renderer, shape: Any) -> Part:
+def _part(structures: Structures, shape: Any) -> Part:
     if shape is None or not shape.members:
         return _nothing
-    node = renderer.structure(shape)
+    node = structures.structure(shape)
 
     def render(scene: Scene) -> Any:
         value = node(scene, 0)
@@ -119,11 +141,11 @@ def _part(renderer: Renderer, shape: Any) -> Part:
 class _Ec2:
     """EC2's two forms, each with renderers of its own."""
 
-    def __init__(self) -> None:
-        self._request = Ec2Request("ec2", "ec2")
-        self._response = Ec2Response("ec2", "ec2")
-        self._tagged_request = Ec2TaggedRequest("ec2", "ec2")
-        self._tagged_response = Xml("ec2", "ec2")
+    def __init__(self, structures: MakeStructures) -> None:
+        self._request = structures(Ec2Request("ec2", "ec2"))
+        self._response = structures(Ec2Response("ec2", "ec2"))
+        self._tagged_request = structures(Ec2TaggedRequest("ec2", "ec2"))
+        self._tagged_response = structures(Xml("ec2", "ec2"))
 
     def __call__(self, model: OperationModel) -> tuple[Part, Part]:
         if _EC2_FIRST_OPERATIONS.fullmatch(model.name):
@@ -151,9 +173,9 @@ class _Ec2:
 class _S3:
     """S3's requests carry the host and, with an empty value, what the query string names (``?policy``)."""
 
-    def __init__(self, service: str) -> None:
-        self._request = S3Request(service, "rest-xml")
-        self._response = Query(service, "rest-xml")
+    def __init__(self, service: str, structures: MakeStructures) -> None:
+        self._request = structures(S3Request(service, "rest-xml"))
+        self._response = structures(Query(service, "rest-xml"))
 
     def __call__(self, model: OperationModel) -> tuple[Part, Part]:
         part = _part(self._request, model.input_shape)

@@ -1,4 +1,4 @@
-"""How the services that do not render plainly do it: those that speak XML, EC2 and S3.
+"""How CloudTrail writes the shapes of a service: the keys, lists, times and empty elements of its dialect.
 
 Seen in recorded events: EC2's first operations as ``instancesSet: {items: [{instanceId: …}]}``, its later ones
 as the XML of the request turned to JSON (``CreateFlowLogsRequest: {ResourceId: {tag: 1, content: …}}``).
@@ -11,19 +11,73 @@ from typing import Any, Final
 from botocore.model import ListShape, Shape, StructureShape
 
 from devstack.simulator.draw import uniform
-from devstack.simulator.shapes import ABSENT, Node, Renderer, lower_first
-from devstack.simulator.values import Leaf, Scene, iso_time, words
+from devstack.simulator.values import Leaf, Scene, iso_time, java_time, leaf, words
+
+ABSENT: Final = object()
+"""What stands for a member that is left out."""
 
 _EMPTY_ELEMENTS: Final = 0.5
 _EC2_PLAIN_LISTS: Final = frozenset({"ipPermissions", "ipRanges", "ipv6Ranges", "groups", "prefixListIds"})
 _EC2_PLURALS: Final = {"InstanceId": "instancesSet", "Owner": "ownersSet", "AllocationId": "allocationIdsSet"}
 
 
+def lower_first(name: str) -> str:
+    """Return a name with its first letter, and no other, in lower case."""
+    return name[:1].lower() + name[1:]
+
+
 def _location(name: str, shape: Shape) -> str:
     return str(shape.serialization.get("name", name))
 
 
-class Query(Renderer):
+class Dialect:
+    """How most services are written: lower-case first letters, plain lists, what is empty left out."""
+
+    def __init__(self, service: str, protocol: str) -> None:
+        self.service = service
+        self._protocol = protocol
+
+    def key(self, name: str, shape: Shape) -> str:
+        """Return the key of a member."""
+        del shape
+        return lower_first(name)
+
+    def members(self, shape: StructureShape) -> list[tuple[str, str, Shape]]:
+        """Return name, key and shape of every member that is recorded."""
+        return [
+            (name, self.key(name, member), member)
+            for name, member in shape.members.items()
+            if not member.serialization.get("eventstream")
+        ]
+
+    def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
+        """Return how a list stands in the event."""
+        del name, shape
+        return values
+
+    def empty(self, scene: Scene) -> Any:
+        """Return what stands for a list or an object with nothing in it, or ABSENT."""
+        del scene
+        return ABSENT
+
+    def time(self, name: str) -> Leaf:
+        """Return how a member's times are written: each service has its ways, the same in every event."""
+        way = uniform("time", self.service, name)
+        if self._protocol in {"json", "query"}:
+            return _java if way < 0.6 else _iso
+        return _iso if way < 0.5 else _epoch if way < 0.8 else _milliseconds
+
+    def scalar(self, name: str, shape: Shape) -> Leaf:
+        """Return what makes the values of a scalar member."""
+        return leaf(name, shape, self.service)
+
+    def is_text(self, shape: Shape) -> bool:
+        """Return whether numbers and flags of a shape are written as text."""
+        del shape
+        return False
+
+
+class Query(Dialect):
     """The services of AWS's query protocol: an empty element is `""`, and some numbers and flags are text."""
 
     def empty(self, scene: Scene) -> Any:
@@ -38,7 +92,7 @@ class Query(Renderer):
         return make
 
 
-class Ec2Request(Renderer):
+class Ec2Request(Dialect):
     """Requests of EC2's first operations."""
 
     def key(self, name: str, shape: Shape) -> str:
@@ -60,7 +114,7 @@ class Ec2Request(Renderer):
         return {}
 
 
-class Ec2Response(Renderer):
+class Ec2Response(Dialect):
     """Responses of EC2's first operations."""
 
     def key(self, name: str, shape: Shape) -> str:
@@ -84,7 +138,7 @@ class Ec2Response(Renderer):
         return lambda scene: scene.time * 1000
 
 
-class Xml(Renderer):
+class Xml(Dialect):
     """XML turned to JSON: one element is an object, several are a list, none is `""`."""
 
     def key(self, name: str, shape: Shape) -> str:
@@ -142,24 +196,31 @@ class S3Request(Xml):
             return {"Bucket": "bucketName"}.get(name, lower_first(name))
         return super().key(name, shape)
 
-    def node(self, name: str, shape: Shape) -> Node:
-        """Return what renders a member."""
-        node = super().node(name, shape)
-        if shape.serialization.get("location") not in {"querystring", "header"}:
-            return node
-        return lambda scene, depth: ABSENT if (value := node(scene, depth)) is ABSENT else _wire_text(value)
-
-    def members(self, shape: StructureShape) -> list[tuple[str, Node, bool]]:
+    def members(self, shape: StructureShape) -> list[tuple[str, str, Shape]]:
         """Return the members, without the headers that carry digests and metadata."""
         members = super().members(shape)
-        return [member for member in members if not member[0].startswith(("Content-MD5", "x-amz-meta"))]
+        return [member for member in members if not member[1].startswith(("Content-MD5", "x-amz-meta"))]
 
     def scalar(self, name: str, shape: Shape) -> Leaf:
         """Return what makes the values."""
         return words if name == "Bucket" else super().scalar(name, shape)
 
+    def is_text(self, shape: Shape) -> bool:
+        """Return whether it was in the query string or a header."""
+        return shape.serialization.get("location") in {"querystring", "header"}
 
-def _wire_text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
+
+def _iso(scene: Scene) -> str:
+    return iso_time(scene.time - scene.draw.below(86_400))
+
+
+def _java(scene: Scene) -> str:
+    return java_time(scene.time - scene.draw.below(86_400))
+
+
+def _epoch(scene: Scene) -> int:
+    return scene.time - scene.draw.below(86_400)
+
+
+def _milliseconds(scene: Scene) -> int:
+    return (scene.time - scene.draw.below(86_400)) * 1000 + scene.draw.below(1000)

@@ -17,6 +17,7 @@ SERVICE_EVENT: Final = ("kms", "RotateKey")
 TAIL: Final = ("", "")
 
 _TAIL_SERVICES_A_DAY: Final = 32
+_UNHEARD_OF: Final = 0.05
 
 _POPULAR: Final[dict[str, str]] = {
     "sts": "AssumeRole 130, GetCallerIdentity 20, AssumeRoleWithWebIdentity 15, GetSessionToken 2",
@@ -98,12 +99,38 @@ def _from_tail(draw: Draw, services: tuple[str, ...]) -> tuple[str, str]:
 
 
 @functools.cache
+def popularity() -> dict[tuple[str, str], int]:
+    """Return how often each of the popular operations is called, against one another."""
+    return {
+        (service, name): int(weight)
+        for service, listed in _POPULAR.items()
+        for name, weight in (item.split() for item in listed.split(","))
+    }
+
+
+def likelihood(service: str, operation: str) -> float:
+    """Return a guess how often any operation is called, on the scale of `popularity`.
+
+    What is not popular itself shares in its service's popularity, and all share in the tail's.
+    """
+    shared = _popularity_of_services().get(service, 0) / len(models.service_model(service).operation_names)
+    return popularity().get((service, operation), 0) + shared + _UNHEARD_OF
+
+
+@functools.cache
+def _popularity_of_services() -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for (service, _), weight in popularity().items():
+        totals[service] = totals.get(service, 0) + weight
+    return totals
+
+
+@functools.cache
 def _popular(region: str) -> tuple[tuple[tuple[str, str], ...], tuple[int, ...]]:
     weighted = [
-        ((service, name), int(weight))
-        for service, listed in _POPULAR.items()
-        if region == GLOBAL_REGION or service not in models.GLOBAL_SERVICES
-        for name, weight in (item.split() for item in listed.split(","))
+        (choice, weight)
+        for choice, weight in popularity().items()
+        if region == GLOBAL_REGION or choice[0] not in models.GLOBAL_SERVICES
     ]
     weighted += [
         (choice, weight) for choice, weight in _UNMODELLED if region == GLOBAL_REGION or choice != CONSOLE_LOGIN

@@ -1,7 +1,7 @@
 """Renders a model's shapes as CloudTrail records requests and responses.
 
 A `Renderer` turns a shape into a node once, and the node makes values from then on. How keys and lists look
-differs between services: the subclasses in `dialects` say how.
+differs between services: its dialect says how.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from devstack.simulator.draw import uniform
-from devstack.simulator.values import HIDDEN, Leaf, Scene, is_secret, iso_time, java_time, leaf
+from devstack.simulator.dialects import ABSENT, Dialect
+from devstack.simulator.values import HIDDEN, Scene, is_secret
 
 Node = Callable[[Scene, int], Any]
 """Makes a value for a scene at a depth; ABSENT where the member is to be left out."""
-
-ABSENT: Final = object()
 
 _DEEPEST: Final = 5
 _REDACTED_OBJECTS: Final = 0.003
@@ -29,47 +27,21 @@ _TAG_KEYS: Final = (
 _BLANK_KEYS: Final = 0.002
 
 
-def lower_first(name: str) -> str:
-    """Return a name with its first letter, and no other, in lower case."""
-    return name[:1].lower() + name[1:]
-
-
 class Renderer:
-    """Renders as most services do: lower-case first letters, plain lists, what is empty left out."""
+    """Renders the shapes of one service in its dialect."""
 
-    def __init__(self, service: str, protocol: str) -> None:
-        self.service = service
-        self._protocol = protocol
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._structures: dict[str, Node] = {}
-
-    def key(self, name: str, shape: Shape) -> str:
-        """Return the key of a member."""
-        del shape
-        return lower_first(name)
-
-    def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
-        """Return how a list stands in the event."""
-        del name, shape
-        return values
-
-    def empty(self, scene: Scene) -> Any:
-        """Return what stands for a list or an object with nothing in it, or ABSENT."""
-        del scene
-        return ABSENT
-
-    def time(self, name: str) -> Leaf:
-        """Return how a member's times are written: each service has its ways, the same in every event."""
-        way = uniform("time", self.service, name)
-        if self._protocol in {"json", "query"}:
-            return _java if way < 0.6 else _iso
-        return _iso if way < 0.5 else _epoch if way < 0.8 else _milliseconds
-
-    def scalar(self, name: str, shape: Shape) -> Leaf:
-        """Return what makes the values of a scalar member."""
-        return leaf(name, shape, self.service)
 
     def node(self, name: str, shape: Shape) -> Node:
         """Return what renders a member."""
+        node = self._node(name, shape)
+        if not self._dialect.is_text(shape):
+            return node
+        return lambda scene, depth: _as_text(node(scene, depth))
+
+    def _node(self, name: str, shape: Shape) -> Node:
         if is_secret(name, shape):
             return lambda _scene, _depth: HIDDEN
         if isinstance(shape, StructureShape):
@@ -80,7 +52,7 @@ class Renderer:
             return self._map(name, shape)
         if shape.type_name == "blob":
             return self._blob(name, shape)
-        make = self.time(name) if shape.type_name == "timestamp" else self.scalar(name, shape)
+        make = self._dialect.time(name) if shape.type_name == "timestamp" else self._dialect.scalar(name, shape)
         return lambda scene, _depth: make(scene)
 
     def structure(self, shape: StructureShape) -> Node:
@@ -90,13 +62,11 @@ class Renderer:
             known = self._structures[shape.name] = self._structure(shape)
         return known
 
-    def members(self, shape: StructureShape) -> list[tuple[str, Node, bool]]:
-        """Return key, node and whether it is required, of every member that CloudTrail would record."""
+    def _members(self, shape: StructureShape) -> list[tuple[str, Node, bool]]:
+        """Return key, node and whether it is required, of every member that is recorded."""
         required = set(shape.required_members)
         return [
-            (self.key(name, member), self.node(name, member), name in required)
-            for name, member in shape.members.items()
-            if not member.serialization.get("eventstream")
+            (key, self.node(name, member), name in required) for name, key, member in self._dialect.members(shape)
         ]
 
     def _structure(self, shape: StructureShape) -> Node:
@@ -104,12 +74,12 @@ class Renderer:
 
         def render(scene: Scene, depth: int) -> Any:
             if depth >= _DEEPEST:
-                return self.empty(scene)
+                return self._dialect.empty(scene)
             if not members and shape.members:
-                members.extend(self.members(shape))
+                members.extend(self._members(shape))
             if depth and scene.draw.chance(_REDACTED_OBJECTS):
                 return HIDDEN
-            return self._fill(members, scene, depth) or self.empty(scene)
+            return self._fill(members, scene, depth) or self._dialect.empty(scene)
 
         return render
 
@@ -132,11 +102,11 @@ class Renderer:
             if not made:
                 made.append(self.node(name.removesuffix("s"), shape.member))
             if scene.draw.chance(0.1):
-                return self.empty(scene)
+                return self._dialect.empty(scene)
             length = scene.draw.between(1, 3 if depth < 3 else 1)
             values = [made[0](scene, depth) for _ in range(length)]
             values = [value for value in values if value is not ABSENT]
-            return self.elements(name, shape, values) if values else self.empty(scene)
+            return self._dialect.elements(name, shape, values) if values else self._dialect.empty(scene)
 
         return render
 
@@ -146,7 +116,7 @@ class Renderer:
 
         def render(scene: Scene, depth: int) -> Any:
             if depth >= _DEEPEST:
-                return self.empty(scene)
+                return self._dialect.empty(scene)
             if not made:
                 made.append(self.node(name, shape.value))
             chosen = [scene.draw.pick(keys) for _ in range(scene.draw.between(1, 3))]
@@ -158,23 +128,13 @@ class Renderer:
         return render
 
     def _blob(self, name: str, shape: Shape) -> Node:
-        make = self.scalar(name, shape)
+        make = self._dialect.scalar(name, shape)
         if shape.serialization.get("streaming"):
             return lambda _scene, _depth: ABSENT
         return lambda scene, _depth: make(scene) if scene.draw.chance(0.3) else ABSENT
 
 
-def _iso(scene: Scene) -> str:
-    return iso_time(scene.time - scene.draw.below(86_400))
-
-
-def _java(scene: Scene) -> str:
-    return java_time(scene.time - scene.draw.below(86_400))
-
-
-def _epoch(scene: Scene) -> int:
-    return scene.time - scene.draw.below(86_400)
-
-
-def _milliseconds(scene: Scene) -> int:
-    return (scene.time - scene.draw.below(86_400)) * 1000 + scene.draw.below(1000)
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value

@@ -14,6 +14,7 @@ from typing import Any
 
 from cloudtrail_elasticsearch import __version__
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.catalogue import describe
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.events import Event, Unreadable, parse_line
 from cloudtrail_elasticsearch.core.explain import explain
@@ -65,6 +66,13 @@ def _explain(arguments: argparse.Namespace) -> int:
         document = normalizer.document(event)
         _write(codec.encode(explain(document.id, pattern.name(document.time), document.source)))
     return lines.status
+
+
+def _catalogue(arguments: argparse.Namespace) -> int:
+    shape = _shape(arguments)
+    for path in arguments.paths:
+        _write(codec.encode(describe(path, shape)))
+    return 0
 
 
 def _load(arguments: argparse.Namespace) -> int:
@@ -148,6 +156,14 @@ def _parser() -> argparse.ArgumentParser:
         [shaping],
         "print which rules changed an event and where its values are found",
     )
+    describing = _command(
+        commands,
+        "catalogue",
+        _catalogue,
+        [shaping],
+        "print which kinds of value paths are known to have, and where their scalars are found",
+    )
+    describing.add_argument("paths", nargs="+", metavar="PATH", help="names joined by dots")
     loading = _command(commands, "load", _load, [shaping], "load events and print a report")
     replaying = _command(
         commands, "replay", _replay, [shaping], "load the quarantined events of an index again and print a report"

@@ -90,15 +90,15 @@ def test_what_is_not_the_json_of_an_object_is_not_parsed(strategy: Strategy, tex
 def test_a_value_is_renamed_unless_its_new_name_is_taken(strategy: Strategy) -> None:
     """Two values never come to stand under one name."""
     mine = rules(
-        ("requestParameters.tagSpec", {"do": "rename", "to": "tags"}),
-        ("requestParameters.tagList", {"do": "rename", "to": "tags"}),
+        ("requestParameters.zoneSpec", {"do": "rename", "to": "zoneNames"}),
+        ("requestParameters.zoneList", {"do": "rename", "to": "zoneNames"}),
     )
     for record, expected in [
-        ({"tagSpec": {"a": "b"}}, {"tags": {"a": "b"}}),
-        ({"tagSpec": "a", "tags": "b"}, {"tagSpec": "a", "tags": "b"}),
-        ({"tagSpec": "a", "tagList": "b"}, {"tags": "a", "tagList": "b"}),
-        ({"tagSpec": None, "tagList": "b"}, {"tagSpec": None, "tags": "b"}),
-        ({"tagSpec": "x" * 40_000}, {"tags": "x" * 40_000}),
+        ({"zoneSpec": {"a": "b"}}, {"zoneNames": {"a": "b"}}),
+        ({"zoneSpec": "a", "zoneNames": "b"}, {"zoneSpec": "a", "zoneNames": "b"}),
+        ({"zoneSpec": "a", "zoneList": "b"}, {"zoneNames": "a", "zoneList": "b"}),
+        ({"zoneSpec": None, "zoneList": "b"}, {"zoneSpec": None, "zoneNames": "b"}),
+        ({"zoneSpec": "x" * 40_000}, {"zoneNames": "x" * 40_000}),
     ]:
         source = normalize(strategy, mine, {"requestParameters": record})
         assert without_overflow(source) == {"requestParameters": expected}

@@ -40,10 +40,11 @@ def test_the_budget_is_kept() -> None:
         event_mappings(build("typed", load_rules(), extra), "opensearch")
 
 
-def test_a_field_that_is_also_an_object_is_refused() -> None:
-    """The user's file cannot declare a path below a field."""
-    with pytest.raises(MappingError, match="cannot be declared"):
-        build("typed", load_rules(), ["requestParameters.mine", "requestParameters.mine.deeper"])
+def test_a_field_of_the_users_can_be_an_object_too() -> None:
+    """Its scalars are found below it, beside the fields of its objects."""
+    shape = build("typed", load_rules(), ["requestParameters.mine", "requestParameters.mine.deeper"])
+    assert shape.fields("requestParameters.mine") == ("requestParameters.mine.value",)
+    assert shape.fields("requestParameters.mine.deeper") == ("requestParameters.mine.deeper",)
 
 
 def test_the_users_fields_file_is_read(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from tests.core.conflicts import at, hard_conflicts
 
 RULES = load_rules()
 QUICK = LoadSettings(patience=2, longest_pause=0.1)
@@ -87,6 +88,11 @@ def test_every_scalar_of_a_sample_is_found(
             if found.field is not None and found.value != ""
         ]
     assert len(wanted) > 500
+    assert missing(server, index, wanted) == []
+
+
+def missing(server: Any, index: str, wanted: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
+    """Which of these values, each of a document and a field, an exact-value search does not find."""
     missed = []
     for chunk in (wanted[start : start + 500] for start in range(0, len(wanted), 500)):
         body = b"".join(
@@ -111,7 +117,7 @@ def test_every_scalar_of_a_sample_is_found(
         missed += [
             entry for entry, answer in zip(chunk, answers, strict=True) if answer["hits"]["total"]["value"] != 1
         ]
-    assert missed == []
+    return missed
 
 
 def known_conflicts() -> list[dict[str, Any]]:
@@ -145,6 +151,35 @@ def test_the_known_conflicts_load_in_every_order(server: Any, index: str, loader
         first = first or (documents, mapping)
         assert (documents, mapping) == first
         server.request("DELETE", f"/{index}")
+
+
+def both_forms() -> list[dict[str, Any]]:
+    """A scalar and an object at each of some hundreds of paths that the catalogue knows to conflict."""
+    paths = random.Random(11).sample(hard_conflicts(), 300)
+    values = [f"text of {index}" for index in range(len(paths))]
+    scalars = [at(path, value) for path, value in zip(paths, values, strict=True)]
+    objects = [
+        at(path, {"name": value, "value": {"name": value}}) for path, value in zip(paths, values, strict=True)
+    ]
+    return [
+        {"eventID": f"30000000-0000-0000-0000-{number:012d}", "eventTime": "2026-11-20T01:02:03Z", **record}
+        for number, record in enumerate(itertools.chain(scalars, objects))
+    ]
+
+
+def test_both_sides_of_the_catalogues_conflicts_are_found(server: Any, index: str, loader: Loader) -> None:
+    """All in one index, nothing quarantined, and each value found by itself where `locate` says that it is."""
+    events = random.Random(12).sample(both_forms(), 600)
+    assert figures(loader.load(lines(events))) == (600, 600, 0)
+    assert loader.count(event["eventID"] for event in events) == 600
+    wanted = [
+        (hit["_id"], found.field, found.value)
+        for hit in search(server, index, {"match_all": {}}, size=600)["hits"]
+        for found in locate(hit["_source"])
+        if found.field is not None and str(found.value).startswith("text ")
+    ]
+    assert len(wanted) == 900
+    assert missing(server, index, wanted) == []
 
 
 ODD = {

@@ -19,6 +19,9 @@ from cloudtrail_elasticsearch.core.changes import SECRETIVE, Change, Drop, Renam
 from cloudtrail_elasticsearch.core.errors import RulesError
 
 SHIPPED: Final = "conflicts.yaml"
+EVERY_CONFLICT: Final = "*"
+"""The path of the rule for every conflict that has no rule of its own."""
+
 LOOKUP: Final = "lookup"
 """The first name of the paths of what LookupEvents wrote around an event."""
 
@@ -131,6 +134,8 @@ def _check(rule: Rule, name: str) -> None:
     start = f"The rules file {name} has a mistake in rule {rule.name!r}"
     if not rule.path or any(not part for part in rule.path.split(".")):
         raise RulesError(f"{start}: path {rule.path!r} is not a list of names joined by dots.")
+    if rule.path == EVERY_CONFLICT and not isinstance(rule.change, Wrap):
+        raise RulesError(f"{start}: the rule for every conflict ({EVERY_CONFLICT}) can only wrap.")
     if rule.path.split(".")[0] == LOOKUP and not rule.is_secretive:
         raise RulesError(f"{start}: what LookupEvents wrote around an event can be masked or dropped only.")
     if isinstance(rule.change, Wrap):

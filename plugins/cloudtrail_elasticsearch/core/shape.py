@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -20,13 +20,15 @@ from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.changes import Rename, Stringify, Unwrap, Wrap
 from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 from cloudtrail_elasticsearch.core.events import content_id
-from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
+from cloudtrail_elasticsearch.core.rules import EVERY_CONFLICT, LOOKUP, Rule
 
 Strategy = Literal["typed", "flattened"]
 STRATEGIES: tuple[Strategy, ...] = ("typed", "flattened")
 
 OPEN_OBJECTS = ("additionalEventData", "requestParameters", "responseElements", "serviceEventDetails")
 """The top-level objects that AWS's teams fill as they please."""
+
+FIELDS: Final = "fields.txt"
 
 
 class Kind(enum.Enum):
@@ -81,7 +83,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Paths by the kind of field they have; a path that is the parent of another cannot be a field."""
+    """Paths by the kind of field they have."""
 
     keyword: tuple[str, ...] = ()
     boolean: tuple[str, ...] = ()
@@ -124,28 +126,42 @@ class Shape:
         """Whether rules take values out of documents for good, so that the event itself is not to be shown."""
         return self.root.secretive or self.lookup.secretive
 
+    def fields(self, path: str) -> tuple[str, ...]:
+        """Return the names of the fields that a search finds a scalar at this path under."""
+        node = self.root
+        flat = False
+        for name in path.split("."):
+            flat = flat or node.kind is Kind.FLAT
+            if name not in node.children:
+                return (path,) if flat else (f"overflow.{path}",)
+            node = node.children[name]
+        keys = [key for rule in node.rules if isinstance(rule.change, Wrap) for key in rule.change.keys]
+        if keys:
+            return tuple(field for key in keys for field in self.fields(f"{path}.{key}"))
+        is_field = flat or node.kind in {Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE}
+        return (path,) if is_field else (f"overflow.{path}",)
+
 
 def build(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str] = (), ecs: bool = True) -> Shape:
     """Return what is declared under a mapping strategy.
 
-    `extra` are further paths of the user's to have as keyword fields under the typed strategy.
+    `extra` are further paths of the user's to have as keyword fields under the typed strategy. Where a listed
+    path is also the parent of another, it is an object, and the rule for `EVERY_CONFLICT` stands on it.
 
     :raises MappingError: a path is declared both as a field and as an object
     :raises RulesError: a rule would show what another takes out
     """
     rules = tuple(rules)
     _check_secrets(rules)
+    general = [rule for rule in rules if rule.path == EVERY_CONFLICT]
+    rules = tuple(rule for rule in rules if rule.path != EVERY_CONFLICT)
     root = Node(Kind.OBJECT)
     for path, kind in envelope().items():
         _declare(root, path, kind)
     for name in OPEN_OBJECTS:
         root.children[name] = Node(Kind.OBJECT if strategy == "typed" else Kind.FLAT)
-    typed = strategy == "typed"
-    wrapped = {rule.path for rule in rules if isinstance(rule.change, Wrap)}
-    if typed:
-        for path in [*open_fields(), *extra]:
-            if path not in wrapped:
-                _declare(root, path, Kind.KEYWORD)
+    if strategy == "typed":
+        _declare_fields(root, {*open_fields(), *extra}, rules, general)
     lookup = Node(Kind.OBJECT)
     for path in ("username", "resources.name", "resources.type"):
         _declare(lookup, path, Kind.KEYWORD)
@@ -156,6 +172,22 @@ def build(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str] = (), 
         else:
             _attach(root, rule.path, rule)
     return Shape(strategy, root, lookup, ecs)
+
+
+def _declare_fields(root: Node, paths: set[str], rules: Iterable[Rule], general: Iterable[Rule]) -> None:
+    wrapped = {rule.path for rule in rules if isinstance(rule.change, Wrap)}
+    parents = {parent for path in paths | wrapped for parent in _parents(path)}
+    for path in paths - parents - wrapped:
+        _declare(root, path, Kind.KEYWORD)
+    for path in paths & parents - wrapped:
+        for rule in general:
+            _attach(root, path, rule)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _declare(root: Node, path: str, kind: Kind) -> Node:
@@ -214,7 +246,7 @@ def envelope() -> Fields:
 @cache
 def open_fields() -> tuple[str, ...]:
     """The declared keyword paths of the open objects, from ``rules/fields.txt``."""
-    return _paths(_shipped("fields.txt").decode())
+    return _paths(_shipped(FIELDS).decode())
 
 
 def read_fields(file: Path) -> tuple[str, ...]:
