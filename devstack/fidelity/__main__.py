@@ -15,10 +15,9 @@ from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.fidelity.checks import Index, answers, not_found, not_restored, searches
-from devstack.fidelity.events import generated, orders, recorded
+from devstack.fidelity.events import CORPUS, generated, orders, recorded
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
-CORPUS: Final = Path(__file__).resolve().parents[3] / "shared" / "cloudtrail-corpus"
 SEARCHES: Final = 400
 
 

@@ -7,14 +7,16 @@ import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_line
 from devstack.simulator.generator import event_for, operations
 
-_FIRST = datetime(2026, 11, 1, tzinfo=UTC)
+CORPUS: Final = Path(__file__).resolve().parents[3] / "shared" / "cloudtrail-corpus"
+
+_FIRST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def recorded(folder: Path) -> list[bytes]:

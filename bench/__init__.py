@@ -1,0 +1,1 @@
+"""What the loader costs, measured side by side in one run and written down."""
