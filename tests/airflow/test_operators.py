@@ -20,6 +20,7 @@ from cloudtrail_elasticsearch.core.errors import (
     StagingError,
     TransientError,
 )
+from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
@@ -28,7 +29,6 @@ from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
 from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.sources.lookup_events import LookedUpEvent
 from cloudtrail_elasticsearch.staging import Staging
 from cloudtrail_elasticsearch.staging.parts import PartBuilder
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS

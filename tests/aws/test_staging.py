@@ -19,8 +19,8 @@ from cloudtrail_elasticsearch.core.errors import (
     StagingError,
     TransientError,
 )
+from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.sources.lookup_events import LookedUpEvent
 from cloudtrail_elasticsearch.staging import Encryption, LoadRecord, Manifest, Part, Staging
 from cloudtrail_elasticsearch.staging.parts import PageHead, PartBuilder, StagedPage
 from cloudtrail_elasticsearch.staging.staging import Standing

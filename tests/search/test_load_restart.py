@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from cloudtrail_elasticsearch.core.coverage import State
+from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.load import Loader, LoadSettings
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
@@ -22,7 +23,6 @@ from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.pipeline.load import STATE_KEY, WindowLoad
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.sources.lookup_events import LookedUpEvent
 from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
 from cloudtrail_elasticsearch.staging.parts import PartBuilder
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from cloudtrail_elasticsearch.core import codec
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -20,6 +22,15 @@ class Event:
 
     record: dict[str, Any]
     lookup: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUpEvent:
+    """An event as it is staged: its line, and by what it is told from others."""
+
+    id: str
+    time: datetime
+    line: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,27 @@ def parse_line(line: bytes | str) -> Event | Unreadable:
             return Event(value["event"], value["lookup"])
         return Unreadable(_text(line), "CloudTrailEvent is not a JSON object")
     return Event(value, {})
+
+
+def staged_event(line: bytes) -> LookedUpEvent:
+    """Read a staged line back.
+
+    :raises msgspec.MsgspecError: it is none
+    """
+    lookup = _decode_line(line).lookup
+    return LookedUpEvent(lookup.EventId, lookup.EventTime, line)
+
+
+class _Lookup(msgspec.Struct):
+    EventId: str
+    EventTime: datetime
+
+
+class _Line(msgspec.Struct):
+    lookup: _Lookup
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
 
 
 def _text(line: bytes | str) -> str:

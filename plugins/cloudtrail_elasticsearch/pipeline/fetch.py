@@ -22,12 +22,13 @@ from typing import Final, Self
 import msgspec
 
 from cloudtrail_elasticsearch.core.errors import AccessDeniedError, ExpiredPageError, LoaderError
+from cloudtrail_elasticsearch.core.events import staged_event
 from cloudtrail_elasticsearch.core.pace import Pace
 from cloudtrail_elasticsearch.core.slices import Position, Slice, worth_dividing
 from cloudtrail_elasticsearch.core.state import Memory, StateStore
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.pipeline.telling import Telling
-from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents, staged_event
+from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
 from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
 from cloudtrail_elasticsearch.staging.parts import PageHead, PartBuilder, StagedPage
 from cloudtrail_elasticsearch.staging.sharers import Sharers

@@ -16,10 +16,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
+from cloudtrail_elasticsearch.core.events import LookedUpEvent, staged_event
 from cloudtrail_elasticsearch.core.state import StateStore
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.pipeline.fetch import Lookup, fetch
-from cloudtrail_elasticsearch.sources.lookup_events import LookedUpEvent, LookupEvents, staged_event
+from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
 from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
 from cloudtrail_elasticsearch.staging.parts import PartBuilder
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -24,6 +23,7 @@ from tenacity import (
 from cloudtrail_elasticsearch.aws_errors import told
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import ExpiredCredentialsError, ThrottledError, TransientError
+from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.pace import Pace
 from cloudtrail_elasticsearch.core.windows import Window
 
@@ -36,15 +36,6 @@ PATIENCE: Final = 300.0
 
 _ONE_SECOND: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class LookedUpEvent:
-    """An event as it is staged: its line, and by what it is told from others."""
-
-    id: str
-    time: datetime
-    line: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +112,6 @@ class LookupEvents:
         )
 
 
-def staged_event(line: bytes) -> LookedUpEvent:
-    """Read a staged line back.
-
-    :raises msgspec.MsgspecError: it is none
-    """
-    lookup = _decode_line(line).lookup
-    return LookedUpEvent(lookup.EventId, lookup.EventTime, line)
-
-
 def _passes(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, ExpiredCredentialsError)
 
@@ -147,18 +129,6 @@ def _tell(state: RetryCallState) -> None:
     assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
     error = state.outcome.exception()
     log.log(logging.DEBUG if isinstance(error, ThrottledError) else logging.WARNING, "%s Trying again.", error)
-
-
-class _Lookup(msgspec.Struct):
-    EventId: str
-    EventTime: datetime
-
-
-class _Line(msgspec.Struct):
-    lookup: _Lookup
-
-
-_decode_line = msgspec.json.Decoder(_Line).decode
 
 
 def _looked_up(event: dict[str, Any]) -> LookedUpEvent:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from cloudtrail_elasticsearch.sources.lookup_events import LookedUpEvent, staged_event
+from cloudtrail_elasticsearch.core.events import LookedUpEvent, staged_event
 
 GZIP_LEVEL: Final = 5
 _GZIP_FORMAT: Final = zlib.MAX_WBITS + 16
