@@ -128,6 +128,10 @@ class Airflow:
         """Kill one of `SERVICES` at once, as ``kill -9`` does; `start` starts it again."""
         self._services.pop(service).kill()
 
+    def pid(self, service: str) -> int:
+        """Return the process id of one of `SERVICES`, which is its group's and its session's too."""
+        return self._services[service].pid
+
     def stop(self) -> None:
         """End every process, the scheduler with its tasks first."""
         for service in ("scheduler", "dag-processor", "api-server"):
