@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
+from cloudtrail_elasticsearch.core.errors import LoaderError
 from devstack.airflow import AirflowError
 from devstack.faults.fault import Rotation
 from devstack.faults.kinds import FAULTS
@@ -27,7 +28,7 @@ def main() -> int:
     outcomes: list[Outcome] = []
     try:
         _play(arguments, outcomes)
-    except (RoundError, AirflowError, ServiceError, DownloadError) as error:
+    except (RoundError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
         print(f"\n{table(outcomes)}\nThe suite failed: {error}")
         return 1
     print(f"\n{table(outcomes)}")

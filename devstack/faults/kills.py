@@ -31,7 +31,7 @@ def kill_task(task_id: str) -> Fault:
 
 
 def kill_supervisor(task_id: str) -> Fault:
-    """The worker process above a task: only the missing heartbeat tells Airflow; the task may go on for a while."""
+    """The worker process above a task: only a missing heartbeat tells Airflow; the task may go on for a while."""
     return Fault(f"kill {_short(task_id)}'s supervisor", _killing(task_id, lambda process: process.parent()))
 
 

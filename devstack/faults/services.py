@@ -14,7 +14,8 @@ from devstack.storage_faults import StorageFaultKind
 PATIENCE: Final = 30.0
 """Seconds within which a request must come that goes wrong."""
 
-_BLOCKS: Final = ("index.blocks.write", "index.blocks.read_only_allow_delete")
+_BLOCKS: Final = ("index.blocks.read_only_allow_delete", "index.blocks.write")
+"""One that is made for a full disk, and one that people set; where the first is on, it alone can be changed."""
 
 
 def cloudtrail(kind: FaultKind, most: int) -> Fault:
@@ -64,7 +65,8 @@ def _make_read_only(scene: Scene) -> bool:
 
 
 def _make_writable(scene: Scene) -> None:
-    _set(scene, dict.fromkeys(_BLOCKS))
+    for block in _BLOCKS:
+        _set(scene, {block: None})
 
 
 def _set(scene: Scene, settings: dict[str, Any]) -> list[str]:
