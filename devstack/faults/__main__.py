@@ -28,6 +28,9 @@ def main() -> int:
     outcomes: list[Outcome] = []
     try:
         _play(arguments, outcomes)
+    except KeyboardInterrupt:
+        print(f"\n{table(outcomes)}\nEnded.")
+        return 130
     except (RoundError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
         print(f"\n{table(outcomes)}\nThe suite failed: {error}")
         return 1
@@ -63,29 +66,34 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 _HEAD = (
-    f"{'server':<16}{'seed':>11}{'events':>9}{'faults':>8}{'attempts':>10}{'fetches again':>15}{'pages twice':>13}"
-    f"{'allowed':>9}{'lost':>6}{'double':>8}{'quarantined':>13}{'mended':>8}{'orphans':>9}{'seconds':>9}"
+    f"{'server':<16}{'seed':>9}{'events':>9}{'faults':>8}{'attempts':>10}{'most':>6}{'fetches again':>15}"
+    f"{'pages twice':>13}{'a fetch':>9}{'allowed':>9}{'lost':>6}{'double':>8}{'quarantined':>13}{'mended':>8}"
+    f"{'orphans':>9}{'seconds':>9}"
 )
 
 
 def _line(outcome: Outcome) -> str:
-    return f"{outcome.server:<16}{outcome.seed:>11}" + _figures([outcome])
+    return f"{outcome.server:<16}{outcome.seed:>9}" + _figures([outcome])
 
 
 def _total(outcomes: Sequence[Outcome]) -> str:
-    return f"{f'{len(outcomes)} rounds':<27}" + _figures(outcomes)
+    return f"{f'{len(outcomes)} rounds':<25}" + _figures(outcomes)
 
 
 def _figures(outcomes: Sequence[Outcome]) -> str:
     attempts = [outcome.attempts for outcome in outcomes]
     events = [outcome.events for outcome in outcomes]
+    again = sum(each.fetches_again for each in attempts)
+    pages = sum(outcome.repeated_pages for outcome in outcomes)
     return "".join(
         [
             f"{sum(each.there_are for each in events):>9,}",
             f"{sum(outcome.struck for outcome in outcomes):>8}",
             f"{sum(each.all for each in attempts):>10}",
-            f"{sum(each.fetches_again for each in attempts):>15}",
-            f"{sum(outcome.repeated_pages for outcome in outcomes):>13}",
+            f"{max((each.most for each in attempts), default=0):>6}",
+            f"{again:>15}",
+            f"{pages:>13}",
+            f"{pages / again if again else 0:>9.1f}",
             f"{sum(outcome.allowed_pages for outcome in outcomes):>9}",
             f"{sum(each.lost for each in events):>6}",
             f"{sum(each.duplicates for each in events):>8}",

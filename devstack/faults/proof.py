@@ -40,6 +40,8 @@ class Attempts:
     all: int
     fetches_again: int
     """Attempts of fetches beyond the first of each: how often a fetch was interrupted."""
+    most: int
+    """Attempts of the task that needed the most."""
 
 
 def events(scene: Scene, truth: list[str]) -> Events:
@@ -78,8 +80,11 @@ def coverage(scene: Scene) -> Counter[str]:
 def attempts(scene: Scene) -> Attempts:
     """Return how often Airflow tried its tasks."""
     tasks = scene.tasks()
-    again = (task["try_number"] - 1 for task in tasks if task["task_id"] == "cell.fetch" and task["try_number"])
-    return Attempts(sum(task["try_number"] for task in tasks), sum(again))
+    tries = [task["try_number"] for task in tasks]
+    again = (
+        tried - 1 for task, tried in zip(tasks, tries, strict=True) if tried and task["task_id"] == "cell.fetch"
+    )
+    return Attempts(sum(tries), sum(again), max(tries, default=0))
 
 
 def repeated_pages(simulator: Simulator) -> int:

@@ -22,7 +22,7 @@ from devstack.simulator import Simulator
 DAG_ID: Final = "cloudtrail_to_elasticsearch"
 ENDED: Final = frozenset({"success", "failed"})
 
-_POLL_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.2
 _PAGE: Final = 100
 
 Found = TypeVar("Found")

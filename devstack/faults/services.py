@@ -58,10 +58,12 @@ def storage(kind: StorageFaultKind, seconds: tuple[float, float]) -> Fault:
 
 def _make_read_only(scene: Scene) -> bool:
     """Block the indices that are there while something is loaded."""
-    if scene.until(lambda: scene.running("cell.load"), PATIENCE) is None:
-        return False
-    blocked = _set(scene, {scene.random.choice(_BLOCKS): True})
-    return bool(blocked)
+    block = {scene.random.choice(_BLOCKS): True}
+
+    def blocked() -> bool | None:
+        return True if scene.running("cell.load") and _set(scene, block) else None
+
+    return scene.until(blocked, PATIENCE) or False
 
 
 def _make_writable(scene: Scene) -> None:

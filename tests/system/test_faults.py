@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from devstack.faults.fault import Fault, Rotation
-from devstack.faults.kinds import KILL_API_SERVER, KILL_FETCH, KILL_LOAD, KILL_SCHEDULER
 from devstack.faults.kills import KILL_SEARCH_SERVER
+from devstack.faults.kinds import KILL_API_SERVER, KILL_FETCH, KILL_LOAD, KILL_SCHEDULER
 from devstack.faults.round import RoundSettings, play
 from devstack.faults.services import READ_ONLY_INDEX
 from devstack.search_server import ELASTICSEARCH_9, OPENSEARCH_3, Distribution
@@ -29,7 +29,13 @@ def test_a_backfill_survives_whatever_is_killed(
     """Tasks, one of Airflow's services and the search server are killed: every event is indexed once."""
     faults = (*ALWAYS, of_airflow)
     settings = RoundSettings(
-        distribution, seed=7, faults=len(faults), days=2, regions=("eu-west-1", "us-east-1"), runs_at_once=1, pause=2
+        distribution,
+        seed=7,
+        faults=len(faults),
+        days=2,
+        regions=("eu-west-1", "us-east-1"),
+        runs_at_once=1,
+        pause=2,
     )
     with capsys.disabled():
         outcome = play(settings, Rotation(faults, Random(7)), print)
