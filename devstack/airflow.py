@@ -50,6 +50,8 @@ class AirflowSettings:
     """Tasks at once: most of them wait, for CloudTrail's quota."""
     port: int = 8080
     """The UI's port where it is free, else any other."""
+    prepared: bool = False
+    """Whether the home's database was brought up to date just now, by another `Airflow.prepare`."""
 
 
 class Airflow:
@@ -100,7 +102,8 @@ class Airflow:
         }
 
     def __enter__(self) -> Self:
-        self.prepare()
+        if not self._settings.prepared:
+            self.prepare()
         try:
             for service in SERVICES:
                 self.start(service)

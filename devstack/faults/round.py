@@ -170,7 +170,7 @@ def _scene(settings: RoundSettings, folder: Path) -> Iterator[Scene]:
             "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": _BUCKET,
         }
         yield Scene(
-            airflow=stack.enter_context(Airflow(_airflow(settings, folder, environment))),
+            airflow=stack.enter_context(Airflow(replace(_airflow(settings, folder, environment), prepared=True))),
             simulator=simulator,
             storage=storage,
             search=search,

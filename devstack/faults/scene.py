@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -112,15 +111,14 @@ def end_orphans(sessions: set[int]) -> int:
 
     A task is a process group of its own: it outlives the killing of its supervisor until it next speaks to it.
     """
-    left = [process.pid for process in psutil.process_iter() if _session(process.pid) in sessions]
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    left = [process for process in psutil.process_iter() if _lives_in(process, sessions)]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     return len(left)
 
 
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
+def _lives_in(process: psutil.Process, sessions: set[int]) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+        return os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -34,6 +34,7 @@ def test_a_backfill_survives_whatever_is_killed(
         faults=len(faults),
         days=2,
         regions=("eu-west-1", "us-east-1"),
+        volume=1000,
         runs_at_once=1,
         pause=2,
     )
