@@ -115,6 +115,7 @@ def end_orphans(sessions: set[int]) -> int:
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(left, timeout=2)
     return len(left)
 
 
