@@ -25,19 +25,24 @@ with DAG(
     staged = {
         "bucket": "{{ var.value.get('cloudtrail_staging_bucket', '') }}",
         "prefix": "{{ params.prefix }}",
+        "encryption": "{{ var.value.get('cloudtrail_staging_encryption', '') }}",
+        "kms_key": "{{ var.value.get('cloudtrail_staging_kms_key', '') }}",
         "force": "{{ params.force }}",
     }
+    look_up = "{{ not (params.replay or params.verify) }}"
     plan = CloudTrailPlanOperator(
         task_id="plan",
         start="{{ params.start or '' }}",
         end="{{ params.end or '' }}",
         regions="{{ (params.regions or []) | join(' ') }}",
+        settle_minutes="{{ params.settle_minutes }}",
+        look_up=look_up,
     )
 
     @task_group
     def cell(window: dict[str, str]):
         """One region and day."""
-        fetch = CloudTrailToS3Operator(task_id="fetch", window=window, **staged)
+        fetch = CloudTrailToS3Operator(task_id="fetch", window=window, look_up=look_up, **staged)
         load = S3ToElasticsearchOperator(
             task_id="load",
             window=window,
@@ -46,11 +51,15 @@ with DAG(
             ecs="{{ params.ecs }}",
             rules_file="{{ var.value.get('cloudtrail_rules_file', '') }}",
             fields_file="{{ var.value.get('cloudtrail_fields_file', '') }}",
+            own_events="{{ params.own_events }}",
             replay="{{ params.replay }}",
+            verify="{{ params.verify }}",
             **staged,
         )
         fetch >> load
         return load.output
 
     cells = cell.expand(window=plan.output)
-    CloudTrailCoverageOperator(task_id="coverage", planned=plan.output, cells=cells, retries=0)
+    CloudTrailCoverageOperator(
+        task_id="coverage", planned=plan.output, cells=cells, index="{{ params.index }}", retries=0
+    )

@@ -193,7 +193,7 @@ def _plan(settings: RoundSettings, folder: Path, index: str) -> None:
 
 
 def _backfill(airflow: Airflow, settings: RoundSettings, index: str, *options: str) -> None:
-    conf = json.dumps({"regions": settings.regions, "index": f"{index}-%Y.%m"})
+    conf = json.dumps({"regions": settings.regions, "index": f"{index}-%Y.%m", "settle_minutes": 0})
     at_once = str(settings.runs_at_once)
     first, last = settings.first, settings.last
     options = ("--dag-run-conf", conf, "--max-active-runs", at_once, *options)

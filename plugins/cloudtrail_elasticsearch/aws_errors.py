@@ -10,6 +10,8 @@ from cloudtrail_elasticsearch.core.errors import (
     AccessDeniedError,
     ConfigurationError,
     CredentialsError,
+    ExpiredCredentialsError,
+    ExpiredPageError,
     LoaderError,
     ThrottledError,
     TransientError,
@@ -35,7 +37,6 @@ _THROTTLED: Final = {
 _PASSING: Final = {
     "InternalError",
     "InternalFailure",
-    "InvalidNextTokenException",
     "RequestTimeout",
     "ServiceUnavailable",
 }
@@ -47,6 +48,7 @@ def told(doing: str, permission: str) -> Iterator[None]:
 
     :raises AccessDeniedError: the permission is missing
     :raises CredentialsError: there are no credentials, or AWS does not know them
+    :raises ExpiredPageError: a page's token is no longer valid
     :raises TransientError: throttling, 5xx, a timeout, a lost connection, expired credentials
     :raises ConfigurationError: anything else that AWS refuses
     """
@@ -91,12 +93,16 @@ def _from_answer(doing: str, permission: str, answer: dict[str, Any]) -> LoaderE
     if code in _BAD_CREDENTIALS:
         return CredentialsError(f"{doing}: AWS does not accept the credentials ({code}): {message}")
     if code in _EXPIRED:
-        return TransientError(f"{doing}: the AWS credentials have expired; the next attempt asks for new ones.")
+        return ExpiredCredentialsError(
+            f"{doing}: the AWS credentials have expired; the next attempt asks for new ones."
+        )
     if code == "NoSuchBucket":
         return ConfigurationError(
             f"{doing}: the bucket {answer['Error'].get('BucketName', '')} does not exist. Create it, or name "
             f"another one in CLOUDTRAIL_STAGING_BUCKET or the operator's bucket."
         )
+    if code == "InvalidNextTokenException":
+        return ExpiredPageError(f"{doing}: the page's token is no longer valid: {message}")
     if code in _THROTTLED or status == 429:
         return ThrottledError(f"{doing}: AWS asks to slow down ({code}), however often it was tried again.")
     if code in _PASSING or status >= 500:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
+from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.shape import STRATEGIES
 from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX
+
+SETTLE_MINUTES: Final = 30
+"""CloudTrail delivers within 15 minutes as a rule, and says that this is no promise.
+
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+"""
 
 DEFAULT_REGIONS: Final = (
     "ap-northeast-1",
@@ -82,6 +89,21 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "ECS names",
         "description": "The envelope under the names of the Elastic Common Schema too.",
     },
+    "own_events": {
+        "default": "keep",
+        "type": "string",
+        "enum": list(OwnEvents),
+        "title": "The loader's own events",
+        "description": "Its LookupEvents calls are events, too: keep them, mark them by a tag, or leave them out.",
+    },
+    "settle_minutes": {
+        "default": SETTLE_MINUTES,
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 1440,
+        "title": "Minutes to settle",
+        "description": "How long to wait after the end of a day, as CloudTrail delivers late.",
+    },
     "force": {
         "default": False,
         "type": "boolean",
@@ -94,4 +116,26 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "Replay the quarantine",
         "description": "Load just the quarantined events of these days again, with today's rules.",
     },
+    "verify": {
+        "default": False,
+        "type": "boolean",
+        "title": "Verify",
+        "description": "Look up and load nothing: ask the server again what it holds of these days.",
+    },
 }
+
+LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
+    **{
+        name: PARAMS[name]
+        for name in ("start", "end", "regions", "prefix", "index", "mapping", "ecs", "own_events")
+    },
+    "days_ago": {
+        "default": 1,
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 89,
+        "title": "Days ago",
+        "description": "Which day to look at again: so many days before the run's data interval begins.",
+    },
+}
+"""The params of the DAG that looks for late events."""

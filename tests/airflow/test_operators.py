@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
+from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import (
     ConfigurationError,
     CoverageError,
@@ -17,12 +20,17 @@ from cloudtrail_elasticsearch.core.errors import (
     StagingError,
     TransientError,
 )
+from cloudtrail_elasticsearch.core.ledger import Ledger
+from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
 from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from cloudtrail_elasticsearch.sources.lookup_events import LookedUpEvent
+from cloudtrail_elasticsearch.staging import Staging
+from cloudtrail_elasticsearch.staging.parts import PartBuilder
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS
 from tests.airflow.conftest import Services
 
@@ -212,7 +220,167 @@ def test_coverage_takes_one_cell_as_airflow_gives_it() -> None:
     """The result of a single mapped task comes bare, not in a list."""
     figures = {"looked_up": 5, "staged": 5, "duplicates": 0, "indexed": 5, "quarantined": 0}
     operator = CloudTrailCoverageOperator(task_id="c", planned=[WINDOW], cells={"window": WINDOW, **figures})
-    assert operator.execute(CONTEXT) == {"cells": 1, "missing": 0, **figures}
+    more = {"late": 0, "own": 0, "left_out": 0}
+    assert operator.execute(CONTEXT) == {"cells": 1, "missing": 0, **figures, **more}
+
+
+def ledger(services: Services) -> list[dict[str, Any]]:
+    server = connect(SearchSettings.from_url(services.search_url))
+    return list(Ledger(server, services.index).cells())
+
+
+def test_a_cell_that_is_missing_is_in_the_ledger(services: Services) -> None:
+    """Beside those that were loaded, with the reason."""
+    fetch(services)
+    loaded = load(services)
+    other = WINDOW | {"region": "eu-west-1"}
+    operator = CloudTrailCoverageOperator(
+        task_id="coverage", planned=[WINDOW, other], cells=[loaded], index=services.index
+    )
+    with pytest.raises(CoverageError, match="1 of 2 cells"):
+        operator.execute(CONTEXT)
+    states = {cell["region"]: cell["state"] for cell in ledger(services)}
+    assert states == {"us-east-1": "complete", "eu-west-1": "missing"}
+    (missing,) = (cell for cell in ledger(services) if cell["state"] == "missing")
+    assert "its own log says why" in missing["problem"]
+
+
+def test_the_ledger_tells_of_a_cell_and_of_the_task_behind_it(services: Services) -> None:
+    """What was looked up, staged and found on the server, when, and where to look for the log."""
+    task = SimpleNamespace(dag_id="dag", run_id="run", task_id="cell.load", map_index=3, try_number=2)
+    context: Any = {"ti": task}
+    fetch(services)
+    operator = S3ToElasticsearchOperator(
+        task_id="load", window=WINDOW, bucket=services.bucket, index=services.index
+    )
+    figures = operator.execute(context)
+    (cell,) = ledger(services)
+    assert {name: cell[name] for name in ("looked_up", "staged", "indexed", "duplicates", "quarantined")} == {
+        name: figures[name] for name in ("looked_up", "staged", "indexed", "duplicates", "quarantined")
+    }
+    assert (cell["account"], cell["region"], cell["day"]) == (DEFAULT_ACCOUNT, "us-east-1", WINDOW["start"][:10])
+    assert (cell["state"], cell["problem"], cell["attempts"]) == ("complete", None, {"fetch": 1, "load": 2})
+    assert cell["run"] == {"dag_id": "dag", "run_id": "run", "task_id": "cell.load", "map_index": 3}
+    assert WINDOW["start"] <= cell["first_event"] <= cell["last_event"] < WINDOW["end"]
+    assert cell["staged_at"] <= cell["verified_at"] <= cell["updated_at"]
+    assert cell["calls"] >= figures["looked_up"] / 50
+
+
+def test_a_quiet_cell_is_in_the_ledger(services: Services) -> None:
+    """No event, no index, and yet it is covered."""
+    start, end = (datetime.fromisoformat(WINDOW[name]) for name in ("start", "end"))
+    region = next(region for region in REGIONS if not services.simulator.truth(region, start, end))
+    fetch(services, window=WINDOW | {"region": region})
+    load(services, window=WINDOW | {"region": region})
+    (cell,) = ledger(services)
+    assert (cell["state"], cell["staged"], cell["first_event"]) == ("quiet", 0, None)
+
+
+def test_a_past_range_is_verified_without_fetching_or_loading(services: Services) -> None:
+    """What is there is proven again; what the server has lost since is told; nothing is mended."""
+    fetch(services)
+    first = load(services)
+    calls = services.simulator.service.statistics.regions["us-east-1"].calls
+    server = connect(SearchSettings.from_url(services.search_url))
+    fetch(services, look_up="False")
+    assert load(services, verify="True") == first
+    body = b'{"query": {"match_all": {}}, "size": 1}'
+    (hit,) = server.request("POST", f"/{services.index}/_search", body)["hits"]["hits"]
+    server.request("DELETE", f"/{services.index}/_doc/{hit['_id']}?refresh=true")
+    found = load(services, verify="True")
+    assert found["indexed"] == first["indexed"] - 1
+    assert services.simulator.service.statistics.regions["us-east-1"].calls == calls
+    (cell,) = ledger(services)
+    assert cell["state"] == "failed"
+    assert "the server holds" in cell["problem"]
+    with pytest.raises(StagingError, match="is not staged"):
+        load(services, verify="True", window=WINDOW | {"region": "eu-west-1"})
+
+
+@pytest.mark.usefixtures("services")
+def test_days_beyond_the_history_are_planned_where_nothing_is_looked_up() -> None:
+    """A range that LookupEvents no longer sees can still be verified or replayed."""
+    old = str(TODAY - timedelta(days=200))
+    assert planned(start=old, regions="us-east-1", look_up="False")[0]["start"][:10] == old
+
+
+@pytest.mark.usefixtures("services")
+def test_the_plan_waits_until_a_day_is_settled() -> None:
+    """It comes back when the settle delay is over, and then plans."""
+    from airflow.exceptions import AirflowRescheduleException
+
+    minutes = int((datetime.now(UTC) - datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)).seconds / 60)
+    with pytest.raises(AirflowRescheduleException) as raised:
+        planned(regions="us-east-1", settle_minutes=str(minutes + 10))
+    assert raised.value.reschedule_date == datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) + timedelta(
+        minutes=minutes + 10
+    )
+    assert planned(regions="us-east-1", settle_minutes=str(minutes))
+    with pytest.raises(PlanError, match="not a whole number"):
+        planned(regions="us-east-1", settle_minutes="soon")
+
+
+def test_the_loaders_own_events_are_marked_or_left_out_and_counted(services: Services) -> None:
+    """A day of the account has calls of ours among its events; what becomes of them is a param."""
+    fetch(services)
+    staging = Staging(boto3.client("s3"), services.bucket)
+    window = Window.from_dict(WINDOW)
+    standing = staging.standing(window)
+    assert standing.manifest is not None
+    builder = PartBuilder()
+    builder.add([own_event(number) for number in range(3)])
+    part = staging.write_part(window, "own", "own", builder)
+    manifest = standing.manifest
+    count = manifest.looked_up + 3
+    staging.publish(replace(manifest, looked_up=count, parts=(*manifest.parts, part)), standing)
+
+    server = connect(SearchSettings.from_url(services.search_url))
+    figures = {}
+    tagged = {}
+    for choice in ("keep", "mark", "leave-out"):
+        index = f"{services.index}-{choice}"
+        cell = load(services, index=index, own_events=choice)
+        figures[choice] = cell["looked_up"], cell["indexed"], cell["own"], cell["left_out"]
+        query = b'{"query": {"term": {"tags": {"value": "cloudtrail-elasticsearch"}}}}'
+        tagged[choice] = server.request("POST", f"/{index}/_search", query)["hits"]["total"]["value"]
+    assert figures == {
+        "keep": (count, count, 3, 0),
+        "mark": (count, count, 3, 0),
+        "leave-out": (count, count - 3, 3, 3),
+    }
+    assert tagged == {"keep": 0, "mark": 3, "leave-out": 0}
+    with pytest.raises(ConfigurationError, match="own_events is 'hide'"):
+        load(services, own_events="hide")
+
+
+def own_event(number: int) -> LookedUpEvent:
+    identifier = f"00000000-0000-4000-8000-{number:012d}"
+    time = WINDOW["start"].replace("+00:00", "Z")
+    record = {
+        "eventID": identifier,
+        "eventTime": time,
+        "eventSource": "cloudtrail.amazonaws.com",
+        "eventName": "LookupEvents",
+        "userAgent": "Boto3/1.44.5 cloudtrail-elasticsearch/0.1.0",
+    }
+    line = {"lookup": {"EventId": identifier, "EventTime": time}, "event": record}
+    return LookedUpEvent(identifier, datetime.fromisoformat(WINDOW["start"]), codec.encode(line))
+
+
+@pytest.mark.parametrize(
+    ("encryption", "words"), [("DES", "neither AES256 nor aws:kms"), ("AES256", None), ("aws:kms", None)]
+)
+def test_staging_is_encrypted_as_asked(services: Services, encryption: str, words: str | None) -> None:
+    """By S3's own keys, or by KMS; anything else is refused before anything is written."""
+    if words:
+        with pytest.raises(ConfigurationError, match=words):
+            fetch(services, encryption=encryption)
+        return
+    fetch(services, encryption=encryption)
+    s3 = boto3.client("s3")
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
+    heads = [s3.head_object(Bucket=services.bucket, Key=key) for key in keys]
+    assert {head["ServerSideEncryption"] for head in heads} == {encryption}
 
 
 def test_what_cannot_be_mended_is_not_tried_again() -> None:

@@ -18,16 +18,16 @@ from cloudtrail_elasticsearch.core.errors import (
     TransientError,
 )
 from cloudtrail_elasticsearch.core.events import Event, document_id, parse_line
-from cloudtrail_elasticsearch.core.pace import TokenBucket
+from cloudtrail_elasticsearch.core.pace import Pace
+from cloudtrail_elasticsearch.core.state import ForgetfulStore
 from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.pipeline import fetch
+from cloudtrail_elasticsearch.pipeline import fetch as pipeline
 from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
 from cloudtrail_elasticsearch.staging import Manifest, Staging
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS, Fault, FaultKind, Simulator, SimulatorSettings
 
 DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
 BUSY = Window(DEFAULT_ACCOUNT, "us-east-1", DAY, DAY + timedelta(days=1))
-UNPACED = TokenBucket(1e9)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,21 @@ def staging(aws: str, bucket: str) -> Staging:
     return Staging(boto3.client("s3", endpoint_url=aws, region_name="us-east-1"), bucket)
 
 
-def source(simulator: Simulator, window: Window, attempts: int = 3) -> LookupEvents:
-    client = boto3.client(
+def client(simulator: Simulator, window: Window) -> Any:
+    return boto3.client(
         "cloudtrail",
         endpoint_url=simulator.endpoint_url,
         region_name=window.region,
-        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
+        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
     )
-    return LookupEvents(client, UNPACED)
+
+
+def source(simulator: Simulator, window: Window, patience: float = 30) -> LookupEvents:
+    return LookupEvents(client(simulator, window), Pace(1e9), patience)
+
+
+def fetch(window: Window, source: LookupEvents, staging: Staging) -> Manifest:
+    return pipeline.fetch(window, source, staging, ForgetfulStore())
 
 
 def staged_ids(staging: Staging, manifest: Manifest) -> list[str]:
@@ -87,8 +94,9 @@ def test_days_join_without_a_gap_or_an_overlap(simulator: Simulator, staging: St
 def test_events_are_staged_exactly_as_cloudtrail_gave_them(simulator: Simulator, staging: Staging) -> None:
     """The record's own text, byte for byte, beside what LookupEvents wrote around it."""
     manifest = fetch(BUSY, source(simulator, BUSY), staging)
-    client = boto3.client("cloudtrail", endpoint_url=simulator.endpoint_url, region_name=BUSY.region)
-    page = client.lookup_events(StartTime=BUSY.start, EndTime=BUSY.end - timedelta(seconds=1))["Events"]
+    page = client(simulator, BUSY).lookup_events(StartTime=BUSY.start, EndTime=BUSY.end - timedelta(seconds=1))[
+        "Events"
+    ]
     lines = list(staging.lines(manifest.parts[0]))
     for event, line in zip(page, lines, strict=False):
         assert b'"event":' + event["CloudTrailEvent"].encode() + b"}" in line
@@ -114,8 +122,7 @@ def test_a_quiet_region_costs_one_call(simulator: Simulator, staging: Staging) -
 )
 def test_what_passes_is_tried_again_and_loses_nothing(simulator: Simulator, staging: Staging, kind: str) -> None:
     """Two failures in the middle of a window cost calls, not events; the manifest counts the calls."""
-    pages = source(simulator, BUSY).pages(BUSY)
-    clean = sum(1 for _ in pages)
+    clean = fetch(BUSY, source(simulator, BUSY), staging).calls
     simulator.service.faults.add(Fault(FaultKind[kind], count=2))
     manifest = fetch(BUSY, source(simulator, BUSY), staging)
     assert staged_ids(staging, manifest) == truth(simulator, BUSY)
@@ -137,7 +144,7 @@ def test_what_does_not_pass_is_told(
     """The error names the window and says what it is; no manifest is written."""
     simulator.service.faults.add(Fault(FaultKind[kind]))
     with pytest.raises(error, match=words) as raised:
-        fetch(BUSY, source(simulator, BUSY, attempts=2), staging)
+        fetch(BUSY, source(simulator, BUSY, patience=0), staging)
     assert BUSY.name in str(raised.value)
     assert staging.manifest(BUSY) is None
 
@@ -148,17 +155,6 @@ def test_unknown_credentials_are_told(aws: str, bucket: str) -> None:
         staging = Staging(boto3.client("s3", endpoint_url=aws, region_name="us-east-1"), bucket)
         with pytest.raises(CredentialsError, match="does not accept the credentials"):
             fetch(BUSY, source(strict, BUSY), staging)
-
-
-def test_a_fetch_that_was_cut_off_is_simply_repeated(simulator: Simulator, staging: Staging) -> None:
-    """Whatever a killed attempt left behind, the next one ends in the same parts and manifest."""
-    first = fetch(BUSY, source(simulator, BUSY), staging)
-    pages = source(simulator, BUSY).pages(BUSY)
-    next(pages)
-    staging.write_part(BUSY, 0, [b'{"half":"done"}'])
-    again = fetch(BUSY, source(simulator, BUSY), staging)
-    assert again.parts == first.parts
-    assert staged_ids(staging, again) == truth(simulator, BUSY)
 
 
 class Client:
@@ -185,14 +181,14 @@ def event(number: int, text: str | None = None) -> dict[str, Any]:
 def test_an_event_that_comes_twice_is_staged_once(staging: Staging) -> None:
     """On the same page or on the next; it is counted as a duplicate."""
     pages = [event(1), event(2), event(2)], [event(2), event(3)]
-    manifest = fetch(BUSY, LookupEvents(Client(*pages), UNPACED), staging)
+    manifest = fetch(BUSY, LookupEvents(Client(*pages), Pace(1e9)), staging)
     assert (manifest.looked_up, manifest.staged, manifest.duplicates) == (5, 3, 2)
 
 
 @pytest.mark.parametrize("text", ["", "<xml/>", "[1]", '{\n"eventID": "x"}', '{"a":', '{"a":"\ud800"}'])
 def test_an_odd_record_is_staged_whole(staging: Staging, text: str) -> None:
     """What is not a JSON object on one line is staged as text, and nothing of it is lost."""
-    manifest = fetch(BUSY, LookupEvents(Client([event(1, text)]), UNPACED), staging)
+    manifest = fetch(BUSY, LookupEvents(Client([event(1, text)]), Pace(1e9)), staging)
     (line,) = staging.lines(manifest.parts[0])
     from cloudtrail_elasticsearch.core import codec
 

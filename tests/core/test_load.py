@@ -305,10 +305,11 @@ def test_the_count_asks_the_server() -> None:
 
 def test_progress_is_told_as_requests_are_acknowledged() -> None:
     """The figures only grow, and end with all events."""
-    told: list[int] = []
-    loader(Server()).load(lines(95), lambda report: told.append(report.read))
+    told: list[tuple[int, int]] = []
+    loader(Server()).load(lines(95), lambda report, acknowledged: told.append((acknowledged, report.read)))
     assert told == sorted(told)
-    assert told[-1] == 95
+    assert all(acknowledged <= read for acknowledged, read in told)
+    assert told[-1] == (95, 95)
 
 
 @pytest.mark.parametrize("do", ["mask", "drop"])

@@ -32,6 +32,7 @@ EXAMPLE = {
 READ_OBJECT = {"s3:GetObject", "s3:ListBucket", "kms:Decrypt"}
 
 ACTIONS_OF_CALLS: dict[str, set[str]] = {
+    "delete_objects": {"s3:DeleteObject"},
     "describe_regions": {"ec2:DescribeRegions"},
     "get_caller_identity": set(),  # answered without any permission, even against a Deny
     "get_object": READ_OBJECT,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,10 +10,12 @@ from cloudtrail_elasticsearch.core.errors import (
     AccessDeniedError,
     ConfigurationError,
 )
+from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.load import Loader
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import build
+from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.sinks.opensearch import OpenSearchServer
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -76,8 +79,18 @@ def test_the_loader_learns_and_replays(server: SecuredServer, loader_user: OpenS
     loader.prepare()
     report = loader.replay()
     assert (report.read, report.indexed, report.quarantined) == (1, 1, 0)
-    holding = loader.holding([str(EVENT["eventID"])])
+    holding = loader.holding([json.dumps(EVENT).encode()])
     assert (holding.indexed, holding.quarantined) == (1, 0)
+
+
+def test_the_loader_keeps_the_ledger(loader_user: OpenSearchServer) -> None:
+    """Its user notes a cell, notes it again, and reads what it has noted."""
+    start = datetime(2026, 11, 20, tzinfo=UTC)
+    window = Window("123456789012", "eu-west-1", start, start + timedelta(days=1))
+    ledger = Ledger(loader_user, "cloudtrail-ledger")
+    ledger.loading(window, None)
+    ledger.missing(window, "a test")
+    assert [(cell["region"], cell["state"]) for cell in ledger.cells()] == [("eu-west-1", "missing")]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +100,7 @@ def test_the_loader_learns_and_replays(server: SecuredServer, loader_user: OpenS
         ("DELETE", f"/cloudtrail-2026.11/_doc/{EVENT['eventID']}", None),
         ("DELETE", "/cloudtrail-quarantine", None),
         ("DELETE", "/cloudtrail-rules", None),
+        ("DELETE", "/cloudtrail-coverage", None),
         ("DELETE", "/cloudtrail-rules/_doc/any", None),
         ("PUT", "/another-index", None),
         ("POST", "/another-index/_doc", b"{}"),

@@ -253,11 +253,11 @@ def test_an_event_that_loads_well_leaves_the_quarantine(
     """Loaded again, and by the ids of a cell replayed: asked, the server holds each event once."""
     ids = [wanted["eventID"] for wanted in hopeless]
     loader = prepared(server, index)
-    holding = loader.holding(ids)
+    holding = loader.holding(lines(hopeless))
     assert (holding.indexed, holding.quarantined) == (0, 10)
     assert figures(loader.replay(ids[:4])) == (4, 4, 0)
     assert figures(loader.load(lines(hopeless[4:7]))) == (3, 3, 0)
-    holding = loader.holding(ids)
+    holding = loader.holding(lines(hopeless))
     assert (holding.indexed, holding.quarantined) == (7, 3)
     left = found(server, QUARANTINE_INDEX, {"term": {"pattern": index}})
     assert {hit["_source"]["eventID"] for hit in left} == set(ids[7:])

@@ -19,6 +19,7 @@ from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.core.learned import Learned, Lesson
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.normalize import DERIVED, Normalizer
+from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.refusals import blamed_path
 from cloudtrail_elasticsearch.core.send import Sender
 from cloudtrail_elasticsearch.core.shape import Kind, Shape
@@ -41,12 +42,19 @@ class _Case:
 class Adapter:
     """Renders lines as documents that the indices of a pattern take, as far as is known; and learns."""
 
-    def __init__(self, server: SearchServer, sender: Sender, pattern: IndexPattern, shape: Shape) -> None:
+    def __init__(
+        self,
+        server: SearchServer,
+        sender: Sender,
+        pattern: IndexPattern,
+        shape: Shape,
+        own_events: OwnEvents = OwnEvents.KEEP,
+    ) -> None:
         self._server = server
         self._sender = sender
         self._pattern = pattern
         self._shape = shape
-        self._normalizer = Normalizer(shape)
+        self._normalizer = Normalizer(shape, own_events)
         self._learned = Learned(sender, pattern.text)
         self._refusing: dict[str, frozenset[str]] = {}
         flat = {name for name, node in shape.root.children.items() if node.kind is Kind.FLAT}

@@ -51,6 +51,13 @@ class Refused:
         return len(self.item.original)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A line that is not to be sent, in its place among those that are."""
+
+    size: int = 0
+
+
 @dataclass(slots=True)
 class Answer:
     """What the server said of every item of one request."""

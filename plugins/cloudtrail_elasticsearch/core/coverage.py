@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 from cloudtrail_elasticsearch.core.errors import CoverageError
 from cloudtrail_elasticsearch.core.windows import Window
+
+
+class State(StrEnum):
+    """How a cell of the coverage stands."""
+
+    COMPLETE = "complete"
+    QUIET = "quiet"
+    """Complete, with no event in it."""
+    QUARANTINED = "quarantined"
+    """Every event is accounted for, some in quarantine."""
+    LOADING = "loading"
+    FAILED = "failed"
+    """It does not add up."""
+    MISSING = "missing"
+    """It was planned, and nothing came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +37,43 @@ class Cell:
     """Events that LookupEvents gave twice, staged once."""
     indexed: int
     quarantined: int
+    late: int = 0
+    """Events that came after the window was first staged."""
+    own: int = 0
+    """Events of the loader's own calls."""
+    left_out: int = 0
+    """How many of these are not to be indexed."""
 
     @property
     def problem(self) -> str | None:
-        """Why the cell does not add up, or None where looked up = staged = indexed + quarantined."""
+        """Why the cell does not add up, or None where looked up = staged = indexed + quarantined + left out."""
         if self.looked_up != self.staged + self.duplicates:
             return f"{self.looked_up} events were looked up but {self.staged} staged"
-        if self.staged != self.indexed + self.quarantined:
+        if self.staged != self.indexed + self.quarantined + self.left_out:
             return (
                 f"{self.staged} events are staged but the server holds {self.indexed} of them, "
                 f"with {self.quarantined} in quarantine"
+                + (f" and {self.left_out} left out" if self.left_out else "")
             )
         return None
 
     @property
+    def state(self) -> State:
+        """What a person wants to know of it first."""
+        if self.problem:
+            return State.FAILED
+        if self.quarantined:
+            return State.QUARANTINED
+        return State.COMPLETE if self.staged else State.QUIET
+
+    @property
     def sentence(self) -> str:
         """The figures for a log line."""
+        more = {"late": self.late, "of the loader's own": self.own, "left out": self.left_out}
         return (
             f"{self.looked_up} looked up, {self.staged} staged, {self.indexed} indexed, "
             f"{self.duplicates} duplicates, {self.quarantined} quarantined"
+            + "".join(f", {count} {name}" for name, count in more.items() if count)
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,7 +105,7 @@ class Coverage:
 
     def totals(self) -> dict[str, int]:
         """The sums over all cells, in events, with the number of planned and of missing cells."""
-        names = ("looked_up", "staged", "indexed", "duplicates", "quarantined")
+        names = ("looked_up", "staged", "indexed", "duplicates", "quarantined", "late", "own", "left_out")
         sums = {name: sum(getattr(cell, name) for cell in self.cells) for name in names}
         return {"cells": len(self.cells) + len(self.missing), "missing": len(self.missing), **sums}
 

@@ -13,7 +13,9 @@
     │       └── TooLargeError     a bulk request is too large: smaller ones are tried
     ├── StagingError              what is staged is not what its manifest says
     ├── CoverageError             a cell is missing or does not add up
+    ├── ExpiredPageError          a page's token is no longer valid: the fetch goes on by time
     └── TransientError            passes by itself: throttling, 5xx, timeouts, a read-only index
+        ├── ExpiredCredentialsError   the next attempt asks for new ones
         └── ThrottledError        the service asked us to slow down
 """
 
@@ -66,8 +68,16 @@ class CoverageError(LoaderError):
     """A planned cell is missing, or its counts do not add up."""
 
 
+class ExpiredPageError(LoaderError):
+    """The token of a LookupEvents page is no longer valid."""
+
+
 class TransientError(LoaderError):
     """Passes by itself: throttling, 5xx, a timeout, a lost connection, an index that is read-only for now."""
+
+
+class ExpiredCredentialsError(TransientError):
+    """The credentials have expired: the next attempt asks for new ones, this one cannot go on."""
 
 
 class ThrottledError(TransientError):

@@ -9,6 +9,7 @@ from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RefusedError
 from cloudtrail_elasticsearch.core.foreign import compare, shortened
 from cloudtrail_elasticsearch.core.mapping import (
+    COVERAGE_INDEX,
     MANAGED_BY,
     OWN_INDICES,
     QUARANTINE_INDEX,
@@ -18,6 +19,7 @@ from cloudtrail_elasticsearch.core.mapping import (
     TOTAL_FIELDS_LIMIT,
     Engine,
     IndexPattern,
+    coverage_template,
     quarantine_template,
     rules_template,
     template,
@@ -56,16 +58,31 @@ def prepare(server: SearchServer, pattern: IndexPattern, shape: Shape) -> dict[s
     :raises MappingError: an index of ours has another strategy, or the server refuses the template
     """
     events = template(pattern, shape, server.engine)
-    wanted = {
-        f"{TEMPLATES}{QUARANTINE_INDEX}": quarantine_template(),
-        f"{TEMPLATES}{RULES_INDEX}": rules_template(),
-        pattern.template: events,
-    }
+    _put_templates(
+        server,
+        {
+            f"{TEMPLATES}{QUARANTINE_INDEX}": quarantine_template(),
+            f"{TEMPLATES}{RULES_INDEX}": rules_template(),
+            f"{TEMPLATES}{COVERAGE_INDEX}": coverage_template(),
+            pattern.template: events,
+        },
+    )
+    return _update_indices(server, pattern, events["template"]["mappings"])
+
+
+def prepare_ledger(server: SearchServer) -> None:
+    """Put the template of the coverage ledger, alone; costs a small read where it is as it should be.
+
+    :raises MappingError: the server refuses the template
+    """
+    _put_templates(server, {f"{TEMPLATES}{COVERAGE_INDEX}": coverage_template()})
+
+
+def _put_templates(server: SearchServer, wanted: dict[str, Any]) -> None:
     current = _current(server)
     for name, content in wanted.items():
         if current.get(name) != content["_meta"]:
             _put_template(server, name, content)
-    return _update_indices(server, pattern, events["template"]["mappings"])
 
 
 def _current(server: SearchServer) -> dict[str, Any]:

@@ -9,21 +9,23 @@ from itertools import islice
 
 from cloudtrail_elasticsearch.core import bulk, codec
 from cloudtrail_elasticsearch.core.adapt import Adapter
-from cloudtrail_elasticsearch.core.bulk import Answer, BulkItem, Refused
-from cloudtrail_elasticsearch.core.events import Unreadable, parse_line
+from cloudtrail_elasticsearch.core.bulk import Answer, BulkItem, LeftOut, Refused
+from cloudtrail_elasticsearch.core.events import Unreadable, line_id, parse_line
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.normalize import Normalizer
+from cloudtrail_elasticsearch.core.own import OwnEvents, is_own_line
 from cloudtrail_elasticsearch.core.quarantine import IDS_PER_REQUEST, Entry, Quarantine
 from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY, LoadSettings, Sender
 from cloudtrail_elasticsearch.core.shape import Shape
 
-__all__ = ["Holding", "LoadReport", "LoadSettings", "Loader"]
+__all__ = ["Holding", "LoadReport", "LoadSettings", "Loader", "Progress"]
 
 
 @dataclass(slots=True)
 class LoadReport:
-    """What became of the events read: read = indexed + duplicates + quarantined."""
+    """What became of the events read: read = indexed + duplicates + quarantined + left out."""
 
     read: int = 0
     indexed: int = 0
@@ -31,6 +33,8 @@ class LoadReport:
     duplicates: int = 0
     """Documents that were, and now are the same again."""
     quarantined: int = 0
+    left_out: int = 0
+    """The loader's own events, where they are not wanted."""
 
     def add(self, other: LoadReport) -> None:
         """Add another report's figures to these."""
@@ -38,6 +42,7 @@ class LoadReport:
         self.indexed += other.indexed
         self.duplicates += other.duplicates
         self.quarantined += other.quarantined
+        self.left_out += other.left_out
 
     def acknowledge(self, answer: Answer) -> None:
         """Add what the server took."""
@@ -51,6 +56,14 @@ class Holding:
 
     indexed: int = 0
     quarantined: int = 0
+    own: int = 0
+    """How many are the loader's own."""
+    left_out: int = 0
+    """How many of these are not to be indexed, and so are not asked for."""
+
+
+Progress = Callable[[LoadReport, int], None]
+"""Is told the figures so far, and how many events from the first on, without a gap, are acknowledged."""
 
 
 class Loader:
@@ -62,14 +75,17 @@ class Loader:
         pattern: IndexPattern,
         shape: Shape,
         settings: LoadSettings | None = None,
+        own_events: OwnEvents = OwnEvents.KEEP,
     ) -> None:
+        self._server = server
         self._settings = settings or LoadSettings()
         self._pattern = pattern
         self._shape = shape
         self._indices = ",".join(pattern.matches)
+        self._own_events = own_events
         self._normalizer = Normalizer(shape)
         self._sender = Sender(server, self._settings)
-        self._adapter = Adapter(server, self._sender, pattern, shape)
+        self._adapter = Adapter(server, self._sender, pattern, shape, own_events)
         self._quarantine = Quarantine(self._sender, pattern.text)
 
     @property
@@ -79,20 +95,30 @@ class Loader:
         The server's address is no part of it, as it may change; whether the documents are there is asked. What
         was learned from refusals is no part of it either: documents that were taken before stay as they are.
         """
-        return f"{self._pattern.text} {self._shape.fingerprint}"
+        return f"{self._pattern.text} {self._shape.fingerprint} {self._own_events}"
+
+    @property
+    def pattern(self) -> IndexPattern:
+        """The indices that it loads into."""
+        return self._pattern
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where its cells are noted."""
+        return Ledger(self._server, self._pattern.text, self._settings)
 
     def prepare(self) -> None:
         """Make the index set-up, or bring it up to date, and read what was learned before.
 
         :raises MappingError: an index of ours has another strategy, or the server refuses the template
         """
-        self._adapter.prepare()
+        self._sender.patiently(self._adapter.prepare)
 
-    def load(self, lines: Iterable[bytes], progress: Callable[[LoadReport], None] | None = None) -> LoadReport:
+    def load(self, lines: Iterable[bytes], progress: Progress | None = None) -> LoadReport:
         """Load lines (staged ones or bare records) and return what became of them.
 
-        `progress` is called with the figures so far, each time requests have been acknowledged. No more than
-        `senders` requests and one batch are held at any time.
+        `progress` is called each time a request has been acknowledged. No more than `senders` requests and one
+        batch are held at any time.
 
         :raises TransientError: the server did not recover within the patience
         :raises ConfigurationError: the server refuses more than a document
@@ -100,15 +126,25 @@ class Loader:
         total = LoadReport()
         settings = self._settings
         pool = ThreadPoolExecutor(settings.senders, thread_name_prefix="bulk")
-        pending: set[Future[LoadReport]] = set()
-        items = (self._adapter.item(line) for line in lines if line.strip())
+        pending: dict[Future[LoadReport], int] = {}
+        acknowledged = _Acknowledged()
+        items = (self._item(line) for line in lines if line.strip())
+
+        def collect() -> None:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                report = future.result()
+                acknowledged.add(pending.pop(future), report.read)
+                total.add(report)
+            if progress is not None:
+                progress(total, acknowledged.events)
+
         try:
-            for batch in bulk.batches(items, settings.request_bytes, settings.request_items):
+            for number, batch in enumerate(bulk.batches(items, settings.request_bytes, settings.request_items)):
                 if len(pending) >= settings.senders:
-                    pending = _collect(pending, total, progress)
-                pending.add(pool.submit(self._deliver, batch))
+                    collect()
+                pending[pool.submit(self._deliver, batch)] = number
             while pending:
-                pending = _collect(pending, total, progress)
+                collect()
         finally:
             pool.shutdown(cancel_futures=True)
         return total
@@ -133,21 +169,36 @@ class Loader:
         self._refresh()
         return sum(map(self._count, _chunks(ids)))
 
-    def holding(self, ids: Iterable[str]) -> Holding:
-        """Ask the server how many of these events it holds; one that is indexed leaves the quarantine."""
+    def holding(self, lines: Iterable[bytes]) -> Holding:
+        """Ask the server how many of these lines' events it holds; one that is indexed leaves the quarantine."""
         self._refresh()
         self._quarantine.refresh()
         nothing_quarantined = self._quarantine.is_empty()
         total = Holding()
-        for some in _chunks(ids):
+        for some in _chunks(self._asked_for(lines, total)):
             total.indexed += self._count(some)
             if not nothing_quarantined:
                 total.quarantined += self._still_quarantined(some)
         return total
 
-    def _deliver(self, batch: list[BulkItem | Refused]) -> LoadReport:
-        report = LoadReport(read=len(batch))
-        self._send(batch, report)
+    def _asked_for(self, lines: Iterable[bytes], total: Holding) -> Iterator[str]:
+        for line in lines:
+            if is_own_line(line):
+                total.own += 1
+                if self._own_events is OwnEvents.LEAVE_OUT:
+                    total.left_out += 1
+                    continue
+            yield line_id(line)
+
+    def _item(self, line: bytes) -> BulkItem | Refused | LeftOut:
+        if self._own_events is OwnEvents.LEAVE_OUT and is_own_line(line):
+            return LeftOut()
+        return self._adapter.item(line)
+
+    def _deliver(self, batch: list[BulkItem | Refused | LeftOut]) -> LoadReport:
+        sent = [entry for entry in batch if not isinstance(entry, LeftOut)]
+        report = LoadReport(read=len(batch), left_out=len(batch) - len(sent))
+        self._send(sent, report)
         return report
 
     def _send(self, batch: list[BulkItem | Refused], report: LoadReport) -> set[str]:
@@ -205,12 +256,17 @@ def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
         yield some
 
 
-def _collect(
-    pending: set[Future[LoadReport]], total: LoadReport, progress: Callable[[LoadReport], None] | None
-) -> set[Future[LoadReport]]:
-    done, left = wait(pending, return_when=FIRST_COMPLETED)
-    for future in done:
-        total.add(future.result())
-    if progress is not None:
-        progress(total)
-    return left
+class _Acknowledged:
+    """Counts the events of requests that were acknowledged, up to the first request that was not."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self._next = 0
+        self._ahead: dict[int, int] = {}
+
+    def add(self, number: int, events: int) -> None:
+        """Note the acknowledgement of a request."""
+        self._ahead[number] = events
+        while self._next in self._ahead:
+            self.events += self._ahead.pop(self._next)
+            self._next += 1

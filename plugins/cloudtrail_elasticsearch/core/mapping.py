@@ -25,7 +25,8 @@ https://www.elastic.co/docs/reference/elasticsearch/index-settings/mapping-limit
 FLAT_DEPTH_LIMIT: Final = 100
 QUARANTINE_INDEX: Final = "cloudtrail-quarantine"
 RULES_INDEX: Final = "cloudtrail-rules"
-OWN_INDICES: Final = (QUARANTINE_INDEX, RULES_INDEX)
+COVERAGE_INDEX: Final = "cloudtrail-coverage"
+OWN_INDICES: Final = (QUARANTINE_INDEX, RULES_INDEX, COVERAGE_INDEX)
 TEMPLATES: Final = "cloudtrail-elasticsearch-"
 """What the names of all index templates begin with."""
 
@@ -125,6 +126,7 @@ def event_mappings(shape: Shape, engine: Engine) -> dict[str, Any]:
         "@timestamp": {"type": "date"},
         **_schema(shape),
         LOOKUP: _property(shape.lookup, engine),
+        "tags": _keyword(),
         "overflow": _flat(engine),
         "unindexed": {
             "properties": {"path": _keyword(), "sha256": _keyword(), "json": {"type": "object", "enabled": False}}
@@ -178,6 +180,41 @@ def rules_template() -> dict[str, Any]:
             "reason": _words(),
             "eventID": _keyword(),
             "learnedAt": {"type": "date"},
+        },
+    )
+
+
+def coverage_template() -> dict[str, Any]:
+    """Return the index template of the coverage ledger: a document for each account, region, day and pattern."""
+    counts = (
+        "looked_up",
+        "staged",
+        "duplicates",
+        "late",
+        "own",
+        "left_out",
+        "indexed",
+        "quarantined",
+        "calls",
+        "throttled",
+    )
+    times = ("start", "end", "first_event", "last_event", "staged_at", "verified_at", "updated_at")
+    return _own_template(
+        COVERAGE_INDEX,
+        {
+            **{name: _keyword() for name in ("account", "region", "day", "pattern", "state")},
+            **{name: {"type": "date"} for name in times},
+            **{name: {"type": "long"} for name in counts},
+            "attempts": {"properties": {"fetch": {"type": "long"}, "load": {"type": "long"}}},
+            "problem": _words(),
+            "run": {
+                "properties": {
+                    "dag_id": _keyword(),
+                    "run_id": _keyword(),
+                    "task_id": _keyword(),
+                    "map_index": {"type": "long"},
+                }
+            },
         },
     )
 

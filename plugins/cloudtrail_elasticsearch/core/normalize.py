@@ -20,10 +20,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core import codec, ecs
+from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
 from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_time
 from cloudtrail_elasticsearch.core.fitting import SAFE_CHARACTERS, SAFE_DEPTH, is_flat, is_plain, unfit
+from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
 
@@ -33,7 +34,7 @@ MAX_TERM_BYTES: Final = 32_766
 MAX_PATH_BYTES: Final = 8_000
 MAX_DEPTH: Final = 60
 
-DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "normalization", *ecs.OBJECTS})
+DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "normalization", "tags", *ecs.OBJECTS})
 """Top-level names that the loader adds; an event's own values under them stand in ``overflow``."""
 
 _MISSING: Final = object()
@@ -53,8 +54,9 @@ class Document:
 class Normalizer:
     """Makes documents of events; holds what is declared, and nothing of the events it has seen."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, own_events: OwnEvents = OwnEvents.KEEP) -> None:
         self._shape = shape
+        self._marks = own_events is OwnEvents.MARK
         self._describe = ecs.describe if shape.ecs else ecs.address
 
     def document(self, event: Event) -> Document:
@@ -79,6 +81,8 @@ class Normalizer:
             source["unindexed"] = placing.unindexed
         if rules:
             source["normalization"] = {"rules": sorted(rules), "changes": placing.changes}
+        if self._marks and own.is_own(event.record):
+            source["tags"] = [own.TAG]
         return Document(document_id(event), time, source)
 
     def public_line(self, event: Event, line: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,7 +50,14 @@ class Sender:
 
         :raises TransientError: the server did not recover within the patience
         """
-        return self._retrying()(self._server.request, method, path, body)
+        return self.patiently(lambda: self._server.request(method, path, body))
+
+    def patiently(self, request: Callable[[], Any]) -> Any:
+        """Make requests that can be made again until the server has answered, and return the answer.
+
+        :raises TransientError: the server did not recover within the patience
+        """
+        return self._retrying()(request)
 
     def send(self, items: list[BulkItem]) -> Answer:
         """Send items in bulk until each is taken or refused; a request that is too large is halved.

@@ -81,20 +81,29 @@ def parse_day(text: str, name: str) -> date:
         raise PlanError(f"{name} is {text!r}, which is not a day: write it as 2026-11-20.") from error
 
 
-def plan(account: str, regions: Iterable[str], start: date, end: date, *, now: datetime) -> list[Window]:
+def plan(
+    account: str,
+    regions: Iterable[str],
+    start: date,
+    end: date,
+    *,
+    now: datetime,
+    history: timedelta | None = HISTORY,
+) -> list[Window]:
     """Return a window for every region and every UTC day from `start` (included) to `end` (excluded).
 
     Windows come day by day, so that the oldest day, the next to leave the 90 days, is loaded first; and in a
     day the region first that takes longest in most accounts, where the global services log.
 
+    :param history: how far back can be looked; None where nothing is to be looked up
     :raises PlanError: the range is empty, not over yet, or begins before CloudTrail's 90 days
     """
     if end <= start:
         raise PlanError(
             f"The range is empty: end ({end}) must be after start ({start}); end is the first day left out."
         )
-    if midnight(start) < now - HISTORY:
-        oldest = (now - HISTORY).date() + DAY
+    if history is not None and midnight(start) < now - history:
+        oldest = (now - history).date() + DAY
         raise PlanError(
             f"start ({start}) is more than 90 days ago, where LookupEvents sees nothing: "
             f"the oldest whole day that can still be loaded is {oldest}."

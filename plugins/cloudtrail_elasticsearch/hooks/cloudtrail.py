@@ -10,10 +10,9 @@ from botocore.config import Config
 
 from cloudtrail_elasticsearch import __version__
 from cloudtrail_elasticsearch.aws_errors import told
+from cloudtrail_elasticsearch.core.own import USER_AGENT
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
-
-USER_AGENT = f"cloudtrail-elasticsearch/{__version__}"
 
 _ATTEMPTS = 12
 
@@ -21,8 +20,8 @@ _ATTEMPTS = 12
 class CloudTrailHook(AwsBaseHook):
     """Looks up events through an AWS connection.
 
-    Throttling and passing faults are retried by botocore (standard mode, backing off up to 20 s), so that
-    workers that share a region share its two requests a second.
+    Passing faults are retried by botocore (standard mode, backing off up to 20 s); those of LookupEvents by
+    `LookupEvents` itself, which keeps to the region's quota.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -32,7 +31,12 @@ class CloudTrailHook(AwsBaseHook):
 
     def source(self, window: Window) -> LookupEvents:
         """Return what pages through a window: a LookupEvents client of its region."""
-        hook = type(self)(aws_conn_id=self.aws_conn_id, region_name=window.region, verify=self._verify)
+        hook = type(self)(
+            aws_conn_id=self.aws_conn_id,
+            region_name=window.region,
+            verify=self._verify,
+            config=_config(attempts=1),
+        )
         return LookupEvents(hook.get_conn())
 
     @cached_property
@@ -66,10 +70,10 @@ class CloudTrailHook(AwsBaseHook):
         )
 
 
-def _config() -> Config:
+def _config(attempts: int = _ATTEMPTS) -> Config:
     return Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        user_agent_extra=USER_AGENT,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra=f"{USER_AGENT}{__version__}",
         connect_timeout=10,
         read_timeout=60,
     )

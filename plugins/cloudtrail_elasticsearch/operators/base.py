@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -9,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.retries import retry_policy
-from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Staging
+from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, Staging
 
 
 def is_true(rendered: str | bool) -> bool:
@@ -24,8 +25,12 @@ class WindowOperator(BaseOperator):
     :param bucket: the S3 bucket to stage in
     :param prefix: the key prefix in it
     :param force: do the work again although it is done (``true`` or ``false``, so that it can be templated)
+    :param encryption: how S3 encrypts what is staged: ``AES256`` or ``aws:kms``; empty: as the bucket does
+    :param kms_key: the id or ARN of the key for ``aws:kms``
     :param aws_conn_id: the AWS connection
     """
+
+    template_fields: Sequence[str] = ("window", "bucket", "prefix", "force", "encryption", "kms_key")
 
     def __init__(
         self,
@@ -34,6 +39,8 @@ class WindowOperator(BaseOperator):
         bucket: str,
         prefix: str = DEFAULT_PREFIX,
         force: str | bool = False,
+        encryption: str = "",
+        kms_key: str = "",
         aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
@@ -44,6 +51,8 @@ class WindowOperator(BaseOperator):
         self.bucket = bucket
         self.prefix = prefix
         self.force = force
+        self.encryption = encryption
+        self.kms_key = kms_key
         self.aws_conn_id = aws_conn_id
 
     @property
@@ -67,4 +76,5 @@ class WindowOperator(BaseOperator):
                 "There is no staging bucket: set the Airflow variable cloudtrail_staging_bucket "
                 "(or AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET) to the name of an S3 bucket."
             )
-        return Staging(S3Hook(aws_conn_id=self.aws_conn_id).get_conn(), self.bucket, self.prefix)
+        encryption = Encryption(self.encryption, self.kms_key)
+        return Staging(S3Hook(aws_conn_id=self.aws_conn_id).get_conn(), self.bucket, self.prefix, encryption)

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from cloudtrail_elasticsearch.operators.base import WindowOperator
+from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
+from cloudtrail_elasticsearch.operators.context import state_store
 
 
 class CloudTrailToS3Operator(WindowOperator):
     """Looks up every event of a window and stages it in S3; returns where.
 
-    A window that is staged already costs no LookupEvents call, unless `force` is true.
+    A window that is staged already costs no LookupEvents call, unless `force` or `late` is true. What an attempt
+    has looked up before it was ended, the next one does not look up again.
+
+    :param late: look at a window that is staged again, and stage what has come since (``true`` or ``false``)
+    :param look_up: false: nothing is looked up, whether the window is staged or not
     """
 
-    template_fields: Sequence[str] = ("window", "bucket", "prefix", "force")
+    template_fields: Sequence[str] = (*WindowOperator.template_fields, "late", "look_up")
     ui_color = "#dbe9f6"
 
-    def execute(self, context: Context) -> str:  # noqa: ARG002 - Airflow's signature
+    def __init__(self, *, late: str | bool = False, look_up: str | bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.late = late
+        self.look_up = look_up
+
+    def execute(self, context: Context) -> str:
         """Stage the window and return the URI of its folder.
 
         :raises AccessDeniedError: a permission is missing
-        :raises TransientError: AWS throttles or fails for longer than the client retries
+        :raises TransientError: AWS throttles or fails for longer than a page is asked for
         """
         from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
-        from cloudtrail_elasticsearch.pipeline import fetch
+        from cloudtrail_elasticsearch.pipeline.fetch import fetch
+        from cloudtrail_elasticsearch.pipeline.late import fetch_late
 
         window, staging = self.planned_window(), self.staging()
-        if not self.forced and staging.manifest(window) is not None:
+        if not is_true(self.look_up):
+            self.log.info("Nothing is looked up for %s.", window.name)
+        elif not self.forced and not is_true(self.late) and staging.manifest(window) is not None:
             self.log.info("%s is staged already in %s: nothing to look up.", window.name, staging.uri(window))
         else:
-            fetch(window, CloudTrailHook(aws_conn_id=self.aws_conn_id).source(window), staging)
+            work = fetch if self.forced else fetch_late if is_true(self.late) else fetch
+            source = CloudTrailHook(aws_conn_id=self.aws_conn_id).source(window)
+            work(window, source, staging, state_store(context, staging, window, self.task_id))
         return staging.uri(window)

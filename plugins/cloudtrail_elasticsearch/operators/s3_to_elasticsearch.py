@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, StagingError
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
+from cloudtrail_elasticsearch.operators.context import state_store, this_run
+
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.coverage import Cell
+    from cloudtrail_elasticsearch.pipeline.load import WindowLoad
 
 
 class S3ToElasticsearchOperator(WindowOperator):
@@ -26,21 +32,22 @@ class S3ToElasticsearchOperator(WindowOperator):
     :param ecs: whether the envelope has the names of the Elastic Common Schema too
     :param rules_file: a rules file of your own
     :param fields_file: a list of further paths to have fields of their own
+    :param own_events: what becomes of the loader's own LookupEvents calls: ``keep``, ``mark`` or ``leave-out``
     :param replay: load just the window's quarantined events again (``true`` or ``false``)
+    :param verify: load nothing, and ask the server again what it holds of the window (``true`` or ``false``)
     :param search_conn_id: the connection to the search server
     """
 
     template_fields: Sequence[str] = (
-        "window",
-        "bucket",
-        "prefix",
-        "force",
+        *WindowOperator.template_fields,
         "index",
         "mapping",
         "ecs",
         "rules_file",
         "fields_file",
+        "own_events",
         "replay",
+        "verify",
     )
     ui_color = "#d9f0e3"
 
@@ -52,7 +59,9 @@ class S3ToElasticsearchOperator(WindowOperator):
         ecs: str | bool = True,
         rules_file: str | None = None,
         fields_file: str | None = None,
+        own_events: str = OwnEvents.KEEP,
         replay: str | bool = False,
+        verify: str | bool = False,
         search_conn_id: str = "elasticsearch_default",
         **kwargs: Any,
     ) -> None:
@@ -62,10 +71,12 @@ class S3ToElasticsearchOperator(WindowOperator):
         self.ecs = ecs
         self.rules_file = rules_file
         self.fields_file = fields_file
+        self.own_events = own_events
         self.replay = replay
+        self.verify = verify
         self.search_conn_id = search_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return its `Cell` as plain values.
 
         :raises StagingError: what is staged is not what the manifest says
@@ -73,16 +84,31 @@ class S3ToElasticsearchOperator(WindowOperator):
         """
         from cloudtrail_elasticsearch.core.load import Loader
         from cloudtrail_elasticsearch.hooks.search import SearchHook
-        from cloudtrail_elasticsearch.pipeline import load, load_again, replay
+        from cloudtrail_elasticsearch.pipeline.load import WindowLoad
 
         window, staging = self.planned_window(), self.staging()
         manifest = staging.manifest(window)
         if manifest is None:
             raise StagingError(f"{window.name} is not staged in {staging.uri(window)}: run its fetch task first.")
-        shape, pattern = self._shape(), IndexPattern(self.index)
-        loader = Loader(SearchHook(self.search_conn_id).get_conn(), pattern, shape)
-        work = replay if is_true(self.replay) else load_again if self.forced else load
-        return work(manifest, staging, loader).to_dict()
+        server = SearchHook(self.search_conn_id).get_conn()
+        loader = Loader(server, IndexPattern(self.index), self._shape(), own_events=self._own_events())
+        store = state_store(context, staging, window, self.task_id)
+        return self._work(WindowLoad(manifest, staging, loader, store, this_run(context)))().to_dict()
+
+    def _work(self, load: WindowLoad) -> Callable[[], Cell]:
+        if is_true(self.verify):
+            return load.verify
+        if is_true(self.replay):
+            return load.replay
+        return load.load_again if self.forced else load.load
+
+    def _own_events(self) -> OwnEvents:
+        try:
+            return OwnEvents(self.own_events)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"own_events is {self.own_events!r}: it is {', '.join(OwnEvents)}."
+            ) from error
 
     def _shape(self) -> Shape:
         for strategy in STRATEGIES:

@@ -6,20 +6,36 @@ first, 90 days, two requests a second per account and region.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import logging
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+import msgspec
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from cloudtrail_elasticsearch.aws_errors import told
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.pace import TokenBucket
+from cloudtrail_elasticsearch.core.errors import ExpiredCredentialsError, ThrottledError, TransientError
+from cloudtrail_elasticsearch.core.pace import Pace
 from cloudtrail_elasticsearch.core.windows import Window
+
+log = logging.getLogger(__name__)
 
 REQUESTS_PER_SECOND: Final = 2.0
 EVENTS_PER_PAGE: Final = 50
+PATIENCE: Final = 300.0
+"""Seconds for which one page is asked for again before the attempt gives up, for the next one to go on."""
 
 _ONE_SECOND: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +52,122 @@ class Page:
     """One LookupEvents answer, with the calls it took (more than one where AWS throttled or failed)."""
 
     events: tuple[LookedUpEvent, ...]
+    token: str | None
+    """The next page's, None where this is the last one."""
     calls: int
+    throttled: int
+    seconds: float
+    """How long the last of the calls took."""
 
 
 class LookupEvents:
-    """Pages through a window; `client` is a boto3 CloudTrail client of the window's region."""
+    """Asks for pages of a window; `client` is a boto3 CloudTrail client of its region, which threads may share.
 
-    def __init__(self, client: Any, pace: TokenBucket | None = None) -> None:
+    The client must not retry by itself: every call has its slot in the pace, repeated ones too.
+    """
+
+    def __init__(self, client: Any, pace: Pace | None = None, patience: float = PATIENCE) -> None:
         self._client = client
-        self._pace = pace or TokenBucket(REQUESTS_PER_SECOND)
+        self._patience = patience
+        self.pace = pace or Pace(REQUESTS_PER_SECOND)
 
-    def pages(self, window: Window) -> Iterator[Page]:
-        """Yield every page of a window, newest events first; a quiet window costs one call.
+    def page(self, window: Window, until: datetime, token: str | None = None) -> Page:
+        """Return a page of the window's events before `until`, the newest first.
 
-        Both ends are fixed before the first page, so that new events cannot shift the pages. The API's
-        EndTime is inclusive and whole seconds are what it knows, so the last second before `end` is asked for.
+        Both ends are fixed, so that new events cannot shift the pages, and a token is valid with equal ends
+        alone. The API's EndTime is inclusive and whole seconds are what it knows, so the last second before
+        `until` is asked for.
 
+        :raises ExpiredPageError: the token is no longer valid
         :raises AccessDeniedError: cloudtrail:LookupEvents is not allowed
-        :raises TransientError: throttled or failing for longer than the client retries
+        :raises TransientError: throttled or failing for longer than the patience
         """
         request: dict[str, Any] = {
             "StartTime": window.start,
-            "EndTime": window.end - _ONE_SECOND,
+            "EndTime": until - _ONE_SECOND,
             "MaxResults": EVENTS_PER_PAGE,
         }
-        while True:
-            self._pace.take()
-            with told(f"Looking up events of {window.name}", "cloudtrail:LookupEvents"):
-                answer = self._client.lookup_events(**request)
-            yield Page(
-                events=tuple(_staged(event) for event in answer.get("Events", ())),
-                calls=1 + answer["ResponseMetadata"].get("RetryAttempts", 0),
-            )
-            token = answer.get("NextToken")
-            if not token:
-                return
+        if token:
             request["NextToken"] = token
+        effort = Page((), None, 0, 0, 0.0)
+
+        def ask() -> dict[str, Any]:
+            nonlocal effort
+            self.pace.take()
+            effort = replace(effort, calls=effort.calls + 1)
+            began = time.monotonic()
+            try:
+                with told(f"Looking up events of {window.name}", "cloudtrail:LookupEvents"):
+                    answer: dict[str, Any] = self._client.lookup_events(**request)
+            except ThrottledError:
+                effort = replace(effort, throttled=effort.throttled + 1)
+                self.pace.throttled()
+                raise
+            self.pace.passed()
+            effort = replace(effort, seconds=time.monotonic() - began)
+            return answer
+
+        answer = self._retrying()(ask)
+        events = tuple(_looked_up(event) for event in answer.get("Events", ()))
+        return replace(effort, events=events, token=answer.get("NextToken") or None)
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception(_passes),
+            stop=stop_after_delay(self._patience),
+            wait=_pause,
+            before_sleep=_tell,
+            reraise=True,
+        )
 
 
-def _staged(event: dict[str, Any]) -> LookedUpEvent:
+def staged_event(line: bytes) -> LookedUpEvent:
+    """Read a staged line back.
+
+    :raises msgspec.MsgspecError: it is none
+    """
+    lookup = _decode_line(line).lookup
+    return LookedUpEvent(lookup.EventId, lookup.EventTime, line)
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, ExpiredCredentialsError)
+
+
+_exponential = wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Throttling is answered by the pace, which every thread keeps; a fault by waiting."""
+    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
+    return 0.0 if isinstance(state.outcome.exception(), ThrottledError) else _exponential(state)
+
+
+def _tell(state: RetryCallState) -> None:
+    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
+    error = state.outcome.exception()
+    log.log(logging.DEBUG if isinstance(error, ThrottledError) else logging.WARNING, "%s Trying again.", error)
+
+
+class _Lookup(msgspec.Struct):
+    EventId: str
+    EventTime: datetime
+
+
+class _Line(msgspec.Struct):
+    lookup: _Lookup
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+def _looked_up(event: dict[str, Any]) -> LookedUpEvent:
     """Make the staged line: CloudTrail's own text as it is, beside what LookupEvents wrote around it."""
     lookup = {name: value for name, value in event.items() if name != "CloudTrailEvent"}
-    time: datetime = event["EventTime"]
-    lookup["EventTime"] = time.isoformat()
+    happened: datetime = event["EventTime"].astimezone(UTC)
+    lookup["EventTime"] = happened.isoformat()
     record = _one_line_object(event.get("CloudTrailEvent", ""))
-    return LookedUpEvent(event["EventId"], time, b'{"lookup":%b,"event":%b}' % (codec.encode(lookup), record))
+    return LookedUpEvent(event["EventId"], happened, b'{"lookup":%b,"event":%b}' % (codec.encode(lookup), record))
 
 
 def _one_line_object(text: str) -> bytes:

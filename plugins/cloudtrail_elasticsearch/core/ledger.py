@@ -1,0 +1,124 @@
+"""The coverage ledger: a document for every cell, in an index beside the data."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.coverage import Cell, State
+from cloudtrail_elasticsearch.core.index_setup import SearchServer, prepare_ledger
+from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
+from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY, LoadSettings, Sender
+from cloudtrail_elasticsearch.core.windows import Window
+
+_CELLS_PER_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The task of Airflow's that works on a cell, so that its log is found from the ledger."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What the ledger says of a cell's staging."""
+
+    attempts: int
+    calls: int
+    throttled: int
+    first: datetime | None
+    last: datetime | None
+    staged_at: datetime
+
+
+class Ledger:
+    """One index pattern's part of the ledger."""
+
+    def __init__(self, server: SearchServer, pattern: str, settings: LoadSettings | None = None) -> None:
+        self._server = server
+        self._sender = Sender(server, settings or LoadSettings())
+        self._pattern = pattern
+        self._is_prepared = False
+
+    def loading(self, window: Window, run: Run | None) -> None:
+        """Note that a cell is being loaded."""
+        self._update(window, {"state": State.LOADING, "problem": None, **_run(run)})
+
+    def missing(self, window: Window, problem: str) -> None:
+        """Note that nothing came of a cell that was planned."""
+        self._update(window, {"state": State.MISSING, "problem": problem})
+
+    def verified(self, cell: Cell, staged: Staged, run: Run | None) -> None:
+        """Note a cell's figures, as the server was just asked for them."""
+        figures = asdict(cell)
+        del figures["window"]
+        self._update(
+            cell.window,
+            {
+                **figures,
+                "state": cell.state,
+                "problem": cell.problem,
+                "calls": staged.calls,
+                "throttled": staged.throttled,
+                "attempts": {"fetch": staged.attempts, **({"load": run.attempt} if run else {})},
+                "first_event": _text(staged.first),
+                "last_event": _text(staged.last),
+                "staged_at": _text(staged.staged_at),
+                "verified_at": _text(datetime.now(UTC)),
+                **_run(run),
+            },
+        )
+
+    def cells(self, query: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the ledger's documents of the pattern, by day and region; those that a query is for."""
+        wanted = [{"term": {"pattern": self._pattern}}, *([query] if query else [])]
+        request: dict[str, Any] = {
+            "size": _CELLS_PER_PAGE,
+            "query": {"bool": {"filter": wanted}},
+            "sort": ["start", "region", "account", "end"],
+        }
+        self._sender.ask("POST", f"/{COVERAGE_INDEX}/_refresh?{MISSING_IS_EMPTY}")
+        path = f"/{COVERAGE_INDEX}/_search?{MISSING_IS_EMPTY}"
+        while hits := self._sender.ask("POST", path, codec.encode(request))["hits"]["hits"]:
+            yield from (hit["_source"] for hit in hits)
+            request["search_after"] = hits[-1]["sort"]
+
+    def _update(self, window: Window, content: dict[str, Any]) -> None:
+        if not self._is_prepared:
+            self._sender.patiently(lambda: prepare_ledger(self._server))
+            self._is_prepared = True
+        cell = {
+            "account": window.account,
+            "region": window.region,
+            "day": f"{window.start:%Y-%m-%d}",
+            "start": _text(window.start),
+            "end": _text(window.end),
+            "pattern": self._pattern,
+            "updated_at": _text(datetime.now(UTC)),
+        }
+        name = f"{window.account} {window.region} {window.start:%Y%m%dT%H%M%S} {window.end:%Y%m%dT%H%M%S}"
+        identifier = urllib.parse.quote(f"{name} {self._pattern}".replace(" ", "|"), safe="")
+        path = f"/{COVERAGE_INDEX}/_update/{identifier}?retry_on_conflict=5"
+        self._sender.ask("POST", path, codec.encode({"doc": cell | content, "doc_as_upsert": True}))
+
+
+def _run(run: Run | None) -> dict[str, Any]:
+    if run is None:
+        return {}
+    named = asdict(run)
+    del named["attempt"]
+    return {"run": named}
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat().replace("+00:00", "Z")
