@@ -6,7 +6,7 @@ UV := uv==0.13.9
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test fidelity bench lint format lock catalogue learn clean
+.PHONY: help demo stack test fidelity faults bench lint format lock catalogue learn clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: $(VENV)/installed ## the whole suite
 
 fidelity: $(VENV)/installed ## 100,800 events in four orders on four servers, both strategies: a table (ARGS="--events N …")
 	$(BIN)/python -m devstack.fidelity $(ARGS)
+
+faults: $(VENV)/installed ## kill -9 and failing services at 50 random moments of real backfills: a table (ARGS="--seed N …")
+	$(BIN)/python -m devstack.faults $(ARGS)
 
 bench: $(VENV)/installed ## measure, and write bench/results.json and its table (ARGS="NAME …")
 	$(BIN)/python -m bench $(ARGS)

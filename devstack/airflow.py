@@ -50,6 +50,8 @@ class AirflowSettings:
     """Tasks at once: most of them wait, for CloudTrail's quota."""
     port: int = 8080
     """The UI's port where it is free, else any other."""
+    prepared: bool = False
+    """Whether the home's database was brought up to date just now, by another `Airflow.prepare`."""
 
 
 class Airflow:
@@ -100,7 +102,8 @@ class Airflow:
         }
 
     def __enter__(self) -> Self:
-        self.prepare()
+        if not self._settings.prepared:
+            self.prepare()
         try:
             for service in SERVICES:
                 self.start(service)
@@ -127,6 +130,10 @@ class Airflow:
     def kill(self, service: str) -> None:
         """Kill one of `SERVICES` at once, as ``kill -9`` does; `start` starts it again."""
         self._services.pop(service).kill()
+
+    def pid(self, service: str) -> int:
+        """Return the process id of one of `SERVICES`, which is its group's and its session's too."""
+        return self._services[service].pid
 
     def stop(self) -> None:
         """End every process, the scheduler with its tasks first."""

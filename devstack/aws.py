@@ -1,17 +1,21 @@
 """S3, STS and EC2's DescribeRegions from moto's server, as a process: ``python -m devstack.aws``.
 
 moto holds every object in memory (up to 5 MB of it; what is larger goes to a temporary file): its process grows
-with what is staged. With a journal, what S3 holds is there again after a restart.
+with what is staged. With a journal, what S3 holds is there again after a restart. S3 can be made to fail, see
+`storage_faults`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from devstack.processes import Child, folder_or_temporary, module
+from devstack.storage_faults import CONTROL, StorageFaultKind, StorageFaults
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -44,6 +48,24 @@ class AwsServices:
         """End it at once, as ``kill -9`` does."""
         self.process.kill()
 
+    def break_storage(self, kind: StorageFaultKind, bucket: str | None = None) -> None:
+        """Have S3 answer with errors, for one bucket or for all, until `mend_storage`."""
+        self._control("POST", {"kind": kind, "bucket": bucket})
+
+    def storage_faults(self) -> list[dict[str, Any]]:
+        """Return S3's faults that are on, with how many requests each has answered."""
+        return self._control("GET")
+
+    def mend_storage(self) -> None:
+        """Have S3 answer as it should."""
+        self._control("DELETE")
+
+    def _control(self, method: str, body: object = None) -> list[dict[str, Any]]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.endpoint_url}{CONTROL}", data, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return list(json.load(answer))
+
 
 def main() -> None:
     """Serve until a signal ends it; the URL is printed when it listens."""
@@ -73,10 +95,10 @@ def _application(journal: Path | None) -> WSGIApplication:
     _open_default_regions()
     application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
     if journal is None:
-        return application
+        return StorageFaults(application)
     kept = Journal(application, journal)
     kept.replay()
-    return kept
+    return StorageFaults(kept)
 
 
 def _open_default_regions() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,6 +64,15 @@ class Lookup:
             before = entry.position
         more = next(entries, None) is not None
         return Page(tuple(found), self._token(request, before) if more else None)
+
+    def place(self, request: LookupRequest) -> Hashable:
+        """Return what tells a page from all others: what is asked for, and where the page begins.
+
+        Two tokens of the same place differ, as each holds the time at which it was made.
+
+        :raises ApiError: the token is not valid for this request
+        """
+        return request.identity, self._position(request)
 
     def span(self, request: LookupRequest) -> Span:
         """Return what a request asks for, cut to the last 90 days."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,7 +67,7 @@ class Protocol:
         try:
             account = self._admit(signed)
             fault = service.faults.strike(region)
-            page = await self._page(http, signed, account, fault)
+            page, place = await self._page(http, signed, account, fault)
         except ApiError as error:
             counts.throttled += error.code == errors.throttled().code
             counts.failed += error.code != errors.throttled().code
@@ -74,6 +75,8 @@ class Protocol:
         if fault is not None:
             counts.failed += 1
             _reset(http)
+        elif http.transport is not None and not http.transport.is_closing():
+            counts.served(place, (event["EventId"] for event in page.events))
         return _json(page.body, 200)
 
     def _admit(self, signed: Signer) -> str:
@@ -86,18 +89,21 @@ class Protocol:
             raise errors.throttled()
         return account
 
-    async def _page(self, http: web.Request, signed: Signer, account: str, fault: FaultKind | None) -> Page:
+    async def _page(
+        self, http: web.Request, signed: Signer, account: str, fault: FaultKind | None
+    ) -> tuple[Page, Hashable]:
+        """Return a page and its place among all."""
         service = self._service
         error = fault.error(account) if fault else None
         if error is not None:
             raise error
         if fault is FaultKind.RESET:
-            return Page((), None)
+            return Page((), None), None
         asked = request.read(await _body(http), account, signed.region)
         await asyncio.sleep(service.settings.latency)
         page = service.lookup.page(asked)
-        service.statistics.regions[signed.region].served(asked.token, len(page.events))
-        return page
+        service.statistics.regions[signed.region].made(len(page.events))
+        return page, service.lookup.place(asked)
 
 
 async def _body(http: web.Request) -> dict[str, Any]:

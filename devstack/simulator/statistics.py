@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass
 class RegionStatistics:
-    """The requests of one region. A page is repeated when a token comes that was asked for before."""
+    """The requests of one region.
+
+    `pages` and `events` are those that were made, `repeated_pages` and `repeated_events` those that a client
+    got which had them already: a page by what it was asked for and where it begins, whatever its token is.
+    """
 
     calls: int = 0
     throttled: int = 0
@@ -17,21 +22,25 @@ class RegionStatistics:
     pages: int = 0
     events: int = 0
     repeated_pages: int = 0
+    repeated_events: int = 0
     user_agents: Counter[str] = field(default_factory=Counter)
-    _tokens: set[int] = field(default_factory=set)
+    _pages: set[int] = field(default_factory=set)
+    _events: set[int] = field(default_factory=set)
 
     def called(self, user_agent: str) -> None:
         """Count a request, whatever becomes of it."""
         self.calls += 1
         self.user_agents[user_agent] += 1
 
-    def served(self, token: str | None, events: int) -> None:
-        """Count a page that was asked for by a token, or is a first page."""
+    def made(self, events: int) -> None:
+        """Count a page, whether it reaches the client or not."""
         self.pages += 1
         self.events += events
-        if token is not None:
-            self.repeated_pages += hash(token) in self._tokens
-            self._tokens.add(hash(token))
+
+    def served(self, page: Hashable, events: Iterable[str]) -> None:
+        """Count what a client got before, of a page and of the ids of its events."""
+        self.repeated_pages += _again(hash(page), self._pages)
+        self.repeated_events += sum(_again(hash(event), self._events) for event in events)
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts."""
@@ -42,6 +51,7 @@ class RegionStatistics:
             "pages": self.pages,
             "events": self.events,
             "repeated_pages": self.repeated_pages,
+            "repeated_events": self.repeated_events,
             "user_agents": dict(self.user_agents),
         }
 
@@ -55,3 +65,10 @@ class Statistics:
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Return the counts by region."""
         return {region: self.regions[region].as_json() for region in sorted(self.regions)}
+
+
+def _again(item: int, seen: set[int]) -> bool:
+    """Return whether an item was seen before, and note that it was."""
+    before = len(seen)
+    seen.add(item)
+    return len(seen) == before

@@ -108,6 +108,32 @@ def test_the_statistics_tell_what_was_asked(simulator: Simulator) -> None:
     assert all(agent.startswith("Boto3/") for agent in counts["user_agents"])
 
 
+def test_a_range_looked_up_again_is_told_by_its_pages_and_events(simulator: Simulator) -> None:
+    """Every page of a second attempt is a repeated one, the first too, although its tokens are new."""
+    found = [ids(look_up(client(simulator))) for _ in range(2)]
+    counts = simulator.service.statistics.regions[REGION]
+    assert found[0] == found[1]
+    assert counts.repeated_pages == counts.pages / 2 == -(-len(found[0]) // 50)
+    assert counts.repeated_events == counts.events / 2 == len(found[0])
+
+
+def test_a_range_cut_differently_has_repeated_events(simulator: Simulator) -> None:
+    """Pages of another range are others, but their events were fetched already."""
+    cloudtrail = client(simulator)
+    look_up(cloudtrail)
+    half = look_up(cloudtrail, EndTime=FIRST + (LAST - FIRST) / 2)
+    counts = simulator.service.statistics.regions[REGION]
+    assert (counts.repeated_pages, counts.repeated_events) == (0, len(half))
+
+
+def test_a_page_that_no_client_got_is_not_repeated(simulator: Simulator) -> None:
+    """An answer that was lost on its way is asked for again, which is no page fetched twice."""
+    simulator.service.faults.add(Fault(FaultKind.RESET_AFTER_RESPONSE, count=2))
+    look_up(client(simulator, attempts=3))
+    counts = simulator.service.statistics.regions[REGION]
+    assert (counts.failed, counts.repeated_pages, counts.repeated_events) == (2, 0, 0)
+
+
 def test_the_truth_can_be_read_over_http(simulator: Simulator) -> None:
     """The control interface lists the eventIDs and times of a region and range, newest first."""
     query = f"events?region={REGION}&start={int(FIRST.timestamp())}&end={LAST:%Y-%m-%dT%H:%M:%S}"

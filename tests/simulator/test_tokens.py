@@ -63,7 +63,8 @@ def test_a_token_gives_the_same_page_again(simulator: Simulator) -> None:
     token = cloudtrail.lookup_events(**_RANGE)["NextToken"]
     pages = [cloudtrail.lookup_events(**_RANGE, NextToken=token)["Events"] for _ in range(3)]
     assert pages[0] == pages[1] == pages[2]
-    assert simulator.service.statistics.regions["us-east-1"].repeated_pages == 2
+    counts = simulator.service.statistics.regions["us-east-1"]
+    assert (counts.repeated_pages, counts.repeated_events) == (2, 100)
 
 
 def test_a_token_expires(simulator: Simulator, clock: ManualClock) -> None:

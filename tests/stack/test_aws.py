@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from devstack.aws import AwsServices
 from devstack.simulator.regions import REGIONS
+from devstack.storage_faults import CONTROL, StorageFaultKind
 
 
 def s3_of(services: AwsServices, region: str = "us-east-1") -> Any:
@@ -87,3 +93,63 @@ def test_without_a_state_folder_nothing_is_kept() -> None:
         s3_of(services).create_bucket(Bucket="staging")
     with AwsServices() as services:
         assert s3_of(services).list_buckets()["Buckets"] == []
+
+
+def single(services: AwsServices) -> Any:
+    """A client that tries once, of a new bucket named ``staging`` that holds ``kept``."""
+    once = Config(retries={"total_max_attempts": 1})
+    s3 = boto3.client("s3", endpoint_url=services.endpoint_url, region_name="us-east-1", config=once)
+    s3.create_bucket(Bucket="staging")
+    s3.put_object(Bucket="staging", Key="kept", Body=b"before")
+    return s3
+
+
+def refused(call: Callable[[], Any]) -> tuple[str, int]:
+    """The code and the HTTP status with which a call is refused."""
+    with pytest.raises(ClientError) as caught:
+        call()
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_a_full_bucket_takes_no_object_and_gives_those_it_has(tmp_path: Path) -> None:
+    """Writes of any size fail and change nothing, also over a restart; reads and other services go on."""
+    with AwsServices(tmp_path) as services:
+        s3 = single(services)
+        services.break_storage(StorageFaultKind.FULL_BUCKET, "staging")
+        for body in (b"small", bytes(3_000_000)):
+            put = partial(s3.put_object, Bucket="staging", Key="kept", Body=body)
+            assert refused(put) == ("InsufficientStorage", 507)
+        assert content(s3, "staging") == {"kept": b"before"}
+        s3.create_bucket(Bucket="another")
+        assert services.storage_faults() == [{"kind": "full_bucket", "bucket": "staging", "answered": 2}]
+        services.mend_storage()
+        s3.put_object(Bucket="staging", Key="new", Body=b"after")
+    with AwsServices(tmp_path) as services:
+        assert content(s3_of(services), "staging") == {"kept": b"before", "new": b"after"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "status"),
+    [(StorageFaultKind.SLOW_DOWN, "SlowDown", 503), (StorageFaultKind.INTERNAL_ERROR, "InternalError", 500)],
+)
+def test_s3_fails_reading_and_writing_until_it_is_mended(kind: StorageFaultKind, code: str, status: int) -> None:
+    """Both directions fail, in every bucket; STS answers meanwhile."""
+    with AwsServices() as services:
+        s3 = single(services)
+        services.break_storage(kind)
+        assert refused(partial(s3.put_object, Bucket="staging", Key="new", Body=b"")) == (code, status)
+        assert refused(partial(s3.get_object, Bucket="staging", Key="kept")) == (code, status)
+        assert boto3.client("sts", endpoint_url=services.endpoint_url).get_caller_identity()["Account"]
+        services.mend_storage()
+        assert services.storage_faults() == []
+        assert content(s3, "staging") == {"kept": b"before"}
+
+
+def test_a_storage_fault_that_cannot_be_is_refused() -> None:
+    """The control interface answers 400 to a kind it does not know, and switches nothing on."""
+    with AwsServices() as services:
+        url = f"{services.endpoint_url}{CONTROL}"
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(url, b'{"kind": "fire"}')
+        assert services.storage_faults() == []

@@ -1,0 +1,125 @@
+"""Where faults strike: a backfill that runs in a real Airflow, and the services that it uses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final, TypeVar
+
+import psutil
+
+from cloudtrail_elasticsearch.core.index_setup import SearchServer as SearchClient
+from devstack.airflow import Airflow, AirflowError
+from devstack.aws import AwsServices
+from devstack.search_server import SearchServer
+from devstack.simulator import Simulator
+
+DAG_ID: Final = "cloudtrail_to_elasticsearch"
+ENDED: Final = frozenset({"success", "failed"})
+
+_POLL_SECONDS: Final = 0.2
+_PAGE: Final = 100
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A backfill of some days, and what it can be struck through.
+
+    :param indices: the pattern that all of the backfill's indices have
+    :param days: how many runs the backfill has
+    :param random: decides on whatever is by chance
+    :param sessions: those of the schedulers that were killed, in which tasks may go on
+    """
+
+    airflow: Airflow
+    simulator: Simulator
+    storage: AwsServices
+    search: SearchServer
+    client: SearchClient
+    bucket: str
+    indices: str
+    days: int
+    random: Random
+    sessions: set[int] = field(default_factory=set)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the DAG's runs; none while the API server does not answer."""
+        with contextlib.suppress(AirflowError):
+            return self.airflow.runs(DAG_ID)
+        return []
+
+    def ended(self) -> bool:
+        """Whether every run of the backfill has ended."""
+        runs = self.runs()
+        return len(runs) >= self.days and all(run["state"] in ENDED for run in runs)
+
+    def tasks(self, **filters: str) -> list[dict[str, Any]]:
+        """Return the task instances of all runs.
+
+        :raises AirflowError: the API server does not answer
+        """
+        chosen = "".join(f"&{name}={value}" for name, value in filters.items())
+        found: list[dict[str, Any]] = []
+        while True:
+            query = f"limit={_PAGE}&offset={len(found)}&order_by=id{chosen}"
+            answer = self.airflow.request("GET", f"/dags/{DAG_ID}/dagRuns/~/taskInstances?{query}")
+            found += answer["task_instances"]
+            if not answer["task_instances"] or len(found) >= answer["total_entries"]:
+                return found
+
+    def until(self, answer: Callable[[], Found | None], seconds: float) -> Found | None:
+        """Return the first answer that is not None, or None where the seconds or the backfill are over."""
+        deadline = time.monotonic() + seconds
+        checked = time.monotonic()
+        while (found := answer()) is None and time.monotonic() < deadline:
+            if time.monotonic() - checked > 2:
+                checked = time.monotonic()
+                if self.ended():
+                    return None
+            time.sleep(_POLL_SECONDS)
+        return found
+
+    def running(self, task_id: str) -> psutil.Process | None:
+        """Return the process that runs one of the instances of a task, if there is any, by chance."""
+        try:
+            tasks = self.tasks(task_id=task_id, state="running")
+        except AirflowError:
+            return None
+        processes = [process for task in tasks if task["pid"] and (process := self._own(task["pid"]))]
+        return self.random.choice(processes) if processes else None
+
+    def _own(self, pid: int) -> psutil.Process | None:
+        """Return the process of a task that our scheduler's executor runs.
+
+        The database names processes that ended, too, and by now another may have the number of one.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if any(parent.pid == self.airflow.pid("scheduler") for parent in process.parents()):
+                return process
+        return None
+
+
+def end_orphans(sessions: set[int]) -> int:
+    """End what is left of sessions (that schedulers began), and return how many processes that were.
+
+    A task is a process group of its own: it outlives the killing of its supervisor until it next speaks to it.
+    """
+    left = [process for process in psutil.process_iter() if _lives_in(process, sessions)]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=2)
+    return len(left)
+
+
+def _lives_in(process: psutil.Process, sessions: set[int]) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+        return os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE
+    return False

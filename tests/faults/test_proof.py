@@ -1,0 +1,65 @@
+"""The suite's own judgement: it sees what is lost, doubled, strange or fetched twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from devstack.faults import proof
+from devstack.faults.proof import Attempts, Events
+from devstack.faults.round import SLICES, Outcome
+from devstack.faults.scene import Scene
+from devstack.simulator.statistics import RegionStatistics
+
+
+class Held:
+    """A search server that holds documents of these eventIDs, and gives two a page."""
+
+    def __init__(self, **indices: list[str]) -> None:
+        self._indices = {"indexed": indices["indexed"], "cloudtrail-quarantine": indices["quarantined"]}
+        self._left: list[str] = []
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        del method, body
+        if "/_search?scroll" in path:
+            self._left = list(self._indices[path.split("/")[1]])
+        page, self._left = self._left[:2], self._left[2:]
+        return {"_scroll_id": "one", "hits": {"hits": [{"_source": {"eventID": event}} for event in page]}}
+
+
+@pytest.mark.parametrize(
+    ("indexed", "quarantined", "found"),
+    [
+        (["a", "b", "c"], [], Events(3, lost=0, duplicates=0, strangers=0, quarantined=0)),
+        (["a", "b"], ["c"], Events(3, lost=0, duplicates=0, strangers=0, quarantined=1)),
+        (["a"], [], Events(3, lost=2, duplicates=0, strangers=0, quarantined=0)),
+        (["a", "b", "c", "a", "a"], [], Events(3, lost=0, duplicates=2, strangers=0, quarantined=0)),
+        (["a", "b", "c"], ["c"], Events(3, lost=0, duplicates=1, strangers=0, quarantined=1)),
+        (["a", "b", "x"], [], Events(3, lost=1, duplicates=0, strangers=1, quarantined=0)),
+    ],
+)
+def test_every_event_is_accounted_for(indexed: list[str], quarantined: list[str], found: Events) -> None:
+    """Each event that there is must be in one place, once, and nothing else may be there."""
+    client = Held(indexed=indexed, quarantined=quarantined)
+    scene = cast(Scene, SimpleNamespace(client=client, indices="indexed"))
+    assert proof.events(scene, ["a", "b", "c"]) == found
+
+
+@pytest.mark.parametrize(("pages", "events", "twice"), [(0, 0, 0), (3, 150, 3), (2, 0, 2), (0, 51, 2)])
+def test_pages_fetched_twice_are_told_by_their_events_too(pages: int, events: int, twice: int) -> None:
+    """An empty page counts, and so do events that came again in pages that are cut differently."""
+    regions = {"eu-west-1": RegionStatistics(repeated_pages=pages, repeated_events=events)}
+    simulator: Any = SimpleNamespace(service=SimpleNamespace(statistics=SimpleNamespace(regions=regions)))
+    assert proof.repeated_pages(simulator) == twice
+
+
+def test_an_uninterrupted_fetch_may_fetch_nothing_twice() -> None:
+    """The bound is one page for each slice of each attempt beyond the first."""
+    whole = Events(3, lost=0, duplicates=0, strangers=0, quarantined=0)
+    for again in (0, 3):
+        attempts = Attempts(all=10 + again, fetches_again=again, most=1 + again)
+        outcome = Outcome("opensearch-3", 1, whole, Counter(), attempts, repeated_pages=0, mended=0)
+        assert outcome.allowed_pages == again * SLICES

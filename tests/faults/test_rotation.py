@@ -1,0 +1,35 @@
+"""The order of faults: by chance, and fair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+from devstack.faults.fault import Fault, Rotation
+from devstack.faults.kinds import FAULTS
+
+
+def drawn(seed: int, count: int) -> list[str]:
+    rotation = Rotation(FAULTS, Random(seed))
+    return [rotation.next().name for _ in range(count)]
+
+
+def test_every_fault_comes_as_often_as_any_other() -> None:
+    """Three passes have every fault three times, and no two faults have one name."""
+    assert Counter(drawn(1, 3 * len(FAULTS))) == dict.fromkeys((fault.name for fault in FAULTS), 3)
+
+
+def test_a_seed_tells_the_order() -> None:
+    """The same seed makes the same order, another one another."""
+    assert drawn(1, 50) == drawn(1, 50) != drawn(2, 50)
+
+
+def test_a_fault_that_hit_nothing_comes_again() -> None:
+    """It comes after those that were to come, so that others are not held up."""
+    one, two = Fault("one", lambda _: True), Fault("two", lambda _: True)
+    rotation = Rotation((one, two), Random(1))
+    missed = rotation.next()
+    rotation.put_back(missed)
+    other = rotation.next()
+    assert {missed.name, other.name} == {"one", "two"}
+    assert rotation.next() is missed
