@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -75,9 +75,9 @@ def read() -> dict[str, Result]:
     return {result.name: result for result in msgspec.json.decode(RESULTS.read_bytes(), type=list[Result])}
 
 
-def write(results: Iterable[Result]) -> None:
-    """Write the results and the page that shows them."""
-    rows = list(results)
+def write(results: Mapping[str, Result]) -> None:
+    """Write the results, by name, and the page that shows them."""
+    rows = [results[name] for name in sorted(results)]
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
     page = _INTRODUCTION.format(machine=machine()) + "".join(map(_row, rows))
     limits = "".join(f"- `{row.name}`: {row.limited_by}\n" for row in rows)
