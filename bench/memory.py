@@ -42,16 +42,7 @@ FIRST: Final = EVENTS // 10
 
 TO_REACH: Final = 1.05
 BUCKET: Final = "bench"
-SIMULATED: Final = (
-    "--quota",
-    "1000000",
-    "--burst",
-    "100000",
-    "--latency",
-    "0",
-    "--volume",
-    str(EVENTS * 11 // 10),
-)
+SIMULATED: Final = ("--quota=1000000", "--burst=100000", "--latency=0", f"--volume={EVENTS * 11 // 10}")
 """A day's volume is up to a tenth less than the average, and on weekends less still."""
 
 Samples = list[tuple[int, int]]

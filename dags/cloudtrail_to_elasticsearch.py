@@ -60,6 +60,4 @@ with DAG(
         return load.output
 
     cells = cell.expand(window=plan.output)
-    CloudTrailCoverageOperator(
-        task_id="coverage", planned=plan.output, cells=cells, index="{{ params.index }}", retries=0
-    )
+    CloudTrailCoverageOperator(task_id="coverage", planned=plan.output, cells=cells, index="{{ params.index }}")

@@ -68,9 +68,19 @@ def services(
 @pytest.fixture
 def dag(airflow_home: Path) -> Any:
     """The DAG, as Airflow parses it."""
+    return parsed(airflow_home, "cloudtrail_to_elasticsearch")
+
+
+@pytest.fixture
+def late_dag(airflow_home: Path) -> Any:
+    """The DAG that looks for late events, as Airflow parses it."""
+    return parsed(airflow_home, "cloudtrail_late_events")
+
+
+def parsed(airflow_home: Path, dag_id: str) -> Any:
     from airflow.dag_processing.dagbag import DagBag
 
     assert airflow_home.is_dir()
-    bag = DagBag(ROOT / "dags" / "cloudtrail_to_elasticsearch.py")
+    bag = DagBag(ROOT / "dags" / f"{dag_id}.py")
     assert bag.import_errors == {}
-    return bag.dags["cloudtrail_to_elasticsearch"]
+    return bag.dags[dag_id]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX
 from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
@@ -153,6 +154,46 @@ def test_a_failed_cell_fails_the_run_by_name_and_costs_no_other(dag: Any, servic
     after = {name: region.calls for name, region in services.simulator.service.statistics.regions.items()}
     assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
     assert indexed(services) == truth(services, DAY, 2)
+
+
+def test_late_events_are_found_and_nothing_else_is_loaded(dag: Any, late_dag: Any, services: Services) -> None:
+    """The second DAG looks again: what came after the load is loaded, the rest is not sent again."""
+    late = sorted(truth(services, DAY, 2))[::7]
+    never = datetime.now(UTC).timestamp() + 86_400
+    services.simulator.service.arrived.schedule.update(dict.fromkeys(late, never))
+    assert str(run(dag, **conf(services)).state) == "success"
+    on_time = indexed(services)
+    services.simulator.service.arrived.schedule.update(dict.fromkeys(late, 0.0))
+    expected = truth(services, DAY, 2)
+    assert on_time == expected - set(late)
+
+    before = versions(services)
+    assert str(run(late_dag, **conf(services)).state) == "success"
+    assert indexed(services) == expected
+    assert versions(services) == before + len(expected)
+    cells = list(Ledger(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-%Y.%m").cells())
+    assert sum(cell["late"] for cell in cells) == len(late)
+    assert {cell["state"] for cell in cells} <= {"complete", "quiet"}
+
+
+def test_the_late_dag_looks_at_the_day_before_yesterday(late_dag: Any) -> None:
+    """Every noon; its params are a part of the other's."""
+    assert late_dag.catchup is False
+    assert sorted(late_dag.task_ids) == ["cell.fetch", "cell.load", "coverage", "plan"]
+    assert late_dag.params["days_ago"] == 1
+
+
+def test_days_are_verified_without_looking_up_or_loading(dag: Any, services: Services) -> None:
+    """With `verify`, a run asks the server, and fails where something is gone."""
+    assert str(run(dag, **conf(services)).state) == "success"
+    before = calls(services), versions(services)
+    assert str(run(dag, **conf(services, verify=True)).state) == "success"
+    server = connect(SearchSettings.from_url(services.search_url))
+    gone = sorted(truth(services, DAY, 2))[0]
+    body = codec.encode({"query": {"ids": {"values": [gone]}}})
+    server.request("POST", f"/{services.index}-*/_delete_by_query?refresh=true", body)
+    assert str(run(dag, **conf(services, verify=True)).state) == "failed"
+    assert (calls(services), versions(services)) == before
 
 
 def test_a_replay_loads_the_quarantined_events_of_its_cells_and_nothing_else(dag: Any, services: Services) -> None:

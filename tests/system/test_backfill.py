@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.load import Loader
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.rules import load_rules
@@ -21,8 +22,8 @@ from cloudtrail_elasticsearch.core.shape import build
 from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.airflow import Airflow, AirflowSettings
-from devstack.simulator import Simulator, SimulatorSettings
+from devstack.airflow import Airflow, AirflowSettings, BusyError
+from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
 
 DAG_ID = "cloudtrail_to_elasticsearch"
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
@@ -120,6 +121,50 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
     ]
     assert all(tried[task] >= 2 for task in killed)
     assert indexed(server, unique_index_prefix) == sorted(truth(simulator, FIRST, 2))
+
+
+def test_a_backfill_of_what_failed_mends_exactly_that(
+    airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
+) -> None:
+    """A region is denied: its cells fail the runs by name, and the second backfill asks for nothing else."""
+    server = connect(SearchSettings.from_url(opensearch))
+    pattern = f"{unique_index_prefix}-%Y.%m"
+    conf = json.dumps({"regions": REGIONS, "index": pattern})
+    simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
+    airflow.prepare()
+    airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
+    with airflow:
+        failed = until(lambda: ended(airflow), "the first backfill's end")
+        assert [run["state"] for run in failed] == ["failed", "failed"]
+        states = {(cell["region"], cell["state"]) for cell in Ledger(server, pattern).cells()}
+        assert {state for region, state in states if region == "eu-west-1"} == {"missing"}
+        assert {state for region, state in states if region != "eu-west-1"} <= {"complete", "quiet"}
+
+        simulator.service.faults.clear()
+        before = {name: region.calls for name, region in simulator.service.statistics.regions.items()}
+        until(lambda: again(airflow, conf), "the first backfill to be closed")
+        runs = until(lambda: mended(airflow), "the second backfill's end")
+    assert [run["state"] for run in runs] == ["success", "success"]
+    after = {name: region.calls for name, region in simulator.service.statistics.regions.items()}
+    assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
+    assert {cell["state"] for cell in Ledger(server, pattern).cells()} <= {"complete", "quiet"}
+    assert indexed(server, unique_index_prefix) == sorted(truth(simulator, FIRST, 2))
+
+
+def again(airflow: Airflow, conf: str) -> bool:
+    try:
+        airflow.backfill(
+            DAG_ID, str(FIRST), str(YESTERDAY), "--reprocess-behavior", "failed", "--dag-run-conf", conf
+        )
+    except BusyError:
+        time.sleep(5)
+        return False
+    return True
+
+
+def mended(airflow: Airflow) -> list[dict[str, Any]] | None:
+    runs = airflow.runs(DAG_ID)
+    return runs if all(run["state"] == "success" for run in runs) else None
 
 
 def ended(airflow: Airflow) -> list[dict[str, Any]] | None:

@@ -78,8 +78,8 @@ class Sender:
             if waiting:
                 raise ThrottledError(
                     f"The search server did not take {len(waiting)} documents for {waiting[0].index} "
-                    f"(eventID {waiting[0].id} is one), even after {self._settings.patience:.0f} s: "
-                    f"{answer.why_again}. Nothing is lost: they are staged, and the next attempt sends them."
+                    f"(eventID {waiting[0].id} is one): {answer.why_again}. Nothing is lost: they are sent again, "
+                    f"by the next attempt at the latest."
                 )
 
         try:
