@@ -7,10 +7,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import load_cold, memory
+from bench import fetch, load_cold, memory
 from bench.results import Result, read, write
 
 BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
+    "fetch_saturation": fetch.saturation,
+    "fetch_regions": fetch.regions,
+    "fetch_shared": fetch.shared,
+    "fetch_quiet_calls": fetch.quiet,
     "load_cold": load_cold.measure,
     "memory": memory.measure,
 }

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from bench.children import BUCKET, CREDENTIALS, day
 from bench.results import Result, machine
 from cloudtrail_elasticsearch.core.load import Loader
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
@@ -24,7 +24,6 @@ from cloudtrail_elasticsearch.core.pace import Pace
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import build
 from cloudtrail_elasticsearch.core.state import ForgetfulStore
-from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.pipeline.fetch import fetch
 from cloudtrail_elasticsearch.pipeline.load import WindowLoad
 from cloudtrail_elasticsearch.sinks.connect import connect
@@ -34,14 +33,12 @@ from cloudtrail_elasticsearch.staging import Staging
 from devstack.aws import AwsServices
 from devstack.processes import Child, module
 from devstack.search_server import DISTRIBUTIONS, SearchServer
-from devstack.simulator import DEFAULT_ACCOUNT
 
 EVENTS: Final = 1_000_000
 FIRST: Final = EVENTS // 10
 """So many events are held against as many at the end."""
 
 TO_REACH: Final = 1.05
-BUCKET: Final = "bench"
 SIMULATED: Final = ("--quota=1000000", "--burst=100000", "--latency=0", f"--volume={EVENTS * 11 // 10}")
 """A day's volume is up to a tenth less than the average, and on weekends less still."""
 
@@ -54,7 +51,7 @@ def measure() -> list[Result]:
         simulator = Child("simulator", module("devstack.simulator", *SIMULATED), Path(folder) / "simulator.log")
         try:
             urls = ["--cloudtrail", simulator.announced_url(), "--s3", aws.endpoint_url]
-            boto3.client("s3", endpoint_url=aws.endpoint_url, **_CREDENTIALS).create_bucket(Bucket=BUCKET)
+            boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
             fetched = _samples("fetch", *urls)
         finally:
             simulator.stop()
@@ -93,13 +90,6 @@ def _samples(*arguments: str) -> Samples:
     return samples
 
 
-_CREDENTIALS: Final[dict[str, Any]] = {
-    "aws_access_key_id": "bench",
-    "aws_secret_access_key": "bench",
-    "region_name": "us-east-1",
-}
-
-
 class _Watched(ForgetfulStore):
     """Notes the process' memory each time that progress is kept."""
 
@@ -127,15 +117,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--s3", required=True)
     parser.add_argument("--search", default="")
     urls = parser.parse_args(argv)
-    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    while day.weekday() >= 5:
-        day -= timedelta(days=1)
-    window = Window(DEFAULT_ACCOUNT, "us-east-1", day, day + timedelta(days=1))
-    staging = Staging(boto3.client("s3", endpoint_url=urls.s3, **_CREDENTIALS), BUCKET)
+    window = day(1)
+    staging = Staging(boto3.client("s3", endpoint_url=urls.s3, **CREDENTIALS), BUCKET)
     store = _Watched()
     if urls.work == "fetch":
         config = Config(retries={"total_max_attempts": 1})
-        client = boto3.client("cloudtrail", endpoint_url=urls.cloudtrail, config=config, **_CREDENTIALS)
+        client = boto3.client("cloudtrail", endpoint_url=urls.cloudtrail, config=config, **CREDENTIALS)
         fetch(window, LookupEvents(client, Pace(1e9)), staging, store)
     else:
         manifest = staging.manifest(window)

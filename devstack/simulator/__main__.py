@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from devstack.simulator.recorded import Recorded
+from devstack.simulator.regions import REGIONS, SHARES
 from devstack.simulator.server import serve
 from devstack.simulator.service import Service
 from devstack.simulator.settings import SimulatorSettings
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--token-lifetime", type=float, default=default.token_lifetime, help="seconds")
     add("--seed", type=int, default=default.seed, help="of the generated events")
     add("--volume", type=int, default=default.volume, help="generated events a weekday of the busiest region")
+    add("--even", action="store_true", help="every region is as busy as the busiest")
     add("--recorded", type=Path, nargs="+", default=(), metavar="FILE", help="NDJSON files, plain or gzip")
     add(
         "--recorded-days",
@@ -72,6 +74,7 @@ def _settings(options: argparse.Namespace) -> SimulatorSettings:
         token_lifetime=options.token_lifetime,
         seed=options.seed,
         volume=options.volume,
+        shares=dict.fromkeys(REGIONS, 1.0) if options.even else SHARES,
         recorded=Recorded(tuple(options.recorded), tuple(options.recorded_days), options.recorded_stray_region),
         lateness=Lateness(options.late_fraction, *options.late_seconds),
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ import orjson
 from devstack.simulator import envelope, mix, models
 from devstack.simulator.calls import service_calls
 from devstack.simulator.draw import Draw, digest, uuid_text
-from devstack.simulator.regions import GLOBAL_REGION, REGIONS
+from devstack.simulator.regions import GLOBAL_REGION, REGIONS, SHARES
 from devstack.simulator.store import NEWEST, Entry, Position, Record, Span
 from devstack.simulator.timeline import DAY, Timeline, volume
 from devstack.simulator.values import Scene
@@ -36,6 +36,8 @@ class Generator:
 
     seed: int = 1
     volume: int = DEFAULT_VOLUME
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
+    """Each region's events per event of the busiest one."""
 
     def regions(self) -> frozenset[str]:
         """Return the 17 default regions."""
@@ -73,7 +75,8 @@ class Generator:
 
     def _timeline(self, account: str, region: str, day: int) -> Timeline:
         key = f"{self.seed}/{account}/{region}/{day}"
-        return Timeline(key, day, volume(self.seed, account, region, day, self.volume))
+        weekday = self.volume * self.shares.get(region, 0.0)
+        return Timeline(key, day, volume(self.seed, account, region, day, weekday))
 
     def _days(self, span: Span) -> Iterator[tuple[Timeline, range]]:
         """Yield each day of a span, the last first, with the numbers of its events."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_SHARES: Final[dict[str, float]] = {
+SHARES: Final[dict[str, float]] = {
     "us-east-1": 1.0,
     "us-east-2": 0.22,
     "us-west-1": 0.03,
@@ -23,14 +23,10 @@ _SHARES: Final[dict[str, float]] = {
     "eu-north-1": 0.0,
     "sa-east-1": 0.002,
 }
+"""Each region's events per event of the busiest one."""
 
-REGIONS: Final = tuple(_SHARES)
+REGIONS: Final = tuple(SHARES)
 """The 17 regions that every AWS account has enabled from the start."""
 
 GLOBAL_REGION: Final = "us-east-1"
 """Where CloudTrail puts the events of global services."""
-
-
-def share(region: str) -> float:
-    """Return a region's events per event of the busiest region; 0 for a quiet or unknown one."""
-    return _SHARES.get(region, 0.0)

@@ -41,7 +41,7 @@ class Service:
         shifted = ShiftedClock(clock or SystemClock())
         account = settings.default_account or DEFAULT_ACCOUNT
         recorded = RecordedEvents(settings.recorded, account, settings.regions)
-        events = Together(Generator(settings.seed, settings.volume), recorded)
+        events = Together(Generator(settings.seed, settings.volume, settings.shares), recorded)
         arrived = Arrived(events, settings.lateness, shifted.now)
         arrived.schedule.update(settings.arrivals)
         tokens = Tokens(digest("tokens", settings.seed), settings.token_lifetime)

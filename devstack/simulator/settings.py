@@ -8,7 +8,7 @@ from typing import Final
 
 from devstack.simulator.generator import DEFAULT_VOLUME
 from devstack.simulator.recorded import Recorded
-from devstack.simulator.regions import REGIONS
+from devstack.simulator.regions import REGIONS, SHARES
 from devstack.simulator.store import Lateness
 
 DEFAULT_ACCOUNT: Final = "123456789012"
@@ -20,8 +20,8 @@ class SimulatorSettings:
 
     `port` 0 takes a free one. `quota` is requests a second for each account and region, `burst` how many may come
     at once, `latency` seconds before an answer, `token_lifetime` seconds. `volume` is events a weekday of
-    the busiest region, 0 for none generated. `accounts` maps access keys to accounts; other keys are of
-    `default_account`, or are refused where that is None. `arrivals` maps eventIDs to epoch seconds.
+    the busiest region, 0 for none generated; `shares` is what other regions have of it. `accounts` maps access
+    keys to accounts; other keys are of `default_account`, or are refused where that is None. `arrivals` maps eventIDs to epoch seconds.
     """
 
     port: int = 0
@@ -31,6 +31,7 @@ class SimulatorSettings:
     token_lifetime: float = 3600.0
     seed: int = 1
     volume: int = DEFAULT_VOLUME
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     regions: tuple[str, ...] = REGIONS
     accounts: Mapping[str, str] = field(default_factory=dict)
     default_account: str | None = DEFAULT_ACCOUNT

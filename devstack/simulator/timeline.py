@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from devstack.simulator.draw import uniform
-from devstack.simulator.regions import share
 
 DAY: Final = 86_400
 
@@ -23,14 +22,14 @@ _BEFORE: Final = tuple(itertools.accumulate(_WEIGHTS, initial=0))
 _WEEKEND: Final = 0.85
 
 
-def volume(seed: int, account: str, region: str, day: int, busiest: int) -> int:
+def volume(seed: int, account: str, region: str, day: int, weekday: float) -> int:
     """Return how many events a region has on a day (days since 1970).
 
-    `busiest` is the average of the busiest region on a weekday; days differ by up to 8% from it.
+    `weekday` is the region's average on a weekday; days differ by up to 8% from it.
     """
     weekend = _WEEKEND if (day + 3) % 7 >= 5 else 1.0
     wobble = 0.92 + 0.16 * uniform("volume", seed, account, region, day)
-    return int(busiest * share(region) * weekend * wobble)
+    return int(weekday * weekend * wobble)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""What is measured does its work in processes of its own, as Airflow's tasks do; they begin together when told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import boto3
+import msgspec
+from botocore.config import Config
+
+from cloudtrail_elasticsearch.core.pace import Pace
+from cloudtrail_elasticsearch.core.state import ForgetfulStore
+from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.pipeline.fetch import fetch
+from cloudtrail_elasticsearch.sources.lookup_events import REQUESTS_PER_SECOND, LookupEvents
+from cloudtrail_elasticsearch.staging import Staging
+from devstack.simulator import DEFAULT_ACCOUNT
+
+BUCKET: Final = "bench"
+CREDENTIALS: Final[dict[str, Any]] = {
+    "aws_access_key_id": "bench",
+    "aws_secret_access_key": "bench",
+    "region_name": "us-east-1",
+}
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What a fetch took."""
+
+    events: int
+    calls: int
+    throttled: int
+    seconds: float
+    processor_seconds: float
+
+
+def day(ago: int) -> Window:
+    """Return a past weekday of the busiest region; an `ago` more is another one."""
+    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    while ago:
+        start -= timedelta(days=1)
+        ago -= start.weekday() < 5
+    return Window(DEFAULT_ACCOUNT, "us-east-1", start, start + timedelta(days=1))
+
+
+def fetch_together(cloudtrail: str, s3: str, prefix: str, cells: Sequence[tuple[str, int]]) -> list[Fetched]:
+    """Fetch cells (a region, and a weekday as `day` counts them) side by side, a process each."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.children", cloudtrail, s3, prefix, region, str(ago)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for region, ago in cells
+    ]
+    for child in children:
+        assert child.stdout is not None
+        child.stdout.readline()
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return [_outcome(child) for child in children]
+
+
+def _outcome(child: subprocess.Popen[str]) -> Fetched:
+    text, _ = child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"a fetch ended with {child.returncode}: this was nothing to measure")
+    return msgspec.json.decode(text, type=Fetched)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Fetch one cell, once a line comes on standard input, and print what it took."""
+    parser = argparse.ArgumentParser(prog="python -m bench.children")
+    for name in ("cloudtrail", "s3", "prefix", "region"):
+        parser.add_argument(name)
+    parser.add_argument("ago", type=int)
+    asked = parser.parse_args(argv)
+    busiest = day(asked.ago)
+    window = Window(busiest.account, asked.region, busiest.start, busiest.end)
+    staging = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET, asked.prefix)
+    credentials = CREDENTIALS | {"region_name": asked.region}
+    config = Config(retries={"total_max_attempts": 1})
+    client = boto3.client("cloudtrail", endpoint_url=asked.cloudtrail, config=config, **credentials)
+    source = LookupEvents(client, Pace(REQUESTS_PER_SECOND))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began, worked = time.monotonic(), time.process_time()
+    manifest = fetch(window, source, staging, ForgetfulStore())
+    took = Fetched(
+        events=manifest.staged,
+        calls=manifest.calls,
+        throttled=manifest.throttled,
+        seconds=time.monotonic() - began,
+        processor_seconds=time.process_time() - worked,
+    )
+    print(json.dumps(msgspec.to_builtins(took)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""How much of CloudTrail's quota a fetch uses: one region, many at once, and many workers on one."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import boto3
+
+from bench.children import BUCKET, CREDENTIALS, Fetched, fetch_together
+from bench.results import Result, machine
+from devstack.aws import AwsServices
+from devstack.processes import Child, module
+from devstack.simulator import REGIONS
+
+EVENTS_A_SECOND: Final = 100
+"""Two calls of 50 events: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html"""
+
+VOLUME: Final = 15_000
+"""Events of a day: two and a half minutes at the quota."""
+
+SHARERS: Final = 4
+
+_QUOTA: Final = "the quota is in force: 2 calls a second for each region, bursts of 2"
+_prefixes = count()
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """A simulator and S3."""
+
+    cloudtrail: str
+    s3: str
+
+    def fetch(self, *cells: tuple[str, int]) -> list[Fetched]:
+        """Fetch cells side by side, staged where nothing is yet."""
+        return fetch_together(self.cloudtrail, self.s3, f"run-{next(_prefixes)}", cells)
+
+
+@contextlib.contextmanager
+def _services(latency: float, *options: str) -> Iterator[_Services]:
+    with tempfile.TemporaryDirectory() as folder, AwsServices() as aws:
+        command = module("devstack.simulator", f"--latency={latency}", f"--volume={VOLUME}", *options)
+        simulator = Child("simulator", command, Path(folder) / "simulator.log")
+        try:
+            boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
+            yield _Services(simulator.announced_url(), aws.endpoint_url)
+        finally:
+            simulator.stop()
+
+
+def saturation() -> list[Result]:
+    """One region at two latencies, three of each, side by side: each has a quota of its own."""
+    cells = [(region, 1) for region in REGIONS[:3]]
+    with _services(0.6, "--even") as quick, _services(2.0, "--even") as slow, ThreadPoolExecutor(2) as together:
+        first, second = together.map(lambda services: services.fetch(*cells), (quick, slow))
+    return [
+        _saturation("fetch_saturation", 0.6, 0.97, first),
+        _saturation("fetch_saturation_slow", 2.0, 0.95, second),
+    ]
+
+
+def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetched]) -> Result:
+    return Result(
+        name=name,
+        value=statistics.median(each.events / each.seconds for each in fetched) / EVENTS_A_SECOND,
+        unit="of 100 events/s",
+        at_least=at_least,
+        how=(
+            f"one region's day of some {VOLUME:,} events, {latency:g} s latency a call; {_QUOTA}; the median of "
+            f"{len(fetched)} fetches, side by side in as many processes, each of a region of its own"
+        ),
+        limited_by=(
+            "the quota, but for pages that are not full: the last one of every slice, of which there are as many "
+            "as the latency makes necessary"
+        ),
+        parts={
+            "events": statistics.median(each.events for each in fetched),
+            "calls": statistics.median(each.calls for each in fetched),
+            "throttled calls": sum(each.throttled for each in fetched),
+            "ms of processor a call": 1000 * sum(each.processor_seconds for each in fetched) / _calls(fetched),
+        },
+        machine=machine(),
+    )
+
+
+def quiet() -> list[Result]:
+    """Regions in which nothing happened."""
+    with _services(0.6) as services:
+        fetched = services.fetch(*((region, 1) for region in REGIONS))
+    empty = [each for each in fetched if not each.events]
+    return [
+        Result(
+            name="fetch_quiet_calls",
+            value=_calls(empty) / len(empty),
+            unit="calls a quiet cell",
+            at_most=1.0,
+            how=f"LookupEvents calls for each of {len(empty)} regions and days without events",
+            limited_by="nothing: to ask once is the least",
+            machine=machine(),
+        )
+    ]
+
+
+def regions() -> list[Result]:
+    """All regions at once, three times."""
+    with _services(0.6, "--even") as services:
+        runs = [services.fetch(*((region, ago) for region in REGIONS)) for ago in (1, 2, 3)]
+    rates = [sum(each.events / each.seconds for each in fetched) for fetched in runs]
+    fetched = [each for run in runs for each in run]
+    return [
+        Result(
+            name="fetch_regions",
+            value=statistics.median(rates) / (EVENTS_A_SECOND * len(REGIONS)),
+            unit=f"of {EVENTS_A_SECOND * len(REGIONS):,} events/s",
+            at_least=0.9,
+            how=(
+                f"{len(REGIONS)} regions' days of some {VOLUME:,} events each, at once, in as many processes of "
+                f"one machine, with the simulator and S3 on it, 0.6 s latency a call; {_QUOTA}; median of "
+                f"{len(runs)} runs"
+            ),
+            limited_by="the processor: what a call costs here, in the simulator and in S3, together",
+            parts={
+                "events/s": statistics.median(rates),
+                "throttled calls": sum(each.throttled for each in fetched),
+                "ms of processor a call": 1000 * sum(each.processor_seconds for each in fetched) / _calls(fetched),
+            },
+            machine=machine(),
+        )
+    ]
+
+
+def shared() -> list[Result]:
+    """Several workers on one region, each with another day."""
+    with _services(0.6, "--even") as services:
+        fetched = services.fetch(*(("us-east-1", ago) for ago in range(1, SHARERS + 1)))
+    seconds = max(each.seconds for each in fetched)
+    throttled = sum(each.throttled for each in fetched)
+    how = (
+        f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all begun at once; {_QUOTA}; "
+        f"one run"
+    )
+    return [
+        Result(
+            name="fetch_shared",
+            value=(_calls(fetched) - throttled) / (2 * seconds),
+            unit="of 2 calls/s",
+            at_least=0.9,
+            how=how,
+            limited_by="the first seconds, in which the workers do not know of each other, and the last",
+            parts={"seconds": seconds, "events/s": sum(each.events for each in fetched) / seconds},
+            machine=machine(),
+        ),
+        Result(
+            name="fetch_shared_throttled",
+            value=throttled / _calls(fetched),
+            unit="of the calls throttled",
+            at_most=0.1,
+            how=how,
+            limited_by="as above: after the first seconds hardly any call is throttled",
+            parts={"throttled calls": throttled, "calls": _calls(fetched)},
+            machine=machine(),
+        ),
+    ]
+
+
+def _calls(fetched: list[Fetched]) -> int:
+    return sum(each.calls for each in fetched)
