@@ -145,7 +145,7 @@ def shared() -> list[Result]:
     throttled = sum(each.throttled for each in fetched)
     how = (
         f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all begun at once; {_QUOTA}; "
-        f"one run"
+        "one run"
     )
     return [
         Result(

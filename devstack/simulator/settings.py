@@ -21,7 +21,8 @@ class SimulatorSettings:
     `port` 0 takes a free one. `quota` is requests a second for each account and region, `burst` how many may come
     at once, `latency` seconds before an answer, `token_lifetime` seconds. `volume` is events a weekday of
     the busiest region, 0 for none generated; `shares` is what other regions have of it. `accounts` maps access
-    keys to accounts; other keys are of `default_account`, or are refused where that is None. `arrivals` maps eventIDs to epoch seconds.
+    keys to accounts; other keys are of `default_account`, or are refused where that is None. `arrivals` maps
+    eventIDs to epoch seconds.
     """
 
     port: int = 0

@@ -174,3 +174,10 @@ def test_a_number_beyond_the_day_is_refused() -> None:
     assert generator.event(DEFAULT_ACCOUNT, REGION, DAY, count - 1)
     with pytest.raises(IndexError, match=f"has {count} events"):
         generator.event(DEFAULT_ACCOUNT, REGION, DAY, count)
+
+
+def test_regions_can_be_equally_busy() -> None:
+    """For what takes more than the few regions that most accounts use."""
+    even = Generator(volume=1_000, shares=dict.fromkeys(REGIONS, 1.0))
+    counts = [even.count(even.day("123456789012", region, date(2026, 11, 20))) for region in REGIONS]
+    assert all(900 <= count <= 1_100 for count in counts)
