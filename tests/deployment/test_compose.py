@@ -3,6 +3,7 @@
 import json
 import re
 from importlib import import_module
+from pathlib import Path
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
@@ -138,9 +139,9 @@ def test_connections_parse() -> None:
     assert f"opensearch-ca:{folder}:ro" in SERVICES["airflow-worker"]["volumes"]
 
 
-def test_the_dag_finds_its_bucket() -> None:
-    """The Airflow variable that the DAG reads is the one that the worker is given."""
-    (dag,) = (ROOT / "dags").glob("*.py")
+@pytest.mark.parametrize("dag", sorted((ROOT / "dags").glob("*.py")), ids=lambda dag: dag.stem)
+def test_each_dag_finds_its_bucket(dag: Path) -> None:
+    """The Airflow variable that it reads is the one that the worker is given."""
     (variable,) = re.findall(r"var\.value\.get\('(\w+_bucket)'", dag.read_text())
     environment = SERVICES["airflow-worker"]["environment"]
     assert environment[f"AIRFLOW_VAR_{variable.upper()}"] == VALUES["CLOUDTRAIL_STAGING_BUCKET"]
