@@ -144,8 +144,8 @@ def shared() -> list[Result]:
     seconds = max(each.seconds for each in fetched)
     throttled = sum(each.throttled for each in fetched)
     how = (
-        f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all begun at once; {_QUOTA}; "
-        "one run"
+        f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all begun at once; "
+        f"{_QUOTA}; one run"
     )
     return [
         Result(

@@ -3,9 +3,8 @@
 import json
 import re
 from importlib import import_module
-from pathlib import Path
 from importlib.resources import files
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
