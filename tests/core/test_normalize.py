@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.events import Event
+from cloudtrail_elasticsearch.core.events import Event, parse_line
 from cloudtrail_elasticsearch.core.explain import locate
 from cloudtrail_elasticsearch.core.normalize import DERIVED, Document, Normalizer, restore, scalars
 from cloudtrail_elasticsearch.core.rules import load_rules
@@ -38,6 +39,33 @@ def stored(shape: Shape, record: dict[str, Any]) -> Any:
 def test_any_event_is_restored_from_its_document(record: dict[str, Any], strategy: str) -> None:
     """restore(normalize(event)) == event, whatever the event holds."""
     assert restore(stored(SHAPES[strategy], record)) == record  # type: ignore[index]
+
+
+@given(
+    record=records,
+    lookup=st.dictionaries(st.sampled_from(["Username", "Resources", "EventId"]), nested),
+    strategy=st.sampled_from(STRATEGIES),
+)
+def test_what_is_known_of_a_line_changes_no_document(
+    record: dict[str, Any], lookup: dict[str, Any], strategy: str
+) -> None:
+    """The quick way that plain events take ends in what the careful one does."""
+    normalizer = Normalizer(SHAPES[strategy])  # type: ignore[index]
+    for line in (codec.encode(record), codec.encode({"lookup": lookup, "event": record})):
+        event = parse_line(line)
+        assert isinstance(event, Event)
+        assert normalizer.document(event) == normalizer.document(replace(event, is_plain=False))
+
+
+def test_every_recorded_event_has_the_same_document_either_way(recorded_events: list[dict[str, Any]]) -> None:
+    """Most of them are plain."""
+    for strategy in STRATEGIES:
+        normalizer = Normalizer(SHAPES[strategy])
+        events = [parse_line(codec.encode(record)) for record in recorded_events]
+        plain = [event for event in events if isinstance(event, Event) and event.is_plain]
+        assert len(plain) > 0.9 * len(events)
+        for event in plain:
+            assert normalizer.document(event) == normalizer.document(replace(event, is_plain=False))
 
 
 @given(record=records, strategy=st.sampled_from(STRATEGIES))

@@ -53,27 +53,31 @@ def address(document: dict[str, Any]) -> dict[str, Any]:
 
 def describe(document: dict[str, Any]) -> dict[str, Any]:
     """Return what the schema says of an event, from its document: what a rule has taken out stays out."""
-    found: dict[str, Any] = address(document)
-    found["ecs"] = {"version": VERSION}
-    found["event"] = {
-        "kind": "event",
-        "module": "aws",
-        "dataset": "aws.cloudtrail",
-        "outcome": "failure" if _failed(document) else "success",
-    }
-    found["cloud"] = {"provider": "aws"}
     identity = _object(document, "userIdentity")
     account = _text(document, "recipientAccountId") or _text(identity, "accountId")
-    if account:
-        found["cloud"]["account"] = {"id": account}
-    issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
-    name = _text(identity, "userName") or _text(issuer, "userName")
-    if name:
-        found["user"] = {"name": name}
-    users = {name, _session(identity), _text(_object(document, "requestParameters"), "userName")} - {None}
+    found: dict[str, Any] = {
+        "ecs": _ECS,
+        "event": _FAILURE if _failed(document) else _SUCCESS,
+        "cloud": {"provider": "aws", "account": {"id": account}} if account else _CLOUD,
+        **address(document),
+    }
+    name = _text(identity, "userName")
+    if not name and "sessionContext" in identity:
+        name = _text(_object(_object(identity, "sessionContext"), "sessionIssuer"), "userName")
+    users = {name, _session(identity), _text(_object(document, "requestParameters"), "userName")}
+    users.discard(None)
     if users:
         found["related"] = {"user": sorted(user for user in users if user)}
+        if name:
+            found["user"] = {"name": name}
     return found
+
+
+_ECS: Final = {"version": VERSION}
+_CLOUD: Final = {"provider": "aws"}
+_EVENT: Final = {"kind": "event", "module": "aws", "dataset": "aws.cloudtrail"}
+_SUCCESS: Final = {**_EVENT, "outcome": "success"}
+_FAILURE: Final = {**_EVENT, "outcome": "failure"}
 
 
 @lru_cache(maxsize=4096)

@@ -6,11 +6,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec
+
+PLAIN_BYTES: Final = 4_096
+"""A line of so many bytes holds no text that reaches the longest term, however it is encoded."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
@@ -22,6 +25,8 @@ class Event:
 
     record: dict[str, Any]
     lookup: dict[str, Any]
+    is_plain: bool = False
+    """Whether no text in it is long, or beyond ASCII: so it is known to fit into any field for texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,12 @@ def parse_line(line: bytes | str) -> Event | Unreadable:
         return Unreadable(_text(line), f"not JSON: {error}")
     if not isinstance(value, dict):
         return Unreadable(_text(line), f"not a JSON object but {type(value).__name__}")
-    if value.keys() == {"lookup", "event"} and isinstance(value["lookup"], dict):
+    is_plain = isinstance(line, bytes) and len(line) <= PLAIN_BYTES and line.isascii() and b"\\u" not in line
+    if len(value) == 2 and "event" in value and isinstance(value.get("lookup"), dict):
         if isinstance(value["event"], dict):
-            return Event(value["event"], value["lookup"])
+            return Event(value["event"], value["lookup"], is_plain)
         return Unreadable(_text(line), "CloudTrailEvent is not a JSON object")
-    return Event(value, {})
+    return Event(value, {}, is_plain)
 
 
 def staged_event(line: bytes) -> LookedUpEvent:
@@ -114,6 +120,16 @@ def event_time(event: Event) -> datetime | None:
         if time is not None:
             return time
     return None
+
+
+_is_usual_time = re.compile(
+    r"[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
+).fullmatch
+
+
+def is_usual_time(value: Any) -> bool:
+    """Whether a value is a time as CloudTrail writes it, to the second and in UTC; a no means to look closer."""
+    return type(value) is str and _is_usual_time(value) is not None
 
 
 def parse_time(value: Any) -> datetime | None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core.events import parse_time
+from cloudtrail_elasticsearch.core.events import PLAIN_BYTES, is_usual_time, parse_time
 from cloudtrail_elasticsearch.core.shape import Kind, Node
 
-SAFE_CHARACTERS: Final = 4_096
+SAFE_CHARACTERS: Final = PLAIN_BYTES
 """A text of so many characters cannot reach the longest term, however it is encoded and whatever its path."""
 
 SMALLEST_PLAIN: Final = 1e-3
@@ -26,6 +26,8 @@ _SAFE_NAME: Final = 64
 _OBJECT, _KEYWORD, _BOOLEAN, _DATE = Kind.OBJECT, Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE
 _FLAT, _UNMAPPED = Kind.FLAT, Kind.UNMAPPED
 _WHOLE = (_FLAT, _UNMAPPED)
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""The types of which any value of a plain event is a keyword as it is; a fraction has to be looked at."""
 
 
 def fits(value: Any, node: Node) -> bool:
@@ -56,6 +58,36 @@ def unfit(value: dict[str, Any], node: Node) -> list[str]:
         elif not fits(child, known):
             names.append(name)
     return names
+
+
+def unfit_plain(value: dict[str, Any], node: Node) -> list[str]:
+    """Return what `unfit` does, of a plain event: no text in it has to be looked at."""
+    children, texts = node.children, node.texts
+    names = []
+    for name, child in value.items():
+        if type(child) in _PLAIN and name in texts:
+            continue
+        known = children.get(name)
+        if known is None or not _fits_plain(child, known):
+            names.append(name)
+    return names
+
+
+def _fits_plain(value: Any, node: Node) -> bool:
+    if node.rules and node.rule_for(value) is not None:
+        return False
+    kind = node.kind
+    if kind is _DATE and is_usual_time(value):
+        return True
+    if isinstance(value, dict):
+        if kind is _OBJECT:
+            return not unfit_plain(value, node)
+        return kind is _FLAT and "" not in value and node.children.keys().isdisjoint(value) and is_flat(value)
+    if isinstance(value, list):
+        return kind not in _WHOLE and all(_fits_plain(element, node) for element in value)
+    if value is None:
+        return kind is not _UNMAPPED
+    return _scalar_fits(value, kind)
 
 
 def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:

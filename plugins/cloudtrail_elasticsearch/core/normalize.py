@@ -22,8 +22,15 @@ from typing import Any, Final
 
 from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
-from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_time
-from cloudtrail_elasticsearch.core.fitting import SAFE_CHARACTERS, SAFE_DEPTH, is_flat, is_plain, unfit
+from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, is_usual_time, parse_time
+from cloudtrail_elasticsearch.core.fitting import (
+    SAFE_CHARACTERS,
+    SAFE_DEPTH,
+    is_flat,
+    is_plain,
+    unfit,
+    unfit_plain,
+)
 from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
@@ -56,34 +63,54 @@ class Normalizer:
 
     def __init__(self, shape: Shape, own_events: OwnEvents = OwnEvents.KEEP) -> None:
         self._shape = shape
+        self._root = shape.root
         self._marks = own_events is OwnEvents.MARK
         self._describe = ecs.describe if shape.ecs else ecs.address
 
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
-        placing = _Placing()
-        source, overflow = placing.object(event.record, self._shape.root)
-        source = {} if source is _MISSING else source.copy()
-        source |= self._describe(source)
+        record = event.record
+        overflow = _MISSING
+        placing = None
+        unfit = unfit_plain(record, self._root) if event.is_plain else None
+        if unfit == []:
+            source = record.copy()
+        else:
+            placing = _Placing(event.is_plain)
+            placed, overflow = placing.object(record, self._root, unfit)
+            source = {} if placed is _MISSING else placed.copy()
+        source.update(self._describe(source))
         time = event_time(event)
         if time is not None:
-            source["@timestamp"] = time.isoformat().replace("+00:00", "Z")
-        rules = {change["rule"] for change in placing.changes}
-        if event.lookup:
-            around = _Placing()
-            lookup, _ = around.object(_around(event.lookup), self._shape.lookup)
-            if lookup:
-                source[LOOKUP] = lookup
-            rules |= {change["rule"] for change in around.changes}
+            usual = record.get("eventTime")
+            source["@timestamp"] = usual if is_usual_time(usual) else time.isoformat().replace("+00:00", "Z")
+        around, rules = self._around(event)
+        if around:
+            source[LOOKUP] = around
         if overflow is not _MISSING:
             source["overflow"] = overflow
-        if placing.unindexed:
-            source["unindexed"] = placing.unindexed
+        changes: list[dict[str, Any]] = []
+        if placing is not None:
+            changes = placing.changes
+            rules |= {change["rule"] for change in changes}
+            if placing.unindexed:
+                source["unindexed"] = placing.unindexed
         if rules:
-            source["normalization"] = {"rules": sorted(rules), "changes": placing.changes}
+            source["normalization"] = {"rules": sorted(rules), "changes": changes}
         if self._marks and own.is_own(event.record):
             source["tags"] = [own.TAG]
         return Document(document_id(event), time, source)
+
+    def _around(self, event: Event) -> tuple[dict[str, Any], set[str]]:
+        """Return what LookupEvents says beside the event, as it is indexed, and the rules that changed it."""
+        if not event.lookup:
+            return {}, set()
+        around = _around(event.lookup)
+        if event.is_plain and not unfit_plain(around, self._shape.lookup):
+            return around, set()
+        placing = _Placing(event.is_plain)
+        placed, _ = placing.object(around, self._shape.lookup)
+        return {} if placed is _MISSING else placed, {change["rule"] for change in placing.changes}
 
     def public_line(self, event: Event, line: bytes) -> bytes:
         """Return the event's line as it may be shown: where rules take something out for good, without it."""
@@ -126,16 +153,20 @@ def _as_looked_up(around: dict[str, Any]) -> dict[str, Any]:
 class _Placing:
     """The placing of one event: walks it once and parts it into what is declared and what is not."""
 
-    __slots__ = ("_path", "changes", "unindexed")
+    __slots__ = ("_path", "_unfit", "changes", "unindexed")
 
-    def __init__(self) -> None:
+    def __init__(self, is_plain: bool) -> None:
+        self._unfit = unfit_plain if is_plain else unfit
         self._path: list[str | int] = []
         self.changes: list[dict[str, Any]] = []
         self.unindexed: list[dict[str, Any]] = []
 
-    def object(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
-        """Return the declared part and the rest of an object; either may be missing."""
-        names = unfit(value, node)
+    def object(self, value: dict[str, Any], node: Node, unfit: list[str] | None = None) -> tuple[Any, Any]:
+        """Return the declared part and the rest of an object; either may be missing.
+
+        :param unfit: the names of what does not fit, where that is known
+        """
+        names = self._unfit(value, node) if unfit is None else unfit
         if not names:
             return value, _MISSING
         kept = value.copy()

@@ -55,6 +55,15 @@ class Node:
     rules: tuple[Rule, ...] = ()
     secretive: bool = False
     """Whether a rule below it takes values out for good."""
+    texts: frozenset[str] = frozenset()
+    """The names of the children that take any text that is not too long; known once the tree is complete."""
+
+    def complete(self) -> None:
+        """Note what is known of the tree below it, to be asked often."""
+        for child in self.children.values():
+            child.complete()
+        plain = (name for name, child in self.children.items() if child.kind is Kind.KEYWORD and not child.rules)
+        self.texts = frozenset(plain)
 
     @property
     def mapped(self) -> dict[str, Node]:
@@ -171,6 +180,8 @@ def build(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str] = (), 
             _attach(lookup, rest, rule)
         else:
             _attach(root, rule.path, rule)
+    root.complete()
+    lookup.complete()
     return Shape(strategy, root, lookup, ecs)
 
 
