@@ -43,7 +43,9 @@ def test_any_event_is_restored_from_its_document(record: dict[str, Any], strateg
 
 @given(
     record=records,
-    lookup=st.dictionaries(st.sampled_from(["Username", "Resources", "EventId"]), nested),
+    lookup=st.dictionaries(
+        st.sampled_from(["Username", "Resources", "EventId"]), st.one_of(st.text(), records, st.lists(records))
+    ),
     strategy=st.sampled_from(STRATEGIES),
 )
 def test_what_is_known_of_a_line_changes_no_document(
