@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
+import msgspec
+
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import AccessDeniedError, MappingError
 
@@ -22,8 +24,7 @@ _NOT_THE_DOCUMENTS_FAULT: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BulkItem:
+class BulkItem(msgspec.Struct, frozen=True):
     """A document ready to be sent, with the line it was made of; without a document it is to be deleted."""
 
     id: str

@@ -53,26 +53,41 @@ def address(document: dict[str, Any]) -> dict[str, Any]:
 
 def describe(document: dict[str, Any]) -> dict[str, Any]:
     """Return what the schema says of an event, from its document: what a rule has taken out stays out."""
-    identity = _object(document, "userIdentity")
+    identity = document.get("userIdentity")
+    if type(identity) is not dict:
+        identity = _NOTHING
     account = _text(document, "recipientAccountId") or _text(identity, "accountId")
     found: dict[str, Any] = {
         "ecs": _ECS,
         "event": _FAILURE if _failed(document) else _SUCCESS,
         "cloud": {"provider": "aws", "account": {"id": account}} if account else _CLOUD,
-        **address(document),
     }
+    caller = document.get("sourceIPAddress")
+    if type(caller) is str and is_address(caller):
+        found["source"] = {"ip": caller}
     name = _text(identity, "userName")
     if not name and "sessionContext" in identity:
         name = _text(_object(_object(identity, "sessionContext"), "sessionIssuer"), "userName")
-    users = {name, _session(identity), _text(_object(document, "requestParameters"), "userName")}
-    users.discard(None)
+    if name:
+        found["user"] = {"name": name}
+    users = _users(document, identity, name)
     if users:
-        found["related"] = {"user": sorted(user for user in users if user)}
-        if name:
-            found["user"] = {"name": name}
+        found["related"] = {"user": users}
     return found
 
 
+def _users(document: dict[str, Any], identity: dict[str, Any], name: str | None) -> list[str]:
+    """Return who is concerned, each once: the caller, the session, and whom the call is about."""
+    session = _session(identity)
+    parameters = document.get("requestParameters")
+    other = _text(parameters, "userName") if type(parameters) is dict and "userName" in parameters else None
+    if other is None and (session is None or session == name or name is None):
+        one = name or session
+        return [one] if one else []
+    return sorted({user for user in (name, session, other) if user})
+
+
+_NOTHING: Final[dict[str, Any]] = {}
 _ECS: Final = {"version": VERSION}
 _CLOUD: Final = {"provider": "aws"}
 _EVENT: Final = {"kind": "event", "module": "aws", "dataset": "aws.cloudtrail"}

@@ -19,8 +19,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A CloudTrail record, with what LookupEvents wrote around it (empty where it came from a file)."""
 
     record: dict[str, Any]
@@ -92,7 +91,10 @@ def document_id(event: Event) -> str:
 
     Equal events always get equal ids, whatever the order of their keys, so a re-run writes the same documents.
     """
-    for candidate in (event.record.get("eventID"), event.lookup.get("EventId")):
+    own = event.record.get("eventID")
+    if type(own) is str and _UUID.fullmatch(own):
+        return own
+    for candidate in (own, event.lookup.get("EventId")):
         if isinstance(candidate, str) and _UUID.fullmatch(candidate):
             return candidate
     return content_id(codec.canonical(event.record))
@@ -134,6 +136,8 @@ def is_usual_time(value: Any) -> bool:
 
 def parse_time(value: Any) -> datetime | None:
     """Return the UTC time that an ISO 8601 text with a zone stands for; None for anything else."""
+    if is_usual_time(value):
+        return datetime.fromisoformat(value)
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         return None
     try:

@@ -26,8 +26,11 @@ _SAFE_NAME: Final = 64
 _OBJECT, _KEYWORD, _BOOLEAN, _DATE = Kind.OBJECT, Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE
 _FLAT, _UNMAPPED = Kind.FLAT, Kind.UNMAPPED
 _WHOLE = (_FLAT, _UNMAPPED)
-_PLAIN = frozenset({str, int, bool, type(None)})
-"""The types of which any value of a plain event is a keyword as it is; a fraction has to be looked at."""
+_NONE: Final[frozenset[type]] = frozenset()
+
+
+class Unfit(dict[str, "Unfit | None"]):
+    """The names in an object of what does not fit, with those in it where it is an object in its turn."""
 
 
 def fits(value: Any, node: Node) -> bool:
@@ -44,44 +47,54 @@ def fits(value: Any, node: Node) -> bool:
     return (value is None and kind is not _UNMAPPED) or _scalar_fits(value, kind)
 
 
-def unfit(value: dict[str, Any], node: Node) -> list[str]:
-    """Return the names in an object of what does not stand at its declared path as it is."""
+def unfit(value: dict[str, Any], node: Node) -> Unfit | None:
+    """Return the names in an object of what does not stand at its declared path as it is; None for nothing."""
     children = node.children
-    names = []
+    names = Unfit()
     for name, child in value.items():
         known = children.get(name)
         if known is None:
-            names.append(name)
+            names[name] = None
         elif type(child) is str and known.kind is _KEYWORD and not known.rules:
             if len(child) > SAFE_CHARACTERS or not child.isascii():
-                names.append(name)
+                names[name] = None
         elif not fits(child, known):
-            names.append(name)
-    return names
+            names[name] = None
+    return names or None
 
 
-def unfit_plain(value: dict[str, Any], node: Node) -> list[str]:
-    """Return what `unfit` does, of a plain event: no text in it has to be looked at."""
-    children, texts = node.children, node.texts
-    names = []
+def unfit_plain(value: dict[str, Any], node: Node) -> Unfit | None:
+    """Return what `unfit` does, of a plain event, in which no text has to be looked at; None for nothing."""
+    children, takes = node.children, node.takes
+    names: Unfit | None = None
     for name, child in value.items():
-        if type(child) in _PLAIN and name in texts:
+        kind = type(child)
+        if kind in takes.get(name, _NONE):
             continue
         known = children.get(name)
-        if known is None or not _fits_plain(child, known):
-            names.append(name)
+        inner: Unfit | None = None
+        if known is not None:
+            if kind is dict and known.kind is _OBJECT and not known.rules:
+                inner = unfit_plain(child, known)
+                if inner is None:
+                    continue
+            elif _fits_plain(child, known):
+                continue
+        if names is None:
+            names = Unfit()
+        names[name] = inner
     return names
 
 
 def _fits_plain(value: Any, node: Node) -> bool:
+    kind = node.kind
+    if kind is _DATE and is_usual_time(value) and not node.rules:
+        return True
     if node.rules and node.rule_for(value) is not None:
         return False
-    kind = node.kind
-    if kind is _DATE and is_usual_time(value):
-        return True
     if isinstance(value, dict):
         if kind is _OBJECT:
-            return not unfit_plain(value, node)
+            return unfit_plain(value, node) is None
         return kind is _FLAT and "" not in value and node.children.keys().isdisjoint(value) and is_flat(value)
     if isinstance(value, list):
         return kind not in _WHOLE and all(_fits_plain(element, node) for element in value)

@@ -7,6 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import msgspec
+
 from cloudtrail_elasticsearch.core import bulk, codec
 from cloudtrail_elasticsearch.core.adapt import Adapter
 from cloudtrail_elasticsearch.core.bulk import Answer, BulkItem, LeftOut, Refused
@@ -227,7 +229,7 @@ class Loader:
         if isinstance(event, Unreadable):
             return refused
         line = self._normalizer.public_line(event, refused.item.original)
-        return replace(refused, item=replace(refused.item, original=line))
+        return replace(refused, item=msgspec.structs.replace(refused.item, original=line))
 
     def _refresh(self) -> None:
         self._sender.ask("POST", f"/{self._indices}/_refresh?{MISSING_IS_EMPTY}")

@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
+
+import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
@@ -26,6 +27,7 @@ from cloudtrail_elasticsearch.core.events import Event, document_id, event_time,
 from cloudtrail_elasticsearch.core.fitting import (
     SAFE_CHARACTERS,
     SAFE_DEPTH,
+    Unfit,
     is_flat,
     is_plain,
     unfit,
@@ -49,8 +51,7 @@ _WHOLE: Final = (Kind.FLAT, Kind.UNMAPPED)
 _NO_CHILDREN: Final[dict[str, Node]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """What is indexed for an event."""
 
     id: str
@@ -73,7 +74,7 @@ class Normalizer:
         overflow = _MISSING
         placing = None
         unfit = unfit_plain(record, self._root) if event.is_plain else None
-        if unfit == []:
+        if event.is_plain and unfit is None:
             source = record.copy()
         else:
             placing = _Placing(event.is_plain)
@@ -82,8 +83,8 @@ class Normalizer:
         source.update(self._describe(source))
         time = event_time(event)
         if time is not None:
-            usual = record.get("eventTime")
-            source["@timestamp"] = usual if is_usual_time(usual) else time.isoformat().replace("+00:00", "Z")
+            said = record.get("eventTime")
+            source["@timestamp"] = said if is_usual_time(said) else time.isoformat().replace("+00:00", "Z")
         around, rules = self._around(event)
         if around:
             source[LOOKUP] = around
@@ -161,19 +162,19 @@ class _Placing:
         self.changes: list[dict[str, Any]] = []
         self.unindexed: list[dict[str, Any]] = []
 
-    def object(self, value: dict[str, Any], node: Node, unfit: list[str] | None = None) -> tuple[Any, Any]:
+    def object(self, value: dict[str, Any], node: Node, names: Unfit | None = None) -> tuple[Any, Any]:
         """Return the declared part and the rest of an object; either may be missing.
 
-        :param unfit: the names of what does not fit, where that is known
+        :param names: what does not fit in it, where that is known
         """
-        names = self._unfit(value, node) if unfit is None else unfit
+        names = names or self._unfit(value, node)
         if not names:
             return value, _MISSING
         kept = value.copy()
         rest: dict[str, Any] = {}
         children = node.children
         path = self._path
-        for key in names:
+        for key, inner in names.items():
             child = kept.pop(key)
             known = children.get(key)
             name: str | None = key
@@ -183,7 +184,7 @@ class _Placing:
                 known = children.get(name) if name is not None else None
             if name is not None:
                 if known is not None:
-                    placed, other = self.value(child, known)
+                    placed, other = self.object(child, known, inner) if inner else self.value(child, known)
                     if placed is not _MISSING:
                         kept[name] = placed
                 else:

@@ -43,6 +43,18 @@ class Kind(enum.Enum):
     """No field: there because a rule stands at the path, or below it."""
 
 
+_NOTHING: Final = type(None)
+_TAKEN: Final[dict[Kind, frozenset[type]]] = {
+    Kind.OBJECT: frozenset({_NOTHING}),
+    Kind.KEYWORD: frozenset({_NOTHING, str, int, bool}),
+    Kind.BOOLEAN: frozenset({_NOTHING, bool}),
+    Kind.DATE: frozenset({_NOTHING}),
+    Kind.FLAT: frozenset({_NOTHING}),
+    Kind.UNMAPPED: frozenset(),
+}
+"""The types of which a kind takes every plain value; of others it has to be looked at."""
+
+
 @dataclass(slots=True)
 class Node:
     """One declared path; an object has children by name, every other kind is a field.
@@ -55,15 +67,14 @@ class Node:
     rules: tuple[Rule, ...] = ()
     secretive: bool = False
     """Whether a rule below it takes values out for good."""
-    texts: frozenset[str] = frozenset()
-    """The names of the children that take any text that is not too long; known once the tree is complete."""
+    takes: dict[str, frozenset[type]] = field(default_factory=dict)
+    """The types of plain values that each child takes as they are; known once the tree is complete."""
 
     def complete(self) -> None:
         """Note what is known of the tree below it, to be asked often."""
         for child in self.children.values():
             child.complete()
-        plain = (name for name, child in self.children.items() if child.kind is Kind.KEYWORD and not child.rules)
-        self.texts = frozenset(plain)
+        self.takes = {name: _TAKEN[child.kind] for name, child in self.children.items() if not child.rules}
 
     @property
     def mapped(self) -> dict[str, Node]:
