@@ -15,7 +15,15 @@ from cloudtrail_elasticsearch.core import codec
 PLAIN_BYTES: Final = 4_096
 """A line of so many bytes holds no text that reaches the longest term, however it is encoded."""
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+USUAL_TIME: Final = (
+    r"[1-9]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
+)
+"""A time as CloudTrail writes it, to the second and in UTC; but for the 29th of February."""
+
+UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+
+_is_usual_time: Final = re.compile(USUAL_TIME, re.ASCII).fullmatch
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -92,10 +100,10 @@ def document_id(event: Event) -> str:
     Equal events always get equal ids, whatever the order of their keys, so a re-run writes the same documents.
     """
     own = event.record.get("eventID")
-    if type(own) is str and _UUID.fullmatch(own):
+    if type(own) is str and UUID(own):
         return own
     for candidate in (own, event.lookup.get("EventId")):
-        if isinstance(candidate, str) and _UUID.fullmatch(candidate):
+        if isinstance(candidate, str) and UUID(candidate):
             return candidate
     return content_id(codec.canonical(event.record))
 
@@ -122,11 +130,6 @@ def event_time(event: Event) -> datetime | None:
         if time is not None:
             return time
     return None
-
-
-_is_usual_time = re.compile(
-    r"[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
-).fullmatch
 
 
 def is_usual_time(value: Any) -> bool:
