@@ -13,6 +13,7 @@
     │       └── TooLargeError     a bulk request is too large: smaller ones are tried
     ├── StagingError              what is staged is not what its manifest says
     ├── CoverageError             a cell is missing or does not add up
+    ├── SupersededError           another attempt has taken the place of this one
     ├── ExpiredPageError          a page's token is no longer valid: the fetch goes on by time
     └── TransientError            passes by itself: throttling, 5xx, timeouts, a read-only index
         ├── ExpiredCredentialsError   the next attempt asks for new ones
@@ -66,6 +67,10 @@ class StagingError(LoaderError):
 
 class CoverageError(LoaderError):
     """A planned cell is missing, or its counts do not add up."""
+
+
+class SupersededError(LoaderError):
+    """Another attempt has taken the place of this one, which ends."""
 
 
 class ExpiredPageError(LoaderError):

@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import Any, Protocol
 
+from cloudtrail_elasticsearch.core.errors import SupersededError
+
 log = logging.getLogger(__name__)
 
 
@@ -67,9 +69,14 @@ class Memory:
         return kept.get("value")
 
     def keep(self, value: Any) -> None:
-        """Replace what is kept."""
+        """Replace what is kept.
+
+        :raises SupersededError: another attempt has taken this one's place
+        """
         try:
             self._store.set(self._key, {"fingerprint": self._fingerprint, "value": value})
+        except SupersededError:
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             log.warning("The progress cannot be kept (%s): another attempt would do more again.", error)
 
@@ -84,7 +91,8 @@ class Memory:
 class KeptBehind:
     """Keeps a memory's newest value in the background, so that the work never waits for the store.
 
-    A context manager: on leaving, the newest value is kept.
+    A context manager: on leaving, the newest value is kept. That another attempt has taken this one's place is
+    told by the next call, or on leaving.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -92,6 +100,7 @@ class KeptBehind:
         self._changed = threading.Condition()
         self._newest: Any = None
         self._is_over = False
+        self._superseded: SupersededError | None = None
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def __enter__(self) -> KeptBehind:
@@ -103,9 +112,16 @@ class KeptBehind:
             self._is_over = True
             self._changed.notify()
         self._thread.join()
+        if self._superseded is not None:
+            raise self._superseded
 
     def keep(self, value: Any) -> None:
-        """Have this value kept, instead of any before it that is not yet."""
+        """Have this value kept, instead of any before it that is not yet.
+
+        :raises SupersededError: another attempt has taken this one's place
+        """
+        if self._superseded is not None:
+            raise self._superseded
         with self._changed:
             self._newest = value
             self._changed.notify()
@@ -118,4 +134,8 @@ class KeptBehind:
                 value, self._newest = self._newest, None
                 if value is None:
                     return
-            self._memory.keep(value)
+            try:
+                self._memory.keep(value)
+            except SupersededError as error:
+                self._superseded = error
+                return

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import Context
 
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 from cloudtrail_elasticsearch.operators.context import state_store
+from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 
 class CloudTrailToS3Operator(WindowOperator):
@@ -47,5 +48,6 @@ class CloudTrailToS3Operator(WindowOperator):
         else:
             work = fetch if self.forced else fetch_late if is_true(self.late) else fetch
             source = CloudTrailHook(aws_conn_id=self.aws_conn_id).source(window)
-            work(window, source, staging, state_store(context, staging, window, self.task_id))
+            with ends_with_its_supervisor():
+                work(window, source, staging, state_store(context, staging, window, self.task_id))
         return staging.uri(window)

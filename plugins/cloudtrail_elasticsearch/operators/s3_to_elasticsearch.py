@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 from cloudtrail_elasticsearch.operators.context import state_store, this_run
+from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 if TYPE_CHECKING:
     from cloudtrail_elasticsearch.core.coverage import Cell
@@ -93,7 +94,9 @@ class S3ToElasticsearchOperator(WindowOperator):
         server = SearchHook(self.search_conn_id).get_conn()
         loader = Loader(server, IndexPattern(self.index), self._shape(), own_events=self._own_events())
         store = state_store(context, staging, window, self.task_id)
-        return self._work(WindowLoad(manifest, staging, loader, store, this_run(context)))().to_dict()
+        work = self._work(WindowLoad(manifest, staging, loader, store, this_run(context)))
+        with ends_with_its_supervisor():
+            return work().to_dict()
 
     def _work(self, load: WindowLoad) -> Callable[[], Cell]:
         if is_true(self.verify):
