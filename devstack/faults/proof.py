@@ -98,6 +98,12 @@ def repeated_pages(simulator: Simulator) -> int:
     return max(pages, -(-sum(region.repeated_events for region in regions) // _EVENTS_PER_PAGE))
 
 
+def borders(simulator: Simulator, windows: int) -> int:
+    """Return how many borders there were between slices: a page that a border divides is in both of them."""
+    ranges = sum(region.ranges for region in simulator.service.statistics.regions.values())
+    return max(0, ranges - windows)
+
+
 def _ids(scene: Scene, indices: str) -> Iterator[str]:
     """Yield the eventID of every document, as it stands in the document."""
     options = "ignore_unavailable=true&allow_no_indices=true"

@@ -92,6 +92,8 @@ class Outcome:
     faults: Counter[str]
     attempts: proof.Attempts
     repeated_pages: int
+    borders: int
+    """Borders between slices, each of which divides a page at most."""
     mended: int
     """Runs that failed for good, after Airflow's own retries, and were mended by another backfill."""
     orphans: int = 0
@@ -106,8 +108,8 @@ class Outcome:
 
     @property
     def allowed_pages(self) -> int:
-        """How many pages may be fetched twice: one for each slice of a fetch that was interrupted."""
-        return SLICES * self.attempts.fetches_again
+        """How many pages may be fetched twice: one for each slice of a fetch that was interrupted, and borders."""
+        return SLICES * self.attempts.fetches_again + self.borders
 
 
 def play(settings: RoundSettings, rotation: Rotation, say: Say) -> Outcome:
@@ -275,6 +277,7 @@ def _outcome(scene: Scene, settings: RoundSettings, faults: Counter[str], mended
         faults=faults,
         attempts=proof.attempts(scene),
         repeated_pages=proof.repeated_pages(scene.simulator),
+        borders=proof.borders(scene.simulator, settings.days * len(settings.regions)),
         mended=mended,
     )
     return replace(outcome, broken=tuple(_broken(scene, settings, outcome)))

@@ -65,7 +65,7 @@ class Lookup:
         more = next(entries, None) is not None
         return Page(tuple(found), self._token(request, before) if more else None)
 
-    def place(self, request: LookupRequest) -> Hashable:
+    def place(self, request: LookupRequest) -> tuple[Hashable, Hashable]:
         """Return what tells a page from all others: what is asked for, and where the page begins.
 
         Two tokens of the same place differ, as each holds the time at which it was made.

@@ -91,7 +91,7 @@ class Protocol:
 
     async def _page(
         self, http: web.Request, signed: Signer, account: str, fault: FaultKind | None
-    ) -> tuple[Page, Hashable]:
+    ) -> tuple[Page, tuple[Hashable, Hashable]]:
         """Return a page and its place among all."""
         service = self._service
         error = fault.error(account) if fault else None

@@ -14,6 +14,7 @@ class RegionStatistics:
 
     `pages` and `events` are those that were made, `repeated_pages` and `repeated_events` those that a client
     got which had them already: a page by what it was asked for and where it begins, whatever its token is.
+    `ranges` is how many different ranges of time pages were asked of.
     """
 
     calls: int = 0
@@ -23,7 +24,9 @@ class RegionStatistics:
     events: int = 0
     repeated_pages: int = 0
     repeated_events: int = 0
+    ranges: int = 0
     user_agents: Counter[str] = field(default_factory=Counter)
+    _ranges: set[int] = field(default_factory=set)
     _pages: set[int] = field(default_factory=set)
     _events: set[int] = field(default_factory=set)
 
@@ -37,8 +40,9 @@ class RegionStatistics:
         self.pages += 1
         self.events += events
 
-    def served(self, page: Hashable, events: Iterable[str]) -> None:
-        """Count what a client got before, of a page and of the ids of its events."""
+    def served(self, page: tuple[Hashable, Hashable], events: Iterable[str]) -> None:
+        """Count what a client got before: a page, by what was asked for and where it begins, and its events."""
+        self.ranges += not _again(hash(page[0]), self._ranges)
         self.repeated_pages += _again(hash(page), self._pages)
         self.repeated_events += sum(_again(hash(event), self._events) for event in events)
 
@@ -52,6 +56,7 @@ class RegionStatistics:
             "events": self.events,
             "repeated_pages": self.repeated_pages,
             "repeated_events": self.repeated_events,
+            "ranges": self.ranges,
             "user_agents": dict(self.user_agents),
         }
 

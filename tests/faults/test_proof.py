@@ -57,9 +57,16 @@ def test_pages_fetched_twice_are_told_by_their_events_too(pages: int, events: in
 
 
 def test_an_uninterrupted_fetch_may_fetch_nothing_twice() -> None:
-    """The bound is one page for each slice of each attempt beyond the first."""
+    """The bound is one page for each slice of each attempt beyond the first, and one for each border."""
     whole = Events(3, lost=0, duplicates=0, strangers=0, quarantined=0)
     for again in (0, 3):
         attempts = Attempts(all=10 + again, fetches_again=again, most=1 + again)
-        outcome = Outcome("opensearch-3", 1, whole, Counter(), attempts, repeated_pages=0, mended=0)
-        assert outcome.allowed_pages == again * SLICES
+        outcome = Outcome("opensearch-3", 1, whole, Counter(), attempts, repeated_pages=0, borders=5, mended=0)
+        assert outcome.allowed_pages == again * SLICES + 5
+
+
+def test_a_window_that_is_divided_has_borders() -> None:
+    """Of three windows, seven ranges of time were asked for."""
+    regions = {"eu-west-1": RegionStatistics(ranges=5), "us-east-1": RegionStatistics(ranges=2)}
+    simulator: Any = SimpleNamespace(service=SimpleNamespace(statistics=SimpleNamespace(regions=regions)))
+    assert proof.borders(simulator, 3) == 4
