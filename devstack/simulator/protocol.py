@@ -98,7 +98,7 @@ class Protocol:
         if error is not None:
             raise error
         if fault is FaultKind.RESET:
-            return Page((), None), None
+            return Page((), None), (None, None)
         asked = request.read(await _body(http), account, signed.region)
         await asyncio.sleep(service.settings.latency)
         page = service.lookup.page(asked)
