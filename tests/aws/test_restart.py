@@ -217,6 +217,19 @@ def test_a_token_that_expired_while_nobody_was_there(staging: Staging) -> None:
         assert simulator.service.statistics.regions[BUSY.region].failed > 0
 
 
+def test_what_was_staged_and_is_gone_is_looked_up_again(
+    simulator: Simulator, staging: Staging, bucket: str, aws: str
+) -> None:
+    """Someone emptied the bucket between two attempts."""
+    store = Store()
+    assert attempt(simulator, staging, store, kill_at=30) is None
+    s3 = boto3.client("s3", endpoint_url=aws)
+    for key in in_the_bucket(staging):
+        s3.delete_object(Bucket=bucket, Key=key)
+    manifest = attempt(simulator, staging, store)
+    assert staged_ids(staging, manifest) == truth(simulator)
+
+
 def test_an_attempt_thought_dead_does_no_harm(simulator: Simulator, staging: Staging) -> None:
     """Two attempts of one fetch at once: one manifest, every event once."""
     store = Store()

@@ -21,7 +21,7 @@ from typing import Final, Self
 
 import msgspec
 
-from cloudtrail_elasticsearch.core.errors import AccessDeniedError, ExpiredPageError, LoaderError
+from cloudtrail_elasticsearch.core.errors import AccessDeniedError, ExpiredPageError, LoaderError, StagingError
 from cloudtrail_elasticsearch.core.events import staged_event
 from cloudtrail_elasticsearch.core.pace import Pace
 from cloudtrail_elasticsearch.core.slices import Position, Slice, worth_dividing
@@ -345,8 +345,10 @@ class Lookup:
         if kept is None:
             return
         record = msgspec.convert(kept, _FetchRecord)
-        pagings = list(self._recalled(record))
-        if not pagings:
+        try:
+            pagings = list(self._recalled(record))
+        except StagingError as error:
+            log.warning("What an earlier attempt has staged is no longer there (%s): beginning anew.", error)
             return
         self.id = record.id
         self._has_kept = True
