@@ -14,6 +14,8 @@ LOAD: Final = "cell.load"
 
 KILL_FETCH: Final = kill_task(FETCH)
 KILL_LOAD: Final = kill_task(LOAD)
+KILL_FETCHS_SUPERVISOR: Final = kill_supervisor(FETCH)
+KILL_LOADS_SUPERVISOR: Final = kill_supervisor(LOAD)
 KILL_SCHEDULER: Final = kill_service("scheduler")
 KILL_API_SERVER: Final = kill_service("api-server")
 FULL_BUCKET: Final = storage(StorageFaultKind.FULL_BUCKET, (3, 8))
@@ -21,8 +23,8 @@ FULL_BUCKET: Final = storage(StorageFaultKind.FULL_BUCKET, (3, 8))
 FAULTS: Final = (
     KILL_FETCH,
     KILL_LOAD,
-    kill_supervisor(FETCH),
-    kill_supervisor(LOAD),
+    KILL_FETCHS_SUPERVISOR,
+    KILL_LOADS_SUPERVISOR,
     KILL_SCHEDULER,
     KILL_API_SERVER,
     KILL_SEARCH_SERVER,

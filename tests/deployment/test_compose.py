@@ -146,6 +146,15 @@ def test_each_dag_finds_its_bucket(dag: Path) -> None:
     assert environment[f"AIRFLOW_VAR_{variable.upper()}"] == VALUES["CLOUDTRAIL_STAGING_BUCKET"]
 
 
+def test_a_lost_worker_is_noticed_soon() -> None:
+    """Airflow's default is five minutes, in which a cell whose supervisor was killed would wait."""
+    from airflow.configuration import conf
+
+    assert conf.getint("scheduler", "task_instance_heartbeat_timeout") == 300
+    environment = SERVICES["airflow-scheduler"]["environment"]
+    assert int(environment["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"]) <= 60
+
+
 def test_only_the_worker_holds_credentials_for_the_outside() -> None:
     """AWS keys and the search password reach no Airflow service but the worker."""
     outside = re.compile(r"AIRFLOW_CONN_|AWS_")

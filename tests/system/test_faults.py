@@ -8,26 +8,36 @@ import pytest
 
 from devstack.faults.fault import Fault, Rotation
 from devstack.faults.kills import KILL_SEARCH_SERVER
-from devstack.faults.kinds import KILL_API_SERVER, KILL_FETCH, KILL_LOAD, KILL_SCHEDULER
+from devstack.faults.kinds import (
+    KILL_API_SERVER,
+    KILL_FETCH,
+    KILL_FETCHS_SUPERVISOR,
+    KILL_LOAD,
+    KILL_LOADS_SUPERVISOR,
+    KILL_SCHEDULER,
+)
 from devstack.faults.round import RoundSettings, play
 from devstack.faults.services import READ_ONLY_INDEX
 from devstack.search_server import ELASTICSEARCH_9, OPENSEARCH_3, Distribution
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-ALWAYS = (KILL_FETCH, KILL_LOAD, KILL_SEARCH_SERVER, READ_ONLY_INDEX)
+ALWAYS = (KILL_SEARCH_SERVER, READ_ONLY_INDEX)
 
 
 @pytest.mark.parametrize(
     ("distribution", "of_airflow"),
-    [(OPENSEARCH_3, KILL_SCHEDULER), (ELASTICSEARCH_9, KILL_API_SERVER)],
-    ids=lambda value: value.name,
+    [
+        (OPENSEARCH_3, (KILL_FETCHS_SUPERVISOR, KILL_LOAD, KILL_SCHEDULER)),
+        (ELASTICSEARCH_9, (KILL_FETCH, KILL_LOADS_SUPERVISOR, KILL_API_SERVER)),
+    ],
+    ids=[OPENSEARCH_3.name, ELASTICSEARCH_9.name],
 )
 def test_a_backfill_survives_whatever_is_killed(
-    distribution: Distribution, of_airflow: Fault, capsys: pytest.CaptureFixture[str]
+    distribution: Distribution, of_airflow: tuple[Fault, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Tasks, one of Airflow's services and the search server are killed: every event is indexed once."""
-    faults = (*ALWAYS, of_airflow)
+    """Tasks, supervisors, one of Airflow's services and the search server are killed: every event, once."""
+    faults = (*ALWAYS, *of_airflow)
     settings = RoundSettings(
         distribution,
         seed=7,
