@@ -186,7 +186,7 @@ def _tell(days: Sequence[Day]) -> None:
 
 def _effort(stack: Stack) -> tuple[int, int]:
     """LookupEvents calls made and events written so far, as the services count them; the ledger has no events."""
-    indices = f"*,-{COVERAGE_INDEX}"
+    indices = f"*,-{COVERAGE_INDEX}*"
     with urllib.request.urlopen(f"{stack.search_url}/{indices}/_stats/indexing", timeout=30) as answer:
         written = json.load(answer)["_all"]["primaries"].get("indexing", {}).get("index_total", 0)
     return stack.lookup_calls(), int(written)
