@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,3 +83,23 @@ def test_a_name_that_no_server_takes_is_refused(pattern: str) -> None:
     """The sentence says what a name may hold."""
     with pytest.raises(MappingError, match="index pattern"):
         IndexPattern(pattern)
+
+
+def test_every_process_names_a_shape_alike() -> None:
+    """Whatever order its sets have: else a window that is loaded would be loaded again by the next worker."""
+    code = (
+        "from cloudtrail_elasticsearch.core.rules import load_rules\n"
+        "from cloudtrail_elasticsearch.core.shape import build\n"
+        "print(build('typed', load_rules()).fingerprint)"
+    )
+    names = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(names) == 1

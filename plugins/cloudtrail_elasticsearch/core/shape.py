@@ -139,7 +139,7 @@ class Shape:
             for top in (self.root, self.lookup)
             for path, node in top.walk()
         ]
-        return content_id(codec.canonical([self.ecs, entries]))[:23]
+        return content_id(codec.canonical([self.ecs, sorted(entries, key=codec.canonical)]))[:23]
 
     @property
     def secretive(self) -> bool:
@@ -199,9 +199,9 @@ def build(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str] = (), 
 def _declare_fields(root: Node, paths: set[str], rules: Iterable[Rule], general: Iterable[Rule]) -> None:
     wrapped = {rule.path for rule in rules if isinstance(rule.change, Wrap)}
     parents = {parent for path in paths | wrapped for parent in _parents(path)}
-    for path in paths - parents - wrapped:
+    for path in sorted(paths - parents - wrapped):
         _declare(root, path, Kind.KEYWORD)
-    for path in paths & parents - wrapped:
+    for path in sorted(paths & parents - wrapped):
         for rule in general:
             _attach(root, path, rule)
 
