@@ -17,6 +17,7 @@ with DAG(
     schedule=CronDataIntervalTimetable("0 12 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    is_paused_upon_creation=True,
     default_args={"retries": 5, "retry_delay": timedelta(minutes=1), "weight_rule": "upstream"},
     params={name: Param(**param) for name, param in LATE_PARAMS.items()},
     tags=["aws", "cloudtrail", "elasticsearch", "opensearch"],

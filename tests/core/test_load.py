@@ -312,6 +312,23 @@ def test_progress_is_told_as_requests_are_acknowledged() -> None:
     assert told[-1] == (95, 95)
 
 
+def test_no_request_runs_far_ahead_of_one_without_an_answer() -> None:
+    """What a killed load sends again is bounded, however long one request takes."""
+
+    class Stuck(Server):
+        before_the_first = 0
+
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            if path == "/_bulk" and event_id(0).encode() in (body or b""):
+                threading.Event().wait(1)
+                self.before_the_first = self.requests
+            return super().request(method, path, body)
+
+    server = Stuck()
+    assert figures(loader(server).load(lines(95))) == (95, 95, 0, 0)
+    assert server.before_the_first <= 2 * QUICK.senders - 1
+
+
 @pytest.mark.parametrize("do", ["mask", "drop"])
 def test_the_quarantine_holds_no_secret(do: str) -> None:
     """What a rule masks or drops is not in the text that is kept; a replay names the event as before."""

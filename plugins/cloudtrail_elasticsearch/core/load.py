@@ -120,7 +120,8 @@ class Loader:
         """Load lines (staged ones or bare records) and return what became of them.
 
         `progress` is called each time a request has been acknowledged. No more than `senders` requests and one
-        batch are held at any time.
+        batch are held at any time, and none is sent that is `2 * senders` or more after one that has no answer:
+        that many are sent again at most, when a load is killed and goes on.
 
         :raises TransientError: the server did not recover within the patience
         :raises ConfigurationError: the server refuses more than a document
@@ -142,7 +143,7 @@ class Loader:
 
         try:
             for number, batch in enumerate(bulk.batches(items, settings.request_bytes, settings.request_items)):
-                if len(pending) >= settings.senders:
+                while len(pending) >= settings.senders or number - acknowledged.requests >= 2 * settings.senders:
                     collect()
                 pending[pool.submit(self._deliver, batch)] = number
             while pending:
@@ -263,12 +264,12 @@ class _Acknowledged:
 
     def __init__(self) -> None:
         self.events = 0
-        self._next = 0
+        self.requests = 0
         self._ahead: dict[int, int] = {}
 
     def add(self, number: int, events: int) -> None:
         """Note the acknowledgement of a request."""
         self._ahead[number] = events
-        while self._next in self._ahead:
-            self.events += self._ahead.pop(self._next)
-            self._next += 1
+        while self.requests in self._ahead:
+            self.events += self._ahead.pop(self.requests)
+            self.requests += 1
