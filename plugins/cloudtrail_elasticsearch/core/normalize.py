@@ -24,15 +24,7 @@ import msgspec
 from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
 from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, is_usual_time, parse_time
-from cloudtrail_elasticsearch.core.fitting import (
-    SAFE_CHARACTERS,
-    SAFE_DEPTH,
-    Unfit,
-    is_flat,
-    is_plain,
-    unfit,
-    unfit_plain,
-)
+from cloudtrail_elasticsearch.core.flat import SAFE_CHARACTERS, SAFE_DEPTH, is_flat, is_plain
 from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
@@ -47,7 +39,11 @@ DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "norm
 """Top-level names that the loader adds; an event's own values under them stand in ``overflow``."""
 
 _MISSING: Final = object()
-_WHOLE: Final = (Kind.FLAT, Kind.UNMAPPED)
+# The members of an enum are slow to look up.
+_OBJECT, _KEYWORD, _BOOLEAN, _DATE = Kind.OBJECT, Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE
+_FLAT, _UNMAPPED = Kind.FLAT, Kind.UNMAPPED
+_WHOLE: Final = (_FLAT, _UNMAPPED)
+_NONE: Final[frozenset[type]] = frozenset()
 _NO_CHILDREN: Final[dict[str, Node]] = {}
 
 
@@ -71,15 +67,9 @@ class Normalizer:
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
         record = event.record
-        overflow = _MISSING
-        placing = None
-        unfit = unfit_plain(record, self._root) if event.is_plain else None
-        if event.is_plain and unfit is None:
-            source = record.copy()
-        else:
-            placing = _Placing(event.is_plain)
-            placed, overflow = placing.object(record, self._root, unfit)
-            source = {} if placed is _MISSING else placed.copy()
+        placing = _Placing(event.is_plain)
+        placed, overflow = placing.object(record, self._root)
+        source = {} if placed is _MISSING else record.copy() if placed is record else placed
         source.update(self._describe(source))
         time = event_time(event)
         if time is not None:
@@ -90,14 +80,11 @@ class Normalizer:
             source[LOOKUP] = around
         if overflow is not _MISSING:
             source["overflow"] = overflow
-        changes: list[dict[str, Any]] = []
-        if placing is not None:
-            changes = placing.changes
-            rules |= {change["rule"] for change in changes}
-            if placing.unindexed:
-                source["unindexed"] = placing.unindexed
-        if rules:
-            source["normalization"] = {"rules": sorted(rules), "changes": changes}
+        if placing.unindexed:
+            source["unindexed"] = placing.unindexed
+        if rules or placing.changes:
+            rules |= {change["rule"] for change in placing.changes}
+            source["normalization"] = {"rules": sorted(rules), "changes": placing.changes}
         if self._marks and own.is_own(event.record):
             source["tags"] = [own.TAG]
         return Document(document_id(event), time, source)
@@ -106,11 +93,8 @@ class Normalizer:
         """Return what LookupEvents says beside the event, as it is indexed, and the rules that changed it."""
         if not event.lookup:
             return {}, set()
-        around = _around(event.lookup)
-        if event.is_plain and not unfit_plain(around, self._shape.lookup):
-            return around, set()
         placing = _Placing(event.is_plain)
-        placed, _ = placing.object(around, self._shape.lookup)
+        placed, _ = placing.object(_around(event.lookup), self._shape.lookup)
         return {} if placed is _MISSING else placed, {change["rule"] for change in placing.changes}
 
     def public_line(self, event: Event, line: bytes) -> bytes:
@@ -152,63 +136,80 @@ def _as_looked_up(around: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Placing:
-    """The placing of one event: walks it once and parts it into what is declared and what is not."""
+    """The placing of one event: walks it once and parts it into what is declared and what is not.
 
-    __slots__ = ("_path", "_unfit", "changes", "unindexed")
+    What fits is handed back as it is, the very same object, so that nothing is copied that need not be.
+    """
+
+    __slots__ = ("_is_plain", "_path", "changes", "unindexed")
 
     def __init__(self, is_plain: bool) -> None:
-        self._unfit = unfit_plain if is_plain else unfit
+        self._is_plain = is_plain
         self._path: list[str | int] = []
         self.changes: list[dict[str, Any]] = []
         self.unindexed: list[dict[str, Any]] = []
 
-    def object(self, value: dict[str, Any], node: Node, names: Unfit | None = None) -> tuple[Any, Any]:
-        """Return the declared part and the rest of an object; either may be missing.
-
-        :param names: what does not fit in it, where that is known
-        """
-        names = names or self._unfit(value, node)
-        if not names:
-            return value, _MISSING
-        kept = value.copy()
+    def object(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
+        """Return the declared part and the rest of an object; either may be missing."""
+        takes = node.takes_plain if self._is_plain else node.takes
+        children, path = node.children, self._path
+        kept = value
         rest: dict[str, Any] = {}
-        children = node.children
-        path = self._path
-        for key, inner in names.items():
-            child = kept.pop(key)
+        for key, child in value.items():
+            kind = type(child)
+            if kind in takes.get(key, _NONE):
+                continue
             known = children.get(key)
-            name: str | None = key
+            name = key
             path.append(key)
-            if known is not None and known.rules:
-                name = self._name(key, child, known, value, kept, rest)
-                known = children.get(name) if name is not None else None
-            if name is not None:
-                if known is not None:
-                    placed, other = self.object(child, known, inner) if inner else self.value(child, known)
-                    if placed is not _MISSING:
-                        kept[name] = placed
-                else:
-                    other = self.flat(child) if self._storable_key(name) else self._unindexed(child)
-                if other is not _MISSING:
-                    rest[name] = other
+            if kind is dict and known is not None and known.kind is _OBJECT and not known.rules:
+                placed, other = self.object(child, known)
+            else:
+                name, placed, other = self._member(key, child, children, (value, kept, rest))
             path.pop()
-        if not rest:
-            return kept, _MISSING
-        return kept or _MISSING, rest
+            if placed is child and other is _MISSING and name is key:
+                continue
+            if kept is value:
+                kept = value.copy()
+            del kept[key]
+            if placed is not _MISSING:
+                kept[name] = placed
+            if other is not _MISSING:
+                rest[name] = other
+        return kept if kept or not rest else _MISSING, rest or _MISSING
+
+    def _member(
+        self, key: str, value: Any, children: dict[str, Node], taken: tuple[dict[str, Any], ...]
+    ) -> tuple[str, Any, Any]:
+        """Return the name that a member of an object gets, the part of its value that fits, and the rest.
+
+        :param taken: the objects whose names it cannot get
+        """
+        known = children.get(key)
+        name = key
+        if known is not None and known.rules:
+            given = self._name(key, value, known, *taken)
+            if given is None:
+                return key, _MISSING, _MISSING
+            name = given
+            known = children.get(name)
+        if known is not None:
+            return name, *self.value(value, known)
+        return name, _MISSING, self.flat(value) if self._storable_key(name) else self._unindexed(value)
 
     def value(self, value: Any, node: Node) -> tuple[Any, Any]:
         """Return the part of a value that fits its node, and the rest."""
         if node.rules:
             value = self._changed(value, node)
         kind = node.kind
-        if isinstance(value, list):
-            return self._list(value, node)
         if isinstance(value, dict):
-            if kind is Kind.OBJECT:
+            if kind is _OBJECT:
                 return self.object(value, node)
-            if kind is Kind.FLAT:
+            if kind is _FLAT:
                 return self._flat_field(value, node)
-        elif kind is not Kind.UNMAPPED and (value is None or _fits(value, kind)):
+        elif isinstance(value, list):
+            return self._list(value, node)
+        elif kind is not _UNMAPPED and (value is None or _fits(value, kind)):
             return self.scalar(value), _MISSING
         return _MISSING, self._flat(value, node)
 
@@ -241,22 +242,28 @@ class _Placing:
         """Part a list element by element; both parts keep its length, with null where the other has the value."""
         if node.kind in _WHOLE:
             return _MISSING, self._flat(value, node)
-        parts = []
+        path = self._path
+        kept: list[Any] = []
+        others: list[Any] = []
+        is_changed = has_kept = has_others = False
         for index, element in enumerate(value):
-            self._path.append(index)
-            parts.append(self.value(element, node))
-            self._path.pop()
-        kept = [None if part is _MISSING else part for part, _ in parts]
-        if all(rest is _MISSING for _, rest in parts):
-            return kept, _MISSING
-        others = [None if rest is _MISSING else rest for _, rest in parts]
-        if all(part is _MISSING for part, _ in parts):
-            return _MISSING, others
-        return kept, others
+            path.append(index)
+            placed, other = self.value(element, node)
+            path.pop()
+            is_changed = is_changed or placed is not element
+            has_kept = has_kept or placed is not _MISSING
+            has_others = has_others or other is not _MISSING
+            kept.append(None if placed is _MISSING else placed)
+            others.append(None if other is _MISSING else other)
+        if not has_others:
+            return kept if is_changed else value, _MISSING
+        return kept if has_kept else _MISSING, others
 
     def _flat_field(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Part an object for a flat field of its own: OpenSearch does not find what has a blank name in it."""
         if "" not in value:
+            if node.children.keys().isdisjoint(value) and is_flat(value):
+                return value, _MISSING
             return self._flat_object(value, node), _MISSING
         named = {name: child for name, child in value.items() if name}
         return self._flat_object(named, node), self._flat_object({"": value[""]}, node)
@@ -392,11 +399,11 @@ def _utf8_size(text: str) -> int | None:
 
 def _fits(value: Any, kind: Kind) -> bool:
     """Whether a field of this kind takes the scalar."""
-    if kind is Kind.KEYWORD:
+    if kind is _KEYWORD:
         return True
-    if kind is Kind.BOOLEAN:
+    if kind is _BOOLEAN:
         return isinstance(value, bool)
-    return kind is Kind.DATE and parse_time(value) is not None
+    return kind is _DATE and (is_usual_time(value) or parse_time(value) is not None)
 
 
 def restore(source: dict[str, Any]) -> dict[str, Any]:

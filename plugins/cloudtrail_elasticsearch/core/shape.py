@@ -52,7 +52,10 @@ _TAKEN: Final[dict[Kind, frozenset[type]]] = {
     Kind.FLAT: frozenset({_NOTHING}),
     Kind.UNMAPPED: frozenset(),
 }
-"""The types of which a kind takes every plain value; of others it has to be looked at."""
+"""The types of which a kind takes every plain value; others have to be looked at."""
+
+_ALWAYS_TAKEN: Final = {kind: types - {str} for kind, types in _TAKEN.items()}
+"""And those of which it takes every value: a text may be too long."""
 
 
 @dataclass(slots=True)
@@ -68,13 +71,17 @@ class Node:
     secretive: bool = False
     """Whether a rule below it takes values out for good."""
     takes: dict[str, frozenset[type]] = field(default_factory=dict)
-    """The types of plain values that each child takes as they are; known once the tree is complete."""
+    """The types of values that each child takes as they are; known once the tree is complete."""
+    takes_plain: dict[str, frozenset[type]] = field(default_factory=dict)
+    """The same of the values of a plain event."""
 
     def complete(self) -> None:
         """Note what is known of the tree below it, to be asked often."""
         for child in self.children.values():
             child.complete()
-        self.takes = {name: _TAKEN[child.kind] for name, child in self.children.items() if not child.rules}
+        ruleless = [(name, child.kind) for name, child in self.children.items() if not child.rules]
+        self.takes = {name: _ALWAYS_TAKEN[kind] for name, kind in ruleless}
+        self.takes_plain = {name: _TAKEN[kind] for name, kind in ruleless}
 
     @property
     def mapped(self) -> dict[str, Node]:

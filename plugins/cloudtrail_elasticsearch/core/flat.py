@@ -1,0 +1,45 @@
+"""Whether a flat field takes a value as it is: the quick answer for nearly every value there is.
+
+A yes is certain. A no says that `normalize` has to walk the value with care, which may come to the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core.events import PLAIN_BYTES
+
+SAFE_CHARACTERS: Final = PLAIN_BYTES
+"""A text of so many characters cannot reach the longest term, however it is encoded and whatever its path."""
+
+SMALLEST_PLAIN: Final = 1e-3
+SMALLEST_GREAT: Final = 1e7
+"""From here on, and below the other, Java writes numbers in scientific notation."""
+
+SAFE_DEPTH: Final = 25
+"""Levels that are never too many, below as many names."""
+
+_SAFE_NAME: Final = 64
+
+
+def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:
+    """Whether a flat field takes a value as it is."""
+    if isinstance(value, str):
+        return len(value) <= SAFE_CHARACTERS and value.isascii()
+    if isinstance(value, dict):
+        if not depth:
+            return False
+        for name, child in value.items():
+            if len(name) > _SAFE_NAME or not (name.isascii() and name.isprintable()):
+                return False
+            if not is_flat(child, depth - 1):
+                return False
+        return True
+    if isinstance(value, list):
+        return depth > 0 and all(is_flat(element, depth - 1) for element in value)
+    return not isinstance(value, float) or is_plain(value)
+
+
+def is_plain(number: float) -> bool:
+    """Whether Python and Java write a fraction alike."""
+    return SMALLEST_PLAIN <= abs(number) < SMALLEST_GREAT or not number
