@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
         "AIRFLOW_HOME": _leave.enter_context(tempfile.TemporaryDirectory(prefix="airflow-")),
     }
+    _untime()
     if not hasattr(config, "workerinput"):
         _offer_services()
 
@@ -50,6 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """End the services."""
     _leave.close()
+
+
+def _untime() -> None:
+    """Have hypothesis look at what examples do, and not at how long they take on a busy machine."""
+    with contextlib.suppress(ImportError):
+        from hypothesis import settings
+
+        settings.register_profile("untimed", deadline=None)
+        settings.load_profile("untimed")
 
 
 def _offer_services() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.adapt import MAX_BLAMED
 from cloudtrail_elasticsearch.core.displace import standing
 from cloudtrail_elasticsearch.core.errors import RefusedError, ThrottledError, TooLargeError, TransientError
@@ -151,6 +152,24 @@ def test_what_the_server_refuses_whatever_is_done_is_quarantined_whole() -> None
     assert json.loads(kept["event"]) == {"eventID": event_id(7)}
     assert (kept["index"], kept["pattern"], kept["reason"]) == ("one", "one", "no such luck")
     assert kept["quarantinedAt"]
+
+
+def test_an_event_in_which_a_name_stands_twice_is_indexed() -> None:
+    """The servers refuse such a text, which was sent as it is; the event that Python reads from it they take."""
+
+    class Strict(Server):
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            doubled = (body or b"").count(b"awsRegion") == 2
+            self.fault = lambda index, *_: REFUSAL if doubled and index == "one" else None
+            return super().request(method, path, body)
+
+    server = Strict()
+    named = codec.encode({"eventID": event_id(7), "eventTime": "2026-11-20T01:02:03Z", "awsRegion": "eu-west-1"})
+    line = named[:-1] + b',"awsRegion":"us-east-1"}'
+    assert figures(loader(server).load([line])) == (1, 1, 0, 0)
+    (document,) = server.of("one").values()
+    assert document["awsRegion"] == "us-east-1"
+    assert "overflow" not in document
 
 
 def test_a_refused_path_is_learned_for_all() -> None:

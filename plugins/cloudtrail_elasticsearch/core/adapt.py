@@ -9,6 +9,8 @@ changed alone: first everything of the event's own goes to ``overflow``, then th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from cloudtrail_elasticsearch.core import codec, index_setup
@@ -19,7 +21,8 @@ from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.core.learned import Learned, Lesson
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.normalize import DERIVED, Normalizer
-from cloudtrail_elasticsearch.core.own import OwnEvents
+from cloudtrail_elasticsearch.core.own import OwnEvents, is_own_line
+from cloudtrail_elasticsearch.core.quick import QuickPath
 from cloudtrail_elasticsearch.core.refusals import blamed_path
 from cloudtrail_elasticsearch.core.send import Sender
 from cloudtrail_elasticsearch.core.shape import Kind, Shape
@@ -55,6 +58,9 @@ class Adapter:
         self._pattern = pattern
         self._shape = shape
         self._normalizer = Normalizer(shape, own_events)
+        self._quick = QuickPath(shape)
+        self._marks = own_events is OwnEvents.MARK
+        self._index_of = lru_cache(maxsize=400)(lambda day: pattern.name(datetime.fromisoformat(day)))
         self._learned = Learned(sender, pattern.text)
         self._refusing: dict[str, frozenset[str]] = {}
         flat = {name for name, node in shape.root.children.items() if node.kind is Kind.FLAT}
@@ -68,6 +74,12 @@ class Adapter:
 
     def item(self, line: bytes, identifier: str | None = None) -> BulkItem | Refused:
         """Return a line's document; it is named by its event where no name is given."""
+        if identifier is None and not self._learned.paths and not (self._marks and is_own_line(line)):
+            quick = self._quick.document(line)
+            if quick is not None:
+                index = self._index_of(quick.day)
+                if not self._refusing.get(index):
+                    return BulkItem(quick.id, index, quick.source, line, is_quick=True)
         return self._render(line, identifier)
 
     def resend(self, refused: list[Refused]) -> Answer:
@@ -98,6 +110,8 @@ class Adapter:
     def _study(self, case: _Case) -> Lesson | None:
         """Say what a refusal teaches about all documents, or note what to do for this one alone."""
         item = case.refused.item
+        if item.is_quick:  # its text is CloudTrail's own, in which a name may stand twice
+            return None
         source = codec.decode(item.document or b"{}")
         blamed = blamed_path(case.refused.reason)
         path = standing(source, blamed) if blamed else None

@@ -31,6 +31,8 @@ class BulkItem(msgspec.Struct, frozen=True):
     index: str
     document: bytes | None
     original: bytes = b""
+    is_quick: bool = False
+    """Whether the event was not looked at, as it was known to fit; refused nevertheless, it is."""
 
     @property
     def size(self) -> int:

@@ -38,7 +38,9 @@ MAX_DEPTH: Final = 60
 DERIVED: Final = frozenset({"@timestamp", LOOKUP, "overflow", "unindexed", "normalization", "tags", *ecs.OBJECTS})
 """Top-level names that the loader adds; an event's own values under them stand in ``overflow``."""
 
-_MISSING: Final = object()
+MISSING: Final = object()
+"""Stands for the part of a value that there is not."""
+
 # The members of an enum are slow to look up.
 _OBJECT, _KEYWORD, _BOOLEAN, _DATE = Kind.OBJECT, Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE
 _FLAT, _UNMAPPED = Kind.FLAT, Kind.UNMAPPED
@@ -67,9 +69,9 @@ class Normalizer:
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
         record = event.record
-        placing = _Placing(event.is_plain)
+        placing = Placing(event.is_plain)
         placed, overflow = placing.object(record, self._root)
-        source = {} if placed is _MISSING else record.copy() if placed is record else placed
+        source = {} if placed is MISSING else record.copy() if placed is record else placed
         source.update(self._describe(source))
         time = event_time(event)
         if time is not None:
@@ -78,13 +80,7 @@ class Normalizer:
         around, rules = self._around(event)
         if around:
             source[LOOKUP] = around
-        if overflow is not _MISSING:
-            source["overflow"] = overflow
-        if placing.unindexed:
-            source["unindexed"] = placing.unindexed
-        if rules or placing.changes:
-            rules |= {change["rule"] for change in placing.changes}
-            source["normalization"] = {"rules": sorted(rules), "changes": placing.changes}
+        source |= placing.told(overflow, rules)
         if self._marks and own.is_own(event.record):
             source["tags"] = [own.TAG]
         return Document(document_id(event), time, source)
@@ -93,9 +89,9 @@ class Normalizer:
         """Return what LookupEvents says beside the event, as it is indexed, and the rules that changed it."""
         if not event.lookup:
             return {}, set()
-        placing = _Placing(event.is_plain)
+        placing = Placing(event.is_plain)
         placed, _ = placing.object(_around(event.lookup), self._shape.lookup)
-        return {} if placed is _MISSING else placed, {change["rule"] for change in placing.changes}
+        return {} if placed is MISSING else placed, {change["rule"] for change in placing.changes}
 
     def public_line(self, event: Event, line: bytes) -> bytes:
         """Return the event's line as it may be shown: where rules take something out for good, without it."""
@@ -135,7 +131,7 @@ def _as_looked_up(around: dict[str, Any]) -> dict[str, Any]:
     return lookup
 
 
-class _Placing:
+class Placing:
     """The placing of one event: walks it once and parts it into what is declared and what is not.
 
     What fits is handed back as it is, the very same object, so that nothing is copied that need not be.
@@ -167,16 +163,16 @@ class _Placing:
             else:
                 name, placed, other = self._member(key, child, children, (value, kept, rest))
             path.pop()
-            if placed is child and other is _MISSING and name is key:
+            if placed is child and other is MISSING and name is key:
                 continue
             if kept is value:
                 kept = value.copy()
             del kept[key]
-            if placed is not _MISSING:
+            if placed is not MISSING:
                 kept[name] = placed
-            if other is not _MISSING:
+            if other is not MISSING:
                 rest[name] = other
-        return kept if kept or not rest else _MISSING, rest or _MISSING
+        return kept if kept or not rest else MISSING, rest or MISSING
 
     def _member(
         self, key: str, value: Any, children: dict[str, Node], taken: tuple[dict[str, Any], ...]
@@ -190,12 +186,35 @@ class _Placing:
         if known is not None and known.rules:
             given = self._name(key, value, known, *taken)
             if given is None:
-                return key, _MISSING, _MISSING
+                return key, MISSING, MISSING
             name = given
             known = children.get(name)
         if known is not None:
             return name, *self.value(value, known)
-        return name, _MISSING, self.flat(value) if self._storable_key(name) else self._unindexed(value)
+        return name, MISSING, self.flat(value) if self._storable_key(name) else self._unindexed(value)
+
+    def member(self, name: str, value: Any, node: Node) -> tuple[Any, Any]:
+        """Return the part of a top-level member that fits its node, and the rest; either may be missing."""
+        self._path.append(name)
+        placed, rest = self.value(value, node)
+        self._path.pop()
+        return placed, rest
+
+    def told(self, overflow: Any, rules: set[str]) -> dict[str, Any]:
+        """Return what a document says of what was placed otherwise than it stood.
+
+        :param overflow: the rest of the event, where there is one
+        :param rules: the names of rules that changed what stands around it
+        """
+        told: dict[str, Any] = {}
+        if overflow is not MISSING:
+            told["overflow"] = overflow
+        if self.unindexed:
+            told["unindexed"] = self.unindexed
+        if rules or self.changes:
+            applied = rules.union(change["rule"] for change in self.changes)
+            told["normalization"] = {"rules": sorted(applied), "changes": self.changes}
+        return told
 
     def value(self, value: Any, node: Node) -> tuple[Any, Any]:
         """Return the part of a value that fits its node, and the rest."""
@@ -210,8 +229,8 @@ class _Placing:
         elif isinstance(value, list):
             return self._list(value, node)
         elif kind is not _UNMAPPED and (value is None or _fits(value, kind)):
-            return self.scalar(value), _MISSING
-        return _MISSING, self._flat(value, node)
+            return self.scalar(value), MISSING
+        return MISSING, self._flat(value, node)
 
     def _name(self, key: str, value: Any, node: Node, *taken: dict[str, Any]) -> str | None:
         """Return the name that a value gets in its object; None where a rule leaves the value out."""
@@ -241,7 +260,7 @@ class _Placing:
     def _list(self, value: list[Any], node: Node) -> tuple[Any, Any]:
         """Part a list element by element; both parts keep its length, with null where the other has the value."""
         if node.kind in _WHOLE:
-            return _MISSING, self._flat(value, node)
+            return MISSING, self._flat(value, node)
         path = self._path
         kept: list[Any] = []
         others: list[Any] = []
@@ -251,20 +270,20 @@ class _Placing:
             placed, other = self.value(element, node)
             path.pop()
             is_changed = is_changed or placed is not element
-            has_kept = has_kept or placed is not _MISSING
-            has_others = has_others or other is not _MISSING
-            kept.append(None if placed is _MISSING else placed)
-            others.append(None if other is _MISSING else other)
+            has_kept = has_kept or placed is not MISSING
+            has_others = has_others or other is not MISSING
+            kept.append(None if placed is MISSING else placed)
+            others.append(None if other is MISSING else other)
         if not has_others:
-            return kept if is_changed else value, _MISSING
-        return kept if has_kept else _MISSING, others
+            return kept if is_changed else value, MISSING
+        return kept if has_kept else MISSING, others
 
     def _flat_field(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Part an object for a flat field of its own: OpenSearch does not find what has a blank name in it."""
         if "" not in value:
             if node.children.keys().isdisjoint(value) and is_flat(value):
-                return value, _MISSING
-            return self._flat_object(value, node), _MISSING
+                return value, MISSING
+            return self._flat_object(value, node), MISSING
         named = {name: child for name, child in value.items() if name}
         return self._flat_object(named, node), self._flat_object({"": value[""]}, node)
 
@@ -302,7 +321,7 @@ class _Placing:
                 known = children.get(name) if name is not None else None
             if name is not None:
                 part = self.flat(child, known) if self._storable_key(name) else self._unindexed(child)
-                if part is not _MISSING:
+                if part is not MISSING:
                     placed[name] = part
             self._path.pop()
         return placed
@@ -312,7 +331,7 @@ class _Placing:
         for index, element in enumerate(value):
             self._path.append(index)
             part = self.flat(element, node)
-            placed.append(None if part is _MISSING else part)
+            placed.append(None if part is MISSING else part)
             self._path.pop()
         return placed
 
@@ -346,7 +365,7 @@ class _Placing:
 
     def _unindexed(self, value: Any) -> Any:
         self.unindexed.append(set_aside(self._path, value))
-        return _MISSING
+        return MISSING
 
 
 def set_aside(at: list[str | int], value: Any) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""The quick path: most events become their documents without being taken apart.
+
+Nearly every event fits its declared fields, but perhaps for what its service put into the open objects. Then the
+record's own text, byte for byte, is the document, with what the loader adds behind it; an open object that does
+not fit is cut out of the text and its placed part put in. Whether the envelope fits is found by decoding it into
+a type made of what is declared, in which nothing else has a place; msgspec does that as fast as it decodes at all.
+
+A document of the quick path is equal to the one that `Normalizer.document` makes. Where that is not certain there
+is none: the event has to be looked at.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from cloudtrail_elasticsearch.core import codec, ecs
+from cloudtrail_elasticsearch.core.events import PLAIN_BYTES, USUAL_TIME, UUID
+from cloudtrail_elasticsearch.core.normalize import MISSING, Placing
+from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, Kind, Node, Shape
+
+_STAGED: Final = b'{"lookup":'
+_EVENT: Final = b',"event":'
+_CALLERS: Final = 4_096
+"""So many callers are remembered with what is worked out of them: some 600 bytes each."""
+
+_Scalar = str | bool | None
+"""No number: one may be written in a way that the servers read otherwise than Python does."""
+
+_NOTHING = Annotated[str, msgspec.Meta(max_length=0, min_length=1)] | msgspec.UnsetType
+"""Where a rule stands, no value fits."""
+
+_Open = dict[str, Any] | None | msgspec.UnsetType
+
+
+class _UnsureError(Exception):
+    """The event has to be looked at."""
+
+
+class QuickDocument(msgspec.Struct, frozen=True):
+    """A document, ready to be sent."""
+
+    id: str
+    day: str
+    """When the event happened, as ``2026-11-20``."""
+    source: bytes
+
+
+class _Resource(msgspec.Struct, forbid_unknown_fields=True):
+    ResourceName: str | None = None
+    ResourceType: str | None = None
+
+
+class _Lookup(msgspec.Struct, forbid_unknown_fields=True):
+    """What LookupEvents writes around an event; there is no other ``event`` in it.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Event.html
+    """
+
+    EventId: str | None = None
+    EventName: str | None = None
+    ReadOnly: str | None = None
+    AccessKeyId: str | None = None
+    EventTime: str | None = None
+    EventSource: str | None = None
+    Username: str | None = None
+    Resources: list[_Resource] | None = None
+
+
+class QuickPath:
+    """Renders the lines of events of which it is certain."""
+
+    def __init__(self, shape: Shape) -> None:
+        children = shape.root.children
+        self._open = {
+            name: children[name]
+            for name in OPEN_OBJECTS
+            if name in children and children[name].kind in {Kind.OBJECT, Kind.FLAT}
+        }
+        declared = _type(shape.root, self._open)
+        staged = msgspec.defstruct(
+            "Staged", [("lookup", _Lookup), ("event", declared)], forbid_unknown_fields=True
+        )
+        raw = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in self._open]
+        self._decode = _decoder(declared)
+        self._decode_staged = _decoder(staged)
+        self._decode_texts = _decoder(msgspec.defstruct("Texts", raw))
+        self._takes_lookup = not any(node.rules for _, node in shape.lookup.walk())
+        self._describe = ecs.describe if shape.ecs else ecs.address
+        self._described = lru_cache(_CALLERS)(self._describe_caller)
+
+    def document(self, line: bytes) -> QuickDocument | None:
+        """Return a line's document, or None where the event has to be looked at."""
+        if len(line) > PLAIN_BYTES or not line.isascii() or (b"\\" in line and b"\\u" in line):
+            return None
+        try:
+            return self._document(line)
+        except (_UnsureError, msgspec.MsgspecError):
+            return None
+
+    def _document(self, line: bytes) -> QuickDocument:
+        text, event, around = self._read(line)
+        identifier, time = event.eventID, event.eventTime
+        if not (type(identifier) is str and UUID(identifier) and time):
+            raise _UnsureError
+        placing = Placing(is_plain=True)
+        opened: dict[str, Any] = {}
+        rest: dict[str, Any] = {}
+        for name, node in self._open.items():
+            value = getattr(event, name)
+            if value is msgspec.UNSET or not (value or node.rules):
+                continue
+            if node.rules and node.rule_for(value) is not None:
+                raise _UnsureError
+            opened[name], other = placing.member(name, value, node)
+            if other is not MISSING:
+                rest[name] = other
+            if opened[name] is not value:
+                text = self._splice(text, name, opened[name])
+        described = self._described(*_caller(event, opened))
+        told = around | placing.told(rest or MISSING, set())
+        added = codec.encode(told)[1:-1]
+        comma = b"," if told else b""
+        source = b'%b,"@timestamp":"%b"%b%b%b}' % (text[:-1], time.encode(), described, comma, added)
+        return QuickDocument(identifier, time[:10], source)
+
+    def _read(self, line: bytes) -> tuple[bytes, Any, dict[str, Any]]:
+        """Return a record's text, the record decoded, and what LookupEvents says beside it.
+
+        :raises MsgspecError: something in it has no place in what is declared
+        """
+        if not line.startswith(_STAGED):
+            return line, self._decode(line), {}
+        if not self._takes_lookup or line.count(_EVENT) != 1 or not line.endswith(b"}}"):
+            raise _UnsureError
+        staged = self._decode_staged(line)
+        return line[line.index(_EVENT) + len(_EVENT) : -1], staged.event, _around(staged.lookup)
+
+    def _splice(self, text: bytes, name: str, placed: Any) -> bytes:
+        """Return a record's text with another value for an open object, or without it."""
+        quoted = b'"%b"' % name.encode()
+        found = b"%b:%b" % (quoted, bytes(getattr(self._decode_texts(text), name)))
+        if text.count(quoted) != 1 or found not in text:
+            raise _UnsureError
+        if placed is not MISSING:
+            return text.replace(found, b"%b:%b" % (quoted, codec.encode(placed)))
+        if found + b"," not in text:
+            raise _UnsureError
+        return text.replace(found + b",", b"")
+
+    def _describe_caller(self, *caller: Any) -> bytes:
+        """Return what is worked out of an event, as the end of an object; equal callers share it."""
+        known = dict(zip(_CALLER, caller, strict=True))
+        document = {
+            "errorCode": "any" if known["has_failed"] else None,
+            "recipientAccountId": known["recipient"],
+            "sourceIPAddress": known["address"],
+            "userIdentity": {
+                "accountId": known["account"],
+                "userName": known["user"],
+                "principalId": known["principal"],
+                "sessionContext": {"sessionIssuer": {"userName": known["issuer"]}},
+            },
+            "requestParameters": {"userName": known["other"]},
+            "responseElements": {"ConsoleLogin": known["sign_in"]},
+        }
+        described = codec.encode(self._describe(document))[1:-1]
+        return b"," + described if described else b""
+
+
+_CALLER: Final = (
+    "recipient",
+    "address",
+    "account",
+    "user",
+    "principal",
+    "issuer",
+    "other",
+    "sign_in",
+    "has_failed",
+)
+
+
+def _caller(event: Any, opened: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values that `QuickPath._describe_caller` is about."""
+    identity = event.userIdentity
+    account = user = principal = issuer = None
+    if isinstance(identity, msgspec.Struct):
+        known: Any = identity
+        account, user, principal = _text(known.accountId), _text(known.userName), _text(known.principalId)
+        context = known.sessionContext
+        issued = context.sessionIssuer if isinstance(context, msgspec.Struct) else None  # type: ignore[attr-defined]
+        issuer = _text(issued.userName) if isinstance(issued, msgspec.Struct) else None  # type: ignore[attr-defined]
+    return (
+        _text(event.recipientAccountId),
+        _text(event.sourceIPAddress),
+        account,
+        user,
+        principal,
+        issuer,
+        _member(opened.get("requestParameters"), "userName"),
+        _member(opened.get("responseElements"), "ConsoleLogin"),
+        bool(event.errorCode or event.errorMessage),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def _member(value: Any, name: str) -> str | None:
+    return _text(value.get(name)) if type(value) is dict else None
+
+
+def _around(lookup: _Lookup) -> dict[str, Any]:
+    """Return what LookupEvents says beside the event, as it is indexed."""
+    found: dict[str, Any] = {}
+    if lookup.Username is not None:
+        found["username"] = lookup.Username
+    if lookup.Resources is not None:
+        found["resources"] = [
+            {"name": resource.ResourceName, "type": resource.ResourceType} for resource in lookup.Resources
+        ]
+    return {"lookup": found} if found else {}
+
+
+def _decoder(kind: Any) -> Any:
+    return msgspec.json.Decoder(kind, float_hook=_no_fraction).decode
+
+
+def _no_fraction(_: str) -> Any:
+    raise _UnsureError
+
+
+def _type(node: Node, open_objects: dict[str, Node]) -> Any:
+    """Return the type of an object in which only what fits has a place; what is open is looked at afterwards."""
+    fields: list[tuple[str, Any, Any]] = []
+    for name, child in node.children.items():
+        if name in open_objects:
+            fields.append((name, _Open, msgspec.UNSET))
+        elif name.isidentifier() and child.kind not in {Kind.FLAT, Kind.UNMAPPED}:
+            fields.append((name, _NOTHING, msgspec.UNSET) if child.rules else (name, _kind(child), None))
+    return msgspec.defstruct("Declared", fields, forbid_unknown_fields=True)
+
+
+def _kind(node: Node) -> Any:
+    match node.kind:
+        case Kind.OBJECT:
+            inner: Any = _type(node, {})
+            return inner | list[inner | None] | None
+        case Kind.KEYWORD:
+            return _Scalar | list[_Scalar]
+        case Kind.BOOLEAN:
+            return bool | None
+        case Kind.DATE:
+            return Annotated[str, msgspec.Meta(pattern=f"^{USUAL_TIME}$")] | None
+        case Kind.FLAT | Kind.UNMAPPED:
+            raise AssertionError("what has no scalar of its own has no place in the type")
