@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import msgspec
+from isal import igzip, isal_zlib
 
 from cloudtrail_elasticsearch.core.events import LookedUpEvent, staged_event
 
-GZIP_LEVEL: Final = 5
-_GZIP_FORMAT: Final = zlib.MAX_WBITS + 16
+GZIP_LEVEL: Final = 2
+"""Of isal's four: an eighth of zlib's time at its level 5, for a fifth more bytes."""
+
+_GZIP_FORMAT: Final = isal_zlib.MAX_WBITS + 16
+_DAMAGED: Final[tuple[type[Exception], ...]] = (OSError, EOFError, isal_zlib.error)  # type: ignore[assignment]
 
 
 class PartBuilder:
@@ -25,7 +27,7 @@ class PartBuilder:
     """
 
     def __init__(self) -> None:
-        self._packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+        self._packer = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORMAT)
         self._packed: list[bytes] = []
         self.events = 0
         self.first: datetime | None = None
@@ -65,7 +67,7 @@ class StagedPage:
     def pack(self) -> bytes:
         """Return it as one object's content."""
         lines = [msgspec.json.encode(self.head), *(event.line for event in self.events)]
-        return gzip.compress(b"\n".join(lines), 1, mtime=0)
+        return igzip.compress(b"\n".join(lines), GZIP_LEVEL, mtime=0)
 
     @classmethod
     def unpack(cls, packed: bytes) -> StagedPage:
@@ -74,11 +76,25 @@ class StagedPage:
         :raises ValueError: it is not that
         """
         try:
-            head, *lines = gzip.decompress(packed).split(b"\n")
+            head, *lines = unpack(packed)
             events = tuple(map(staged_event, lines))
             return cls(msgspec.json.decode(head, type=PageHead), events)
-        except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
+        except msgspec.MsgspecError as error:
             raise ValueError(str(error)) from error
+
+
+def unpack(packed: bytes) -> list[bytes]:
+    """Return the lines of what was packed.
+
+    :raises ValueError: it is cut short or damaged
+    """
+    try:
+        lines: list[bytes] = igzip.decompress(packed).split(b"\n")  # type: ignore[no-untyped-call]
+    except _DAMAGED as error:
+        raise ValueError(str(error)) from error
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def digest(content: bytes) -> str:

@@ -16,8 +16,6 @@ only by who has seen the one that stands there: an attempt that was thought dead
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -28,7 +26,7 @@ from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.staging.bucket import Bucket, Encryption
 from cloudtrail_elasticsearch.staging.manifest import LoadRecord, Manifest, Part
-from cloudtrail_elasticsearch.staging.parts import PartBuilder, StagedPage, digest
+from cloudtrail_elasticsearch.staging.parts import PartBuilder, StagedPage, digest, unpack
 from cloudtrail_elasticsearch.staging.sharers import Sharers
 from cloudtrail_elasticsearch.staging.state import BucketState
 
@@ -153,8 +151,8 @@ class Staging:
         if digest(body) != part.sha256:
             raise StagingError(self._damaged(part, "its content was altered (the checksum differs)"))
         try:
-            lines = gzip.decompress(body).splitlines()
-        except (OSError, EOFError, zlib.error) as error:
+            lines = unpack(body)
+        except ValueError as error:
             raise StagingError(self._damaged(part, f"it cannot be unpacked ({error})")) from error
         if len(lines) != part.events:
             raise StagingError(self._damaged(part, f"it has {len(lines)} events, not {part.events}"))
