@@ -8,9 +8,18 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.events import Event, Unreadable, document_id, event_time, parse_line
+from cloudtrail_elasticsearch.core.events import (
+    Event,
+    Unreadable,
+    content_id,
+    document_id,
+    event_time,
+    line_id,
+    parse_line,
+)
 from tests.core.strategies import records
 
 ID = "0828c0d2-3589-4390-b954-c78b4a7df44b"
@@ -54,6 +63,30 @@ def test_the_id_is_the_event_id() -> None:
     """An eventID names the document; that of LookupEvents serves where the record has none."""
     assert document_id(Event({"eventID": ID}, {})) == ID
     assert document_id(Event({}, {"EventId": ID})) == ID
+
+
+@given(record=records, event_id=st.sampled_from([ID, None, "", 7]), is_cut=st.booleans())
+def test_a_line_is_named_without_being_read(record: dict[str, Any], event_id: Any, is_cut: bool) -> None:
+    """As its event is, and as the quarantine names what holds none."""
+    event = codec.encode(record | {"eventID": event_id})
+    for line in (
+        event,
+        b'{"lookup":{},"event":%b}' % event,
+        b'{"lookup":{"EventId":"%b"},"event":7}' % ID.encode(),
+    ):
+        text = line[:-1] if is_cut else line
+        read = parse_line(text)
+        assert line_id(text) == (document_id(read) if isinstance(read, Event) else content_id(text))
+
+
+@pytest.mark.parametrize(
+    "inside", [b"\xff", b"NaN", b'"\\ud800"', b"[" * 900 + b"]" * 900, b"[" * 9_000 + b"]" * 9_000]
+)
+def test_a_line_that_is_hard_to_read_is_named_alike(inside: bytes) -> None:
+    """What cannot be read has no eventID, wherever it stands."""
+    line = b'{"lookup":{},"event":{"eventID":"%b","a":%b}}' % (ID.encode(), inside)
+    read = parse_line(line)
+    assert line_id(line) == (document_id(read) if isinstance(read, Event) else content_id(line))
 
 
 @pytest.mark.parametrize("event_id", [None, "-", "XXXXXXXXXXX", 7, {}])

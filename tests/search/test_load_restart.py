@@ -47,7 +47,7 @@ class Server:
         self.name, self.engine = self._server.name, self._server.engine
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
-        if path == "/_bulk":
+        if path.startswith("/_bulk"):
             with self._lock:
                 if self._left is not None:
                     self._left -= 1

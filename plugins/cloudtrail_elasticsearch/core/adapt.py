@@ -110,11 +110,11 @@ class Adapter:
     def _study(self, case: _Case) -> Lesson | None:
         """Say what a refusal teaches about all documents, or note what to do for this one alone."""
         item = case.refused.item
-        if item.is_quick:  # its text is CloudTrail's own, in which a name may stand twice
-            return None
         source = codec.decode(item.document or b"{}")
         blamed = blamed_path(case.refused.reason)
         path = standing(source, blamed) if blamed else None
+        if path is None and item.is_quick:  # its text is CloudTrail's own, in which a name may stand twice
+            return None
         case.tries += 1
         if path is None or path.partition(".")[0] in FIXED or case.tries > MAX_BLAMED:
             everything = {name for name in source if name not in DERIVED}

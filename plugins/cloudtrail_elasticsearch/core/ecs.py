@@ -8,9 +8,10 @@ https://www.elastic.co/docs/reference/ecs/ecs-field-reference
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 VERSION: Final = "8.11.0"
 
@@ -26,7 +27,7 @@ ALIASES: Final = {
     "user.id": "userIdentity.principalId",
     "user_agent.original": "userAgent",
 }
-"""Names of the schema, and the field of CloudTrail's (or of `address`) that each is another name for."""
+"""Names of the schema, and the field of CloudTrail's (or of `locate`) that each is another name for."""
 
 KEYWORDS: Final = (
     "cloud.account.id",
@@ -45,46 +46,65 @@ OBJECTS: Final = frozenset(name.partition(".")[0] for name in (*ALIASES, *KEYWOR
 """Top-level names of the schema; an event's own values under them stand in ``overflow``."""
 
 
-def address(document: dict[str, Any]) -> dict[str, Any]:
-    """Return ``source.ip``, where the caller's address is one and not the name of a service."""
-    text = document.get("sourceIPAddress")
-    return {"source": {"ip": text}} if isinstance(text, str) and is_address(text) else {}
+class Caller(NamedTuple):
+    """Who made a call, on whom, and how it ended: what `describe` is about. An empty text is none."""
+
+    account: str | None
+    address: str | None
+    name: str | None
+    principal: str | None
+    other: str | None
+    """The user that the call is about."""
+    has_failed: bool
 
 
-def describe(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what the schema says of an event, from its document: what a rule has taken out stays out."""
-    identity = document.get("userIdentity")
-    if type(identity) is not dict:
-        identity = _NOTHING
-    account = _text(document, "recipientAccountId") or _text(identity, "accountId")
+def caller(document: dict[str, Any]) -> Caller:
+    """Return who made a call, from its document: what a rule has taken out stays out."""
+    identity = _object(document, "userIdentity")
+    issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
+    return Caller(
+        account=_text(document, "recipientAccountId") or _text(identity, "accountId"),
+        address=_text(document, "sourceIPAddress"),
+        name=_text(identity, "userName") or _text(issuer, "userName"),
+        principal=_text(identity, "principalId"),
+        other=_text(_object(document, "requestParameters"), "userName"),
+        has_failed=has_failed(
+            document.get("errorCode"), document.get("errorMessage"), _object(document, "responseElements")
+        ),
+    )
+
+
+def has_failed(code: Any, message: Any, answer: dict[str, Any]) -> bool:
+    """Whether a call failed; a sign-in tells it in its answer alone.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
+    """
+    return bool(code or message or answer.get("ConsoleLogin") == "Failure")
+
+
+def describe(caller: Caller) -> dict[str, Any]:
+    """Return what the schema says of a call."""
+    account, address, name, principal, other, has_failed = caller
     found: dict[str, Any] = {
         "ecs": _ECS,
-        "event": _FAILURE if _failed(document) else _SUCCESS,
+        "event": _FAILURE if has_failed else _SUCCESS,
         "cloud": {"provider": "aws", "account": {"id": account}} if account else _CLOUD,
     }
-    caller = document.get("sourceIPAddress")
-    if type(caller) is str and is_address(caller):
-        found["source"] = {"ip": caller}
-    name = _text(identity, "userName")
-    if not name and "sessionContext" in identity:
-        name = _text(_object(_object(identity, "sessionContext"), "sessionIssuer"), "userName")
+    if address and is_address(address):
+        found["source"] = {"ip": address}
     if name:
         found["user"] = {"name": name}
-    users = _users(document, identity, name)
+    session = principal.partition(":")[2] if principal else None
+    users = {user for user in (name, session, other) if user}
     if users:
-        found["related"] = {"user": users}
+        found["related"] = {"user": sorted(users)}
     return found
 
 
-def _users(document: dict[str, Any], identity: dict[str, Any], name: str | None) -> list[str]:
-    """Return who is concerned, each once: the caller, the session, and whom the call is about."""
-    session = _session(identity)
-    parameters = document.get("requestParameters")
-    other = _text(parameters, "userName") if type(parameters) is dict and "userName" in parameters else None
-    if other is None and (session is None or session == name or name is None):
-        one = name or session
-        return [one] if one else []
-    return sorted({user for user in (name, session, other) if user})
+def locate(caller: Caller) -> dict[str, Any]:
+    """Return ``source.ip``, where the caller's address is one and not the name of a service."""
+    address = caller.address
+    return {"source": {"ip": address}} if address and is_address(address) else {}
 
 
 _NOTHING: Final[dict[str, Any]] = {}
@@ -95,36 +115,29 @@ _SUCCESS: Final = {**_EVENT, "outcome": "success"}
 _FAILURE: Final = {**_EVENT, "outcome": "failure"}
 
 
-@lru_cache(maxsize=4096)
+_is_usual_address: Final = re.compile(
+    r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII
+).fullmatch
+
+
 def is_address(text: str) -> bool:
     """Whether an ip field takes the text: IPv4 or IPv6, without a zone."""
+    return _is_usual_address(text) is not None or _is_other_address(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_other_address(text: str) -> bool:
     try:
         return getattr(ip_address(text), "scope_id", None) is None
     except ValueError:
         return False
 
 
-def _failed(document: dict[str, Any]) -> bool:
-    """Whether the call failed; a sign-in tells it in its answer alone.
-
-    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
-    """
-    if document.get("errorCode") or document.get("errorMessage"):
-        return True
-    return bool(_object(document, "responseElements").get("ConsoleLogin") == "Failure")
-
-
-def _session(identity: dict[str, Any]) -> str | None:
-    """Return the session name of an assumed role: what follows the colon of its principal."""
-    principal = _text(identity, "principalId") or ""
-    return principal.partition(":")[2] or None
-
-
 def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
     child = value.get(name)
-    return child if isinstance(child, dict) else {}
+    return child if type(child) is dict else _NOTHING
 
 
 def _text(value: dict[str, Any], name: str) -> str | None:
     text = value.get(name)
-    return text if isinstance(text, str) and text else None
+    return text if type(text) is str else None

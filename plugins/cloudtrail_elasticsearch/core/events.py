@@ -87,6 +87,16 @@ class _Line(msgspec.Struct):
     lookup: _Lookup
 
 
+class _Named(msgspec.Struct):
+    id: str = msgspec.field(name="eventID")
+
+
+class _NamedLine(msgspec.Struct, forbid_unknown_fields=True):
+    lookup: dict[str, msgspec.Raw]
+    event: _Named
+
+
+_decode_named = msgspec.json.Decoder(_NamedLine).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
@@ -110,6 +120,13 @@ def document_id(event: Event) -> str:
 
 def line_id(line: bytes) -> str:
     """Return the name of a line's document, or, where it holds no event, the name it has in quarantine."""
+    if line.isascii():  # what no text can be read from would not be noticed otherwise
+        try:
+            own = _decode_named(line).event.id
+        except (msgspec.MsgspecError, RecursionError):
+            own = ""
+        if UUID(own):
+            return own
     event = parse_line(line)
     return document_id(event) if isinstance(event, Event) else content_id(line)
 

@@ -64,7 +64,7 @@ class Normalizer:
         self._shape = shape
         self._root = shape.root
         self._marks = own_events is OwnEvents.MARK
-        self._describe = ecs.describe if shape.ecs else ecs.address
+        self._describe = ecs.describe if shape.ecs else ecs.locate
 
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
@@ -72,7 +72,7 @@ class Normalizer:
         placing = Placing(event.is_plain)
         placed, overflow = placing.object(record, self._root)
         source = {} if placed is MISSING else record.copy() if placed is record else placed
-        source.update(self._describe(source))
+        source.update(self._describe(ecs.caller(source)))
         time = event_time(event)
         if time is not None:
             said = record.get("eventTime")

@@ -11,7 +11,6 @@ is none: the event has to be looked at.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,8 +22,6 @@ from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, Kind, Node, Shape
 
 _STAGED: Final = b'{"lookup":'
 _EVENT: Final = b',"event":'
-_CALLERS: Final = 4_096
-"""So many callers are remembered with what is worked out of them: some 600 bytes each."""
 
 _Scalar = str | bool | None
 """No number: one may be written in a way that the servers read otherwise than Python does."""
@@ -48,12 +45,12 @@ class QuickDocument(msgspec.Struct, frozen=True):
     source: bytes
 
 
-class _Resource(msgspec.Struct, forbid_unknown_fields=True):
+class _Resource(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ResourceName: str | None = None
     ResourceType: str | None = None
 
 
-class _Lookup(msgspec.Struct, forbid_unknown_fields=True):
+class _Lookup(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """What LookupEvents writes around an event; there is no other ``event`` in it.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Event.html
@@ -88,8 +85,7 @@ class QuickPath:
         self._decode_staged = _decoder(staged)
         self._decode_texts = _decoder(msgspec.defstruct("Texts", raw))
         self._takes_lookup = not any(node.rules for _, node in shape.lookup.walk())
-        self._describe = ecs.describe if shape.ecs else ecs.address
-        self._described = lru_cache(_CALLERS)(self._describe_caller)
+        self._describe = ecs.describe if shape.ecs else ecs.locate
 
     def document(self, line: bytes) -> QuickDocument | None:
         """Return a line's document, or None where the event has to be looked at."""
@@ -119,12 +115,9 @@ class QuickPath:
                 rest[name] = other
             if opened[name] is not value:
                 text = self._splice(text, name, opened[name])
-        described = self._described(*_caller(event, opened))
-        told = around | placing.told(rest or MISSING, set())
-        added = codec.encode(told)[1:-1]
-        comma = b"," if told else b""
-        source = b'%b,"@timestamp":"%b"%b%b%b}' % (text[:-1], time.encode(), described, comma, added)
-        return QuickDocument(identifier, time[:10], source)
+        told = self._describe(_caller(event, opened)) | around | placing.told(rest or MISSING, set())
+        added = codec.encode({"@timestamp": time} | told)
+        return QuickDocument(identifier, time[:10], b"%b,%b" % (text[:-1], added[1:]))
 
     def _read(self, line: bytes) -> tuple[bytes, Any, dict[str, Any]]:
         """Return a record's text, the record decoded, and what LookupEvents says beside it.
@@ -150,68 +143,31 @@ class QuickPath:
             raise _UnsureError
         return text.replace(found + b",", b"")
 
-    def _describe_caller(self, *caller: Any) -> bytes:
-        """Return what is worked out of an event, as the end of an object; equal callers share it."""
-        known = dict(zip(_CALLER, caller, strict=True))
-        document = {
-            "errorCode": "any" if known["has_failed"] else None,
-            "recipientAccountId": known["recipient"],
-            "sourceIPAddress": known["address"],
-            "userIdentity": {
-                "accountId": known["account"],
-                "userName": known["user"],
-                "principalId": known["principal"],
-                "sessionContext": {"sessionIssuer": {"userName": known["issuer"]}},
-            },
-            "requestParameters": {"userName": known["other"]},
-            "responseElements": {"ConsoleLogin": known["sign_in"]},
-        }
-        described = codec.encode(self._describe(document))[1:-1]
-        return b"," + described if described else b""
 
-
-_CALLER: Final = (
-    "recipient",
-    "address",
-    "account",
-    "user",
-    "principal",
-    "issuer",
-    "other",
-    "sign_in",
-    "has_failed",
-)
-
-
-def _caller(event: Any, opened: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the values that `QuickPath._describe_caller` is about."""
+def _caller(event: Any, opened: dict[str, Any]) -> ecs.Caller:
+    """Return what `ecs.caller` does of the document."""
     identity = event.userIdentity
-    account = user = principal = issuer = None
+    account = name = principal = None
     if isinstance(identity, msgspec.Struct):
         known: Any = identity
-        account, user, principal = _text(known.accountId), _text(known.userName), _text(known.principalId)
+        account, name, principal = _text(known.accountId), _text(known.userName), _text(known.principalId)
         context = known.sessionContext
-        issued = context.sessionIssuer if isinstance(context, msgspec.Struct) else None  # type: ignore[attr-defined]
-        issuer = _text(issued.userName) if isinstance(issued, msgspec.Struct) else None  # type: ignore[attr-defined]
-    return (
-        _text(event.recipientAccountId),
-        _text(event.sourceIPAddress),
-        account,
-        user,
-        principal,
-        issuer,
-        _member(opened.get("requestParameters"), "userName"),
-        _member(opened.get("responseElements"), "ConsoleLogin"),
-        bool(event.errorCode or event.errorMessage),
+        issuer = context.sessionIssuer if isinstance(context, msgspec.Struct) else None  # type: ignore[attr-defined]
+        if not name and isinstance(issuer, msgspec.Struct):
+            name = _text(issuer.userName)  # type: ignore[attr-defined]
+    parameters, answer = opened.get("requestParameters"), opened.get("responseElements")
+    return ecs.Caller(
+        account=_text(event.recipientAccountId) or account,
+        address=_text(event.sourceIPAddress),
+        name=name,
+        principal=principal,
+        other=_text(parameters.get("userName")) if type(parameters) is dict else None,
+        has_failed=ecs.has_failed(event.errorCode, event.errorMessage, answer if type(answer) is dict else {}),
     )
 
 
 def _text(value: Any) -> str | None:
     return value if type(value) is str else None
-
-
-def _member(value: Any, name: str) -> str | None:
-    return _text(value.get(name)) if type(value) is dict else None
 
 
 def _around(lookup: _Lookup) -> dict[str, Any]:
@@ -242,7 +198,7 @@ def _type(node: Node, open_objects: dict[str, Node]) -> Any:
             fields.append((name, _Open, msgspec.UNSET))
         elif name.isidentifier() and child.kind not in {Kind.FLAT, Kind.UNMAPPED}:
             fields.append((name, _NOTHING, msgspec.UNSET) if child.rules else (name, _kind(child), None))
-    return msgspec.defstruct("Declared", fields, forbid_unknown_fields=True)
+    return msgspec.defstruct("Declared", fields, forbid_unknown_fields=True, gc=False)
 
 
 def _kind(node: Node) -> Any:

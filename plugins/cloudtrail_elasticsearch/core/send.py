@@ -72,7 +72,7 @@ class Sender:
 
         def attempt() -> None:
             nonlocal waiting
-            answer = bulk.read_answer(waiting, self._server.request("POST", "/_bulk", bulk.body(waiting)))
+            answer = bulk.read_answer(waiting, self._server.request("POST", bulk.PATH, bulk.body(waiting)))
             waiting, answer.again = answer.again, []
             total.add(answer)
             if waiting:

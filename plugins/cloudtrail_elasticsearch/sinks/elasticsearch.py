@@ -44,7 +44,7 @@ class ElasticsearchServer:
         from elastic_transport import ConnectionError as Unreachable
         from elastic_transport import ConnectionTimeout, TlsError
 
-        kind = "application/x-ndjson" if path == "/_bulk" else "application/json"
+        kind = "application/x-ndjson" if path.startswith("/_bulk") else "application/json"
         headers = self._headers | ({"content-type": kind} if body is not None else {})
         try:
             meta, answer = self._client.transport.perform_request(

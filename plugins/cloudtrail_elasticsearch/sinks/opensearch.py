@@ -19,7 +19,13 @@ class OpenSearchServer:
     engine: Engine = "opensearch"
 
     def __init__(self, settings: SearchSettings) -> None:
-        from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
+        from opensearchpy import JSONSerializer, OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
+
+        class AsItIs(JSONSerializer):
+            """Sends bytes as they are."""
+
+            def dumps(self, data: Any) -> Any:
+                return data if isinstance(data, bytes) else super().dumps(data)
 
         self.name = settings.url
         auth: Any = None
@@ -34,6 +40,7 @@ class OpenSearchServer:
             settings.url,
             http_auth=auth,
             connection_class=Urllib3HttpConnection,
+            serializer=AsItIs(),
             max_retries=0,
             timeout=settings.timeout,
             pool_maxsize=10,
@@ -45,10 +52,9 @@ class OpenSearchServer:
         from opensearchpy.exceptions import ConnectionError as Unreachable
         from opensearchpy.exceptions import SSLError, TransportError
 
-        headers = _BULK_HEADERS if path == "/_bulk" else _HEADERS
-        text = body.decode() if body is not None else None
+        headers = _BULK_HEADERS if path.startswith("/_bulk") else _HEADERS
         try:
-            return self._client.transport.perform_request(method, path, body=text, headers=headers)
+            return self._client.transport.perform_request(method, path, body=body, headers=headers)
         except SSLError as error:
             raise ConfigurationError(_untrusted(self.name, error.info)) from error
         except Unreachable as error:
