@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,6 +131,27 @@ def test_killed_at_any_call_a_fetch_goes_on(simulator: Simulator, staging: Stagi
         [f"{staging.folder(BUSY)}/manifest.json", *(part.key for part in manifest.parts)]
     )
     assert store.get(STATE_KEY) is None
+
+
+@pytest.mark.parametrize("pages", [3, 100])
+@pytest.mark.parametrize("part", range(4))
+def test_killed_while_it_writes_a_part_a_fetch_goes_on(
+    simulator: Simulator, staging: Staging, aws: str, part: int, pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other slices keep what is known meanwhile: a slice without its last part is not looked up."""
+    monkeypatch.setattr(pipeline, "PAGES_PER_PART", pages)
+    client = boto3.client("s3", endpoint_url=aws, region_name="us-east-1")
+    parts = itertools.count()
+
+    def write(params: dict[str, Any], **_: Any) -> None:
+        if "/part-" in params["url_path"] and next(parts) == part:
+            time.sleep(0.3)
+            raise Killed
+
+    client.meta.events.register("before-call.s3.PutObject", write)
+    store = Store()
+    assert attempt(simulator, Staging(client, staging._bucket.name), store) is None
+    assert staged_ids(staging, attempt(simulator, staging, store)) == truth(simulator)
 
 
 def test_what_is_kept_fits_into_a_state_store(

@@ -115,16 +115,19 @@ class _Paging:
         return f"{self.slice.end:{_TIME}}-{number:06d}"
 
     @property
+    def is_staged(self) -> bool:
+        """Whether it is looked up to its floor, and its last part is written too."""
+        return self.slice.is_done and self.kept is self.slice.position
+
+    @property
     def record(self) -> _SliceRecord:
-        """The slice whole."""
-        each = self.slice
-        return _SliceRecord(each.end, each.floor, self.kept, tuple(self.parts), each.is_done)
+        """The slice as far as its parts are written."""
+        return _SliceRecord(self.slice.end, self.slice.floor, self.kept, tuple(self.parts), self.is_staged)
 
     @property
     def short_record(self) -> _SliceRecord:
-        """The slice as it fits into a state store with hundreds of others."""
-        is_recorded = self.slice.is_done and self.kept is self.slice.position
-        return _SliceRecord(self.slice.end, self.slice.floor, is_done=True) if is_recorded else self.record
+        """The same as it fits into a state store with hundreds of others."""
+        return _SliceRecord(self.slice.end, self.slice.floor, is_done=True) if self.is_staged else self.record
 
 
 class Lookup:
@@ -308,7 +311,7 @@ class Lookup:
             paging.kept = paging.slice.position
             return  # the manifest comes next
         if paging.slice.is_done:
-            record = msgspec.structs.replace(paging.record, position=paging.slice.position)
+            record = msgspec.structs.replace(paging.record, position=paging.slice.position, is_done=True)
             self._staging.write_slice(self._window, self.id, record.name, record)
         with self._changed:
             paging.kept = paging.slice.position
