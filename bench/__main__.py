@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import fetch, load_cold, memory
+from bench import fetch, load, load_cold, memory
 from bench.results import Result, read, write
 
 BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
@@ -16,6 +16,7 @@ BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "fetch_shared": fetch.shared,
     "fetch_quiet_calls": fetch.quiet,
     "load_cold": load_cold.measure,
+    "load_steady": load.measure,
     "memory": memory.measure,
 }
 

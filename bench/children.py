@@ -50,11 +50,20 @@ def day(ago: int) -> Window:
     return Window(DEFAULT_ACCOUNT, "us-east-1", start, start + timedelta(days=1))
 
 
-def fetch_together(cloudtrail: str, s3: str, prefix: str, cells: Sequence[tuple[str, int]]) -> list[Fetched]:
+def fetch_together(
+    cloudtrail: str,
+    s3: str,
+    prefix: str,
+    cells: Sequence[tuple[str, int]],
+    calls_a_second: float = REQUESTS_PER_SECOND,
+) -> list[Fetched]:
     """Fetch cells (a region, and a weekday as `day` counts them) side by side, a process each."""
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "bench.children", cloudtrail, s3, prefix, region, str(ago)],
+            [
+                *(sys.executable, "-m", "bench.children", cloudtrail, s3, prefix, region, str(ago)),
+                *("--calls-a-second", str(calls_a_second)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -84,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("cloudtrail", "s3", "prefix", "region"):
         parser.add_argument(name)
     parser.add_argument("ago", type=int)
+    parser.add_argument("--calls-a-second", type=float, default=REQUESTS_PER_SECOND)
     asked = parser.parse_args(argv)
     busiest = day(asked.ago)
     window = Window(busiest.account, asked.region, busiest.start, busiest.end)
@@ -91,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     credentials = CREDENTIALS | {"region_name": asked.region}
     config = Config(retries={"total_max_attempts": 1})
     client = boto3.client("cloudtrail", endpoint_url=asked.cloudtrail, config=config, **credentials)
-    source = LookupEvents(client, Pace(REQUESTS_PER_SECOND))
+    source = LookupEvents(client, Pace(asked.calls_a_second))
     print("ready", flush=True)
     sys.stdin.readline()
     began, worked = time.monotonic(), time.process_time()

@@ -1,0 +1,197 @@
+"""What sends documents to a search server, each in a process of its own: the loader, a bare sender, a helper."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import boto3
+import msgspec
+import orjson
+
+from bench.children import BUCKET, CREDENTIALS, day
+from cloudtrail_elasticsearch.core import bulk, index_setup
+from cloudtrail_elasticsearch.core.adapt import Adapter
+from cloudtrail_elasticsearch.core.bulk import BulkItem
+from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.load import Loader, LoadSettings
+from cloudtrail_elasticsearch.core.mapping import IndexPattern
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.send import Sender
+from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from cloudtrail_elasticsearch.staging import Staging
+
+INDEX: Final = "bench-steady"
+HELPER_CHUNK: Final = 1_000
+
+Send = Callable[[], int]
+"""Sends everything and returns how many events that were."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What a sender took."""
+
+    events: int
+    seconds: float
+    processor_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return self.events / self.seconds
+
+
+class _Asked(argparse.Namespace):
+    sender: str
+    s3: str
+    search: str
+    strategy: Any
+    events: int
+    bodies: Path
+    senders: int
+    megabytes: int
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Send, and print what it took."""
+    parser = argparse.ArgumentParser(prog="python -m bench.senders")
+    parser.add_argument("sender", choices=("render", "ours", "bare", "helper"))
+    parser.add_argument("--s3", required=True)
+    parser.add_argument("--search", required=True)
+    parser.add_argument("--strategy", choices=STRATEGIES, required=True)
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--bodies", type=Path, required=True)
+    parser.add_argument("--senders", type=int, default=2)
+    parser.add_argument("--megabytes", type=int, default=5)
+    asked = parser.parse_args(argv, _Asked())
+    if asked.sender == "render":
+        _render(asked)
+        took = Sent(asked.events, 1.0, 0.0)
+    else:
+        server = connect(SearchSettings.from_url(asked.search))
+        _new_index(server, asked)
+        send = {"ours": _ours, "bare": _bare, "helper": _helper}[asked.sender](server, asked)
+        began, worked = time.monotonic(), time.process_time()
+        events = send()
+        took = Sent(events, time.monotonic() - began, time.process_time() - worked)
+        server.request("POST", f"/{INDEX}/_refresh")
+        held = server.request("GET", f"/{INDEX}/_count")["count"]
+        if held != events:
+            sys.exit(f"{held} of {events} events are there: this was no load to measure.")
+    sys.stdout.buffer.write(msgspec.json.encode(took))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _new_index(server: SearchServer, asked: _Asked) -> None:
+    server.request("DELETE", f"/{INDEX}?ignore_unavailable=true")
+    index_setup.prepare(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
+    server.request("PUT", f"/{INDEX}")
+
+
+def _lines(asked: _Asked) -> Iterator[bytes]:
+    area = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET)
+    manifest = area.manifest(day(1))
+    assert manifest is not None
+    return itertools.islice((line for part in manifest.parts for line in area.lines(part)), asked.events)
+
+
+def _ours(server: SearchServer, asked: _Asked) -> Send:
+    loader = Loader(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
+    loader.prepare()
+    lines = _lines(asked)
+    return lambda: loader.load(lines).indexed
+
+
+def _items(server: SearchServer, asked: _Asked) -> Iterator[BulkItem]:
+    pattern = IndexPattern(INDEX)
+    adapter = Adapter(server, Sender(server, LoadSettings()), pattern, build(asked.strategy, load_rules()))
+    for line in _lines(asked):
+        item = adapter.item(line)
+        assert isinstance(item, BulkItem)
+        yield item
+
+
+def _render(asked: _Asked) -> None:
+    """Write the documents, each after its action, as bulk requests have them."""
+    with asked.bodies.open("wb") as file:
+        for item in _items(connect(SearchSettings.from_url(asked.search)), asked):
+            file.write(bulk.body([item]))
+
+
+def _documents(asked: _Asked) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each action with its document."""
+    with asked.bodies.open("rb") as file:
+        yield from itertools.islice(zip(file, file, strict=True), asked.events)
+
+
+def _bare(_: SearchServer, asked: _Asked) -> Send:
+    bodies = list(_bodies(_documents(asked), asked.megabytes * 2**20))
+    waiting = iter(bodies)
+    address = urlsplit(asked.search).netloc
+
+    def work() -> None:
+        connection = http.client.HTTPConnection(address)
+        for body in waiting:
+            connection.request("POST", "/_bulk", body, {"content-type": "application/x-ndjson"})
+            answer = connection.getresponse().read()
+            if b'"errors":false' not in answer[:200]:
+                sys.exit(f"a request failed: {answer[:500]!r}")
+
+    def send() -> int:
+        threads = [threading.Thread(target=work) for _ in range(asked.senders)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return asked.events
+
+    return send
+
+
+def _bodies(documents: Iterable[tuple[bytes, bytes]], most: int) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for action, document in documents:
+        held += (action, document)
+        size += len(action) + len(document)
+        if size >= most:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def _helper(server: SearchServer, asked: _Asked) -> Send:
+    actions = [
+        orjson.loads(action)["index"] | {"_source": orjson.loads(document)}
+        for action, document in _documents(asked)
+    ]
+    client: Any
+    parallel_bulk: Any
+    if server.engine == "opensearch":
+        from opensearchpy import OpenSearch
+        from opensearchpy.helpers import parallel_bulk
+
+        client = OpenSearch(asked.search, timeout=60, pool_maxsize=4)
+    else:
+        from elasticsearch import Elasticsearch
+        from elasticsearch.helpers import parallel_bulk
+
+        client = Elasticsearch(asked.search, request_timeout=60, connections_per_node=4)
+    return lambda: sum(ok for ok, _ in parallel_bulk(client, actions, thread_count=2, chunk_size=HELPER_CHUNK))
+
+
+if __name__ == "__main__":
+    main()
