@@ -17,7 +17,7 @@ import msgspec
 
 from bench.children import BUCKET, CREDENTIALS, fetch_together
 from bench.results import Result, machine
-from bench.senders import Sent
+from bench.senders import PREFIX, Sent
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy
 from devstack.aws import AwsServices
 from devstack.processes import Child, module
@@ -43,7 +43,7 @@ def staged(events: int) -> Iterator[str]:
         simulator = Child("simulator", command, Path(folder) / "simulator.log")
         try:
             cells = [("us-east-1", 1)]
-            (fetched,) = fetch_together(simulator.announced_url(), aws.endpoint_url, "", cells, 1e6)
+            (fetched,) = fetch_together(simulator.announced_url(), aws.endpoint_url, PREFIX, cells, 1e6)
         finally:
             simulator.stop()
         if fetched.events < events:
@@ -60,7 +60,7 @@ class _Bench:
     strategy: Strategy
     bodies: Path
 
-    def run(self, sender: str, events: int = EVENTS, *options: str) -> Sent:
+    def run(self, sender: str, events: int, *options: str) -> Sent:
         """Send events into a new index in a process of its own, and say what it took."""
         command = [
             *(sys.executable, "-m", "bench.senders", sender, "--s3", self.s3, "--search", self.search),
@@ -87,11 +87,11 @@ def measure() -> list[Result]:
                 for strategy in STRATEGIES:
                     bench = _Bench(s3, server.url, strategy, Path(folder) / strategy)
                     if not bench.bodies.exists():
-                        bench.run("render")
+                        bench.run("render", EVENTS)
                     bench.run("ours", WARM_UP)
                     best = bench.best_bare()
                     runs = [
-                        (bench.run("ours"), bench.run("bare", EVENTS, *best), bench.run("helper", WARM_UP))
+                        (bench.run("ours", EVENTS), bench.run("bare", EVENTS, *best), bench.run("helper", WARM_UP))
                         for _ in range(PAIRS)
                     ]
                     where = f"{name} {strategy}"

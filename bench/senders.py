@@ -33,6 +33,7 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
 
 INDEX: Final = "bench-steady"
+PREFIX: Final = "steady"
 HELPER_CHUNK: Final = 1_000
 
 Send = Callable[[], int]
@@ -101,7 +102,7 @@ def _new_index(server: SearchServer, asked: _Asked) -> None:
 
 
 def _lines(asked: _Asked) -> Iterator[bytes]:
-    area = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET)
+    area = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET, PREFIX)
     manifest = area.manifest(day(1))
     assert manifest is not None
     return itertools.islice((line for part in manifest.parts for line in area.lines(part)), asked.events)

@@ -103,11 +103,12 @@ def batches(items: Iterable[Item], max_bytes: int, max_items: int) -> Iterator[l
     batch: list[Item] = []
     size = 0
     for item in items:
-        if batch and (size + item.size > max_bytes or len(batch) >= max_items):
+        added = item.size
+        if batch and (size + added > max_bytes or len(batch) >= max_items):
             yield batch
             batch, size = [], 0
         batch.append(item)
-        size += item.size
+        size += added
     if batch:
         yield batch
 
