@@ -69,17 +69,19 @@ def caller(document: dict[str, Any]) -> Caller:
         principal=_text(identity, "principalId"),
         other=_text(_object(document, "requestParameters"), "userName"),
         has_failed=has_failed(
-            document.get("errorCode"), document.get("errorMessage"), _object(document, "responseElements")
+            document.get("errorCode"),
+            document.get("errorMessage"),
+            _object(document, "responseElements").get("ConsoleLogin"),
         ),
     )
 
 
-def has_failed(code: Any, message: Any, answer: dict[str, Any]) -> bool:
+def has_failed(code: Any, message: Any, sign_in: Any) -> bool:
     """Whether a call failed; a sign-in tells it in its answer alone.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
     """
-    return bool(code or message or answer.get("ConsoleLogin") == "Failure")
+    return bool(code or message or sign_in == "Failure")
 
 
 def describe(caller: Caller) -> dict[str, Any]:

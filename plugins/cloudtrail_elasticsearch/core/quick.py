@@ -51,7 +51,7 @@ class _Resource(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Lookup(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What LookupEvents writes around an event; there is no other ``event`` in it.
+    """What LookupEvents writes around an event; nothing in it is called ``event``, so the first one is the event.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Event.html
     """
@@ -126,10 +126,13 @@ class QuickPath:
         """
         if not line.startswith(_STAGED):
             return line, self._decode(line), {}
-        if not self._takes_lookup or line.count(_EVENT) != 1 or not line.endswith(b"}}"):
+        if not self._takes_lookup or not line.endswith(b"}}"):
             raise _UnsureError
         staged = self._decode_staged(line)
-        return line[line.index(_EVENT) + len(_EVENT) : -1], staged.event, _around(staged.lookup)
+        begins = line.find(_EVENT)
+        if begins < 0:
+            raise _UnsureError
+        return line[begins + len(_EVENT) : -1], staged.event, _around(staged.lookup)
 
     def _splice(self, text: bytes, name: str, placed: Any) -> bytes:
         """Return a record's text with another value for an open object, or without it."""
@@ -156,14 +159,11 @@ def _caller(event: Any, opened: dict[str, Any]) -> ecs.Caller:
         if not name and isinstance(issuer, msgspec.Struct):
             name = _text(issuer.userName)  # type: ignore[attr-defined]
     parameters, answer = opened.get("requestParameters"), opened.get("responseElements")
-    return ecs.Caller(
-        account=_text(event.recipientAccountId) or account,
-        address=_text(event.sourceIPAddress),
-        name=name,
-        principal=principal,
-        other=_text(parameters.get("userName")) if type(parameters) is dict else None,
-        has_failed=ecs.has_failed(event.errorCode, event.errorMessage, answer if type(answer) is dict else {}),
-    )
+    sign_in = answer.get("ConsoleLogin") if type(answer) is dict else None
+    has_failed = ecs.has_failed(event.errorCode, event.errorMessage, sign_in)
+    other = _text(parameters.get("userName")) if type(parameters) is dict else None
+    recipient, address = _text(event.recipientAccountId), _text(event.sourceIPAddress)
+    return ecs.Caller(recipient or account, address, name, principal, other, has_failed)
 
 
 def _text(value: Any) -> str | None:
