@@ -89,6 +89,8 @@ def test_any_event_has_the_same_document_either_way(
         ({"requestParameters": {"key": "\u20ac"}}, False),
         ({"requestParameters": "HIDDEN_DUE_TO_SECURITY_REASONS"}, False),
         ({"requestParameters": {"key": "x" * 5_000}}, False),
+        ({"requestParameters": {"key": ["x" * 100] * 100}}, True),
+        ({"requestParameters": {"key": '"x" ' * 2_000}}, False),
         ({"nobody": "knows this"}, False),
         ({"eventTime": "yesterday"}, False),
         ({"eventID": "7"}, False),

@@ -13,7 +13,7 @@ import msgspec
 from cloudtrail_elasticsearch.core import codec
 
 PLAIN_BYTES: Final = 4_096
-"""A line of so many bytes holds no text that reaches the longest term, however it is encoded."""
+"""A text of so many bytes does not reach the longest term, however it is encoded and whatever its path."""
 
 USUAL_TIME: Final = (
     r"[1-9]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -61,12 +61,19 @@ def parse_line(line: bytes | str) -> Event | Unreadable:
         return Unreadable(_text(line), f"not JSON: {error}")
     if not isinstance(value, dict):
         return Unreadable(_text(line), f"not a JSON object but {type(value).__name__}")
-    is_plain = isinstance(line, bytes) and len(line) <= PLAIN_BYTES and line.isascii() and b"\\u" not in line
+    is_plain = isinstance(line, bytes) and is_plain_line(line)
     if len(value) == 2 and "event" in value and isinstance(value.get("lookup"), dict):
         if isinstance(value["event"], dict):
             return Event(value["event"], value["lookup"], is_plain)
         return Unreadable(_text(line), "CloudTrailEvent is not a JSON object")
     return Event(value, {}, is_plain)
+
+
+def is_plain_line(line: bytes) -> bool:
+    """Whether no text in a line is long, or beyond ASCII; a no is not certain."""
+    if not line.isascii() or (b"\\" in line and (b"\\u" in line or (len(line) > PLAIN_BYTES and b'\\"' in line))):
+        return False
+    return len(line) <= PLAIN_BYTES or max(map(len, line.split(b'"'))) <= PLAIN_BYTES
 
 
 def staged_event(line: bytes) -> LookedUpEvent:

@@ -9,9 +9,6 @@ from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.events import PLAIN_BYTES
 
-SAFE_CHARACTERS: Final = PLAIN_BYTES
-"""A text of so many characters cannot reach the longest term, however it is encoded and whatever its path."""
-
 SMALLEST_PLAIN: Final = 1e-3
 SMALLEST_GREAT: Final = 1e7
 """From here on, and below the other, Java writes numbers in scientific notation."""
@@ -25,7 +22,7 @@ _SAFE_NAME: Final = 64
 def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:
     """Whether a flat field takes a value as it is."""
     if isinstance(value, str):
-        return len(value) <= SAFE_CHARACTERS and value.isascii()
+        return len(value) <= PLAIN_BYTES and value.isascii()
     if isinstance(value, dict):
         if not depth:
             return False

@@ -23,8 +23,15 @@ import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
-from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, is_usual_time, parse_time
-from cloudtrail_elasticsearch.core.flat import SAFE_CHARACTERS, SAFE_DEPTH, is_flat, is_plain
+from cloudtrail_elasticsearch.core.events import (
+    PLAIN_BYTES,
+    Event,
+    document_id,
+    event_time,
+    is_usual_time,
+    parse_time,
+)
+from cloudtrail_elasticsearch.core.flat import SAFE_DEPTH, is_flat, is_plain
 from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
@@ -338,7 +345,7 @@ class Placing:
     def scalar(self, value: Any) -> Any:
         """Return a text, number, boolean or null, or move it to `unindexed` where no field can hold it."""
         if isinstance(value, str):
-            if len(value) <= SAFE_CHARACTERS and value.isascii():
+            if len(value) <= PLAIN_BYTES and value.isascii():
                 return value
             return value if self._fits_a_term(value) else self._unindexed(value)
         if isinstance(value, float) and not is_plain(value):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs
-from cloudtrail_elasticsearch.core.events import PLAIN_BYTES, USUAL_TIME, UUID
+from cloudtrail_elasticsearch.core.events import USUAL_TIME, UUID, is_plain_line
 from cloudtrail_elasticsearch.core.normalize import MISSING, Placing
 from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, Kind, Node, Shape
 
@@ -89,7 +89,7 @@ class QuickPath:
 
     def document(self, line: bytes) -> QuickDocument | None:
         """Return a line's document, or None where the event has to be looked at."""
-        if len(line) > PLAIN_BYTES or not line.isascii() or (b"\\" in line and b"\\u" in line):
+        if not is_plain_line(line):
             return None
         try:
             return self._document(line)
