@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Final
 
-import boto3
-
-from bench.children import BUCKET, CREDENTIALS, Fetched, fetch_together
+from bench.children import Fetched, fetch_together
 from bench.results import Result, machine
-from devstack.aws import AwsServices
-from devstack.processes import Child, module
+from bench.services import Services, services
 from devstack.simulator import REGIONS
 
 EVENTS_A_SECOND: Final = 100
@@ -33,34 +28,27 @@ _prefixes = count()
 
 
 @dataclass(frozen=True, slots=True)
-class _Services:
-    """A simulator and S3."""
+class _Fetches:
+    """Fetches from a simulator into S3."""
 
-    cloudtrail: str
-    s3: str
+    services: Services
 
     def fetch(self, *cells: tuple[str, int]) -> list[Fetched]:
         """Fetch cells side by side, staged where nothing is yet."""
-        return fetch_together(self.cloudtrail, self.s3, f"run-{next(_prefixes)}", cells)
+        return fetch_together(self.services.cloudtrail, self.services.s3, f"run-{next(_prefixes)}", cells)
 
 
 @contextlib.contextmanager
-def _services(latency: float, *options: str) -> Iterator[_Services]:
-    with tempfile.TemporaryDirectory() as folder, AwsServices() as aws:
-        command = module("devstack.simulator", f"--latency={latency}", f"--volume={VOLUME}", *options)
-        simulator = Child("simulator", command, Path(folder) / "simulator.log")
-        try:
-            boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
-            yield _Services(simulator.announced_url(), aws.endpoint_url)
-        finally:
-            simulator.stop()
+def _fetching(latency: float, *options: str) -> Iterator[_Fetches]:
+    with services(f"--latency={latency}", f"--volume={VOLUME}", *options) as running:
+        yield _Fetches(running)
 
 
 def saturation() -> list[Result]:
     """One region at two latencies, three of each, side by side: each has a quota of its own."""
     cells = [(region, 1) for region in REGIONS[:3]]
-    with _services(0.6, "--even") as quick, _services(2.0, "--even") as slow, ThreadPoolExecutor(2) as together:
-        first, second = together.map(lambda services: services.fetch(*cells), (quick, slow))
+    with _fetching(0.6, "--even") as quick, _fetching(2.0, "--even") as slow, ThreadPoolExecutor(2) as together:
+        first, second = together.map(lambda running: running.fetch(*cells), (quick, slow))
     return [
         _saturation("fetch_saturation", 0.6, 0.97, first),
         _saturation("fetch_saturation_slow", 2.0, 0.95, second),
@@ -93,8 +81,8 @@ def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetche
 
 def quiet() -> list[Result]:
     """Regions in which nothing happened."""
-    with _services(0.6) as services:
-        fetched = services.fetch(*((region, 1) for region in REGIONS))
+    with _fetching(0.6) as running:
+        fetched = running.fetch(*((region, 1) for region in REGIONS))
     empty = [each for each in fetched if not each.events]
     return [
         Result(
@@ -111,8 +99,8 @@ def quiet() -> list[Result]:
 
 def regions() -> list[Result]:
     """All regions at once, three times."""
-    with _services(0.6, "--even") as services:
-        runs = [services.fetch(*((region, ago) for region in REGIONS)) for ago in (1, 2, 3)]
+    with _fetching(0.6, "--even") as running:
+        runs = [running.fetch(*((region, ago) for region in REGIONS)) for ago in (1, 2, 3)]
     rates = [sum(each.events / each.seconds for each in fetched) for fetched in runs]
     fetched = [each for run in runs for each in run]
     return [
@@ -139,8 +127,8 @@ def regions() -> list[Result]:
 
 def shared() -> list[Result]:
     """Several workers on one region, each with another day."""
-    with _services(0.6, "--even") as services:
-        fetched = services.fetch(*(("us-east-1", ago) for ago in range(1, SHARERS + 1)))
+    with _fetching(0.6, "--even") as running:
+        fetched = running.fetch(*(("us-east-1", ago) for ago in range(1, SHARERS + 1)))
     seconds = max(each.seconds for each in fetched)
     throttled = sum(each.throttled for each in fetched)
     how = (

@@ -26,7 +26,7 @@ TO_REACH: Final = 0.75
 
 def measure() -> list[Result]:
     """Alternate the strategies on each server; the figure is the lower one of the servers' medians."""
-    lines = list(_fresh(recorded(CORPUS), EVENTS))
+    lines = list(fresh(recorded(CORPUS), EVENTS))
     ratios: dict[str, float] = {}
     rates: dict[str, float] = {}
     for name in SERVERS:
@@ -76,7 +76,7 @@ def _rate(url: str, strategy: Strategy, lines: list[bytes]) -> float:
     return len(lines) / seconds
 
 
-def _fresh(lines: list[bytes], count: int) -> Iterator[bytes]:
+def fresh(lines: list[bytes], count: int) -> Iterator[bytes]:
     """Yield so many events, the recorded ones over and over, each with an id of its own."""
     events = [orjson.loads(line) for line in lines]
     for number in range(count):

@@ -7,9 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import boto3
@@ -18,6 +16,7 @@ from botocore.config import Config
 
 from bench.children import BUCKET, CREDENTIALS, day
 from bench.results import Result, machine
+from bench.services import services
 from cloudtrail_elasticsearch.core.load import Loader
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
 from cloudtrail_elasticsearch.core.pace import Pace
@@ -30,8 +29,6 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
 from cloudtrail_elasticsearch.staging import Staging
-from devstack.aws import AwsServices
-from devstack.processes import Child, module
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 EVENTS: Final = 1_000_000
@@ -47,16 +44,11 @@ Samples = list[tuple[int, int]]
 
 def measure() -> list[Result]:
     """Fetch a day of more than a million events, and load it, each in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder, AwsServices() as aws:
-        simulator = Child("simulator", module("devstack.simulator", *SIMULATED), Path(folder) / "simulator.log")
-        try:
-            urls = ["--cloudtrail", simulator.announced_url(), "--s3", aws.endpoint_url]
-            boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
-            fetched = _samples("fetch", *urls)
-        finally:
-            simulator.stop()
+    with services(*SIMULATED) as running:
+        urls = ["--cloudtrail", running.cloudtrail, "--s3", running.s3]
+        fetched = samples("fetch", *urls)
         with SearchServer(DISTRIBUTIONS["opensearch-3"], heap="2g") as server:
-            loaded = _samples("load", *urls, "--search", server.url)
+            loaded = samples("load", *urls, "--search", server.url)
     return [_result("rss_fetch_growth", "fetch", fetched), _result("rss_load_growth", "load", loaded)]
 
 
@@ -74,20 +66,20 @@ def _result(name: str, work: str, samples: Samples) -> Result:
         ),
         limited_by="one part, or a few bulk requests, are held at a time, whatever the window's size",
         parts={
-            "MiB in the first 100,000": first / 2**20,
-            "MiB in the last 100,000": last / 2**20,
+            "first 100,000 events, MiB": first / 2**20,
+            "last 100,000 events, MiB": last / 2**20,
             "events": samples[-1][0],
         },
         machine=machine(),
     )
 
 
-def _samples(*arguments: str) -> Samples:
+def samples(*arguments: str) -> Samples:
+    """Do the work in a process of its own: see `main` for the arguments."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.memory", *arguments], stdout=subprocess.PIPE, check=True, text=True
     )
-    samples: Samples = [(events, rss) for events, rss in json.loads(done.stdout)]
-    return samples
+    return [(events, rss) for events, rss in json.loads(done.stdout)]
 
 
 class _Watched(ForgetfulStore):

@@ -1,4 +1,4 @@
-"""Results: a typed value for each figure, and the two files that they are written to."""
+"""Results: a typed value for each figure, and the file that they are written to."""
 
 from __future__ import annotations
 
@@ -13,20 +13,6 @@ import psutil
 
 FOLDER: Final = Path(__file__).parent
 RESULTS: Final = FOLDER / "results.json"
-README: Final = FOLDER / "README.md"
-
-_INTRODUCTION: Final = """\
-# Benchmarks
-
-`make bench` measures all of it on the local stack and writes this page and `results.json`; `make bench ARGS=NAME`
-measures one figure again. Each figure is a ratio of two things that were run side by side, alternating, in one
-run; medians are of at least three. Nothing is timed inside the test suite.
-
-Measured on {machine}.
-
-| figure | value | to reach | what | single figures |
-|---|---|---|---|---|
-"""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,15 +62,6 @@ def read() -> dict[str, Result]:
 
 
 def write(results: Mapping[str, Result]) -> None:
-    """Write the results, by name, and the page that shows them."""
+    """Write the results, by name."""
     rows = [results[name] for name in sorted(results)]
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
-    page = _INTRODUCTION.format(machine=machine()) + "".join(map(_row, rows))
-    limits = "".join(f"- `{row.name}`: {row.limited_by}\n" for row in rows)
-    README.write_text(f"{page}\n## What each is limited by\n\n{limits}", encoding="utf-8")
-
-
-def _row(result: Result) -> str:
-    value = f"{result.value:.2f}" if result.reached else f"**{result.value:.2f}, not reached**"
-    parts = "<br>".join(f"{name}: {part:,.2f}" for name, part in result.parts.items())
-    return f"| `{result.name}` | {value} | {result.bound} | {result.how} | {parts} |\n"
