@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import fetch, load, load_cold, memory, page
+from bench import cells, fetch, imports, load, load_cold, memory, page, size, task_memory
 from bench.results import Result, read, write
 
 BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
@@ -18,6 +18,10 @@ BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "load_cold": load_cold.measure,
     "load_steady": load.measure,
     "memory": memory.measure,
+    "rss_load": task_memory.measure,
+    "bytes_per_event": size.measure,
+    "cells_overhead": cells.measure,
+    "import_time": imports.measure,
 }
 
 

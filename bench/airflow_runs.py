@@ -1,0 +1,103 @@
+"""DAG runs in a real Airflow with LocalExecutor, and what they took by Airflow's own account."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from bench.children import BUCKET
+from devstack.airflow import Airflow, AirflowSettings
+from devstack.endpoints import Endpoints
+from devstack.processes import ROOT
+
+DAGS: Final = Path(__file__).parent / "dags"
+REAL_DAG: Final = ROOT / "dags" / "cloudtrail_to_elasticsearch.py"
+
+_ENDED: Final = {"success", "failed"}
+_POLL_SECONDS: Final = 1.0
+_PAGE: Final = 100
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that ended in success."""
+
+    airflow: Airflow
+    path: str
+    seconds: float
+    """From its start to its end."""
+
+    def task_seconds(self, task_id: str) -> list[float]:
+        """Return how long each instance of a task ran."""
+        found: list[float] = []
+        while True:
+            query = f"task_id={task_id}&limit={_PAGE}&offset={len(found)}"
+            answer = self.airflow.request("GET", f"{self.path}/taskInstances?{query}")
+            found += [task["duration"] for task in answer["task_instances"]]
+            if not answer["task_instances"] or len(found) >= answer["total_entries"]:
+                return found
+
+    def returned(self, task_id: str, map_index: int = -1) -> Any:
+        """Return what a task returned."""
+        path = f"{self.path}/taskInstances/{task_id}/xcomEntries/return_value?map_index={map_index}"
+        value = self.airflow.request("GET", path)["value"]
+        return json.loads(value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Makes runs, one at a time."""
+
+    airflow: Airflow
+
+    def run(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
+        """Trigger a DAG and wait until the run has ended."""
+        run_id = f"bench-{next(_numbers)}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        self.airflow.request("POST", f"/dags/{dag_id}/dagRuns", body)
+        path = f"/dags/{dag_id}/dagRuns/{run_id}"
+        ended = self._ended(path)
+        if ended["state"] != "success":
+            raise RuntimeError(f"a run of {dag_id} failed: this was nothing to measure")
+        seconds = _time(ended["end_date"]) - _time(ended["start_date"])
+        return Run(self.airflow, path, seconds.total_seconds())
+
+    def settle(self, dag_id: str) -> None:
+        """Wait until the runs have ended that the scheduler has made by itself."""
+        for run in self.airflow.runs(dag_id):
+            self._ended(f"/dags/{dag_id}/dagRuns/{run['dag_run_id'].replace('+', '%2B')}")
+
+    def _ended(self, path: str) -> dict[str, Any]:
+        while (run := self.airflow.request("GET", path))["state"] not in _ENDED:
+            time.sleep(_POLL_SECONDS)
+        return dict(run)
+
+
+@contextlib.contextmanager
+def airflow(dags: Sequence[Path], endpoints: Endpoints) -> Iterator[Runs]:
+    """Run an Airflow of these DAG files, with connections to these services."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "dags").mkdir()
+        for file in dags:
+            shutil.copy(file, folder / "dags")
+        environment = endpoints.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET}
+        running = Airflow(AirflowSettings(folder / "home", environment, dags=folder / "dags", port=0))
+        running.prepare()
+        running.command("dags", "reserialize")
+        with running:
+            yield Runs(running)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

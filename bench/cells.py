@@ -1,0 +1,81 @@
+"""``cells_overhead``: what quiet regions and days take in Airflow, by as many tasks that do nothing."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from bench.airflow_runs import DAGS, REAL_DAG, Run, Runs, airflow
+from bench.results import Result, machine
+from bench.services import services
+from devstack.endpoints import Endpoints
+from devstack.search_server import DISTRIBUTIONS, SearchServer
+from devstack.simulator import REGIONS
+
+DAYS: Final = 10
+CELLS: Final = DAYS * len(REGIONS)
+PAIRS: Final = 3
+TO_REACH: Final = 1.3
+
+_QUIET: Final = ("--quota=1000000", "--burst=100000", "--latency=0", "--volume=0")
+_REAL: Final = REAL_DAG.stem
+_TRIVIAL: Final = "trivial_cells"
+
+
+def measure() -> list[Result]:
+    """Run either DAG in turn, in one Airflow."""
+    with services(*_QUIET) as running, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
+        endpoints = Endpoints(running.s3, running.cloudtrail, search.url, "opensearch")
+        with airflow([REAL_DAG, DAGS / f"{_TRIVIAL}.py"], endpoints) as runs:
+            _pair(runs, 0, days=1)
+            runs.settle(_REAL)  # yesterday, which is scheduled by itself
+            pairs = [_pair(runs, number) for number in range(1, PAIRS + 1)]
+            tasks = {
+                f"{task}, ms": 1000 * _median([run.task_seconds(f"cell.{task}") for run, _ in pairs])
+                for task in ("fetch", "load")
+            }
+            trivial = 1000 * _median(
+                [run.task_seconds(f"cell.{task}") for _, run in pairs for task in ("fetch", "load")]
+            )
+    result = Result(
+        name="cells_overhead",
+        value=statistics.median(real.seconds / trivial.seconds for real, trivial in pairs),
+        unit="times as long",
+        at_most=TO_REACH,
+        how=(
+            f"{CELLS} quiet cells ({len(REGIONS)} regions, {DAYS} days) of the real DAG, by {2 * CELLS} mapped "
+            f"tasks that do nothing in a DAG of the same shape; LocalExecutor on SQLite, with the simulator "
+            f"(without latency), S3 and OpenSearch on the same machine; from the run's start to its end by "
+            f"Airflow's own times; median of {PAIRS} pairs after one of a day to warm up"
+        ),
+        limited_by="",
+        parts={
+            "real, s": statistics.median(real.seconds for real, _ in pairs),
+            "trivial, s": statistics.median(trivial.seconds for _, trivial in pairs),
+            **tasks,
+            "trivial task, ms": trivial,
+        },
+        machine=machine(),
+    )
+    return [result]
+
+
+def _pair(runs: Runs, number: int, days: int = DAYS) -> tuple[Run, Run]:
+    """Run both, the first one in turn, the real one where nothing is staged or loaded yet."""
+    end = datetime.now(UTC).date() - timedelta(days=1)
+    name = f"bench-{number}"
+    conf = {
+        "start": str(end - timedelta(days=days)),
+        "end": str(end),
+        "prefix": name,
+        "index": f"{name}-%Y.%m",
+    }
+    cases: dict[str, dict[str, Any]] = {_REAL: conf, _TRIVIAL: {"cells": days * len(REGIONS)}}
+    order = [_REAL, _TRIVIAL] if number % 2 else [_TRIVIAL, _REAL]
+    ended = {dag: runs.run(dag, cases[dag]) for dag in order}
+    return ended[_REAL], ended[_TRIVIAL]
+
+
+def _median(lists: list[list[float]]) -> float:
+    return statistics.median(seconds for each in lists for seconds in each)

@@ -1,0 +1,29 @@
+"""The load of one staged window, which also tells how much memory its process held at most."""
+
+import resource
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, Context
+
+from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
+
+
+class MeasuredLoad(S3ToElasticsearchOperator):
+    """The load as it is, and its peak."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the window and return its cell with the process' peak."""
+        cell = super().execute(context)
+        return cell | {"peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+
+
+with DAG(dag_id="load_memory", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+    window = ("account", "region", "start", "end", "name")
+    MeasuredLoad(
+        task_id="load",
+        window={name: f"{{{{ dag_run.conf['window']['{name}'] }}}}" for name in window},
+        bucket="{{ var.value.cloudtrail_staging_bucket }}",
+        index="{{ dag_run.conf['index'] }}",
+        force=True,
+    )

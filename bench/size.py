@@ -1,0 +1,106 @@
+"""``bytes_per_event``: the size of our indices, by that of an index that maps whatever comes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+
+from bench.load_cold import SERVERS, fresh
+from bench.results import Result, machine
+from cloudtrail_elasticsearch.core.events import line_id
+from cloudtrail_elasticsearch.core.index_setup import SearchServer as SearchClient
+from cloudtrail_elasticsearch.core.shape import STRATEGIES
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.fidelity.checks import Index
+from devstack.fidelity.events import CORPUS, recorded
+from devstack.search_server import DISTRIBUTIONS, SearchServer
+from devstack.simulator import DEFAULT_ACCOUNT, Generator
+from devstack.simulator.regions import GLOBAL_REGION
+
+RECORDED: Final = 25_000
+GENERATED: Final = 25_000
+TO_REACH: Final = 0.6
+
+_NAIVE: Final = "bench-size-naive"
+_SETTINGS: Final = {"index.mapping.total_fields.limit": 100_000, "index.mapping.ignore_malformed": True}
+_BULK: Final = 100
+_SENDERS: Final = 4
+"""Each new field is an update of the whole cluster's state; the server takes several at once together."""
+
+_DAY: Final = date(2026, 11, 18)
+
+
+def measure() -> list[Result]:
+    """Load the same events in each way on each server; the figure is the highest of the ratios."""
+    lines = [*fresh(recorded(CORPUS), RECORDED), *islice(_generated(), GENERATED)]
+    ratios: dict[str, float] = {}
+    parts: dict[str, float] = {}
+    for name in SERVERS:
+        with SearchServer(DISTRIBUTIONS[name], heap="2g") as running:
+            server = connect(SearchSettings.from_url(running.url, timeout=600))
+            parts[f"{name} naive, refused"] = _load_naively(server, lines)
+            naive = parts[f"{name} naive, bytes/event"] = _bytes_per_event(server, _NAIVE)
+            for strategy in STRATEGIES:
+                index = Index(server, f"bench-size-{strategy}", strategy)
+                if index.load(lines).indexed != len(lines):
+                    raise RuntimeError(f"not all of {index.name} was indexed: this was nothing to measure")
+                size = parts[f"{name} {strategy}, bytes/event"] = _bytes_per_event(server, index.name)
+                ratios[f"{name} {strategy}"] = size / naive
+    result = Result(
+        name="bytes_per_event",
+        value=max(ratios.values()),
+        unit="of the naive size",
+        at_most=TO_REACH,
+        how=(
+            f"{len(lines):,} events, recorded ones with fresh ids and a day of the simulator's in equal parts: "
+            f"store size per event, merged to one segment, by that of an index with dynamic mapping and the "
+            f"server's defaults (total_fields.limit raised, ignore_malformed), where what it refuses does not "
+            f"count; the highest of two strategies on two servers, one load each"
+        ),
+        limited_by="",
+        parts=ratios | parts,
+        machine=machine(),
+    )
+    return [result]
+
+
+def _generated() -> Iterator[bytes]:
+    """Yield the events of the busiest region's day."""
+    generator = Generator(volume=2 * GENERATED)
+    for entry in generator.newest_first(generator.day(DEFAULT_ACCOUNT, GLOBAL_REGION, _DAY)):
+        yield entry.read().text.encode()
+
+
+def _load_naively(server: SearchClient, lines: Sequence[bytes]) -> int:
+    """Load the records as they are under their own ids, and return how many the server refuses."""
+    server.request("PUT", f"/{_NAIVE}", orjson.dumps({"settings": _SETTINGS}))
+    requests = (lines[start : start + _BULK] for start in range(0, len(lines), _BULK))
+    with ThreadPoolExecutor(_SENDERS) as senders:
+        return sum(senders.map(lambda some: _send(server, some), requests))
+
+
+def _send(server: SearchClient, lines: Sequence[bytes]) -> int:
+    actions = (orjson.dumps({"create": {"_index": _NAIVE, "_id": line_id(line)}}) for line in lines)
+    body = b"".join(b"%s\n%s\n" % pair for pair in zip(actions, lines, strict=True))
+    answer = server.request("POST", "/_bulk", body)
+    statuses = Counter(item["create"]["status"] for item in answer["items"])
+    if others := statuses.keys() - {201, 400}:
+        raise RuntimeError(f"a naive load met {others}: this was nothing to measure")
+    return statuses[400]
+
+
+def _bytes_per_event(server: SearchClient, index: str) -> float:
+    """Merge an index to one segment and return what it takes for each document."""
+    for work in ("_refresh", "_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):
+        server.request("POST", f"/{index}/{work}")
+    primaries: Any = server.request("GET", f"/{index}/_stats/store,docs,segments")["_all"]["primaries"]
+    if primaries["segments"]["count"] != 1:
+        raise RuntimeError(f"{index} was not merged: this was nothing to measure")
+    return int(primaries["store"]["size_in_bytes"]) / int(primaries["docs"]["count"])
