@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import boto3
 import msgspec
 
-from bench.children import BUCKET, CREDENTIALS, fetch_together
+from bench.children import fetch_together
 from bench.results import Result, machine
 from bench.senders import PREFIX, Sent
+from bench.services import services
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy
-from devstack.aws import AwsServices
-from devstack.processes import Child, module
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 SERVERS: Final = ("opensearch-3", "elasticsearch-9")
@@ -37,18 +35,11 @@ _SIMULATED: Final = ("--quota=1000000", "--burst=100000", "--latency=0")
 @contextlib.contextmanager
 def staged(events: int) -> Iterator[str]:
     """Stage a day of so many events and more; the value is S3's address."""
-    with tempfile.TemporaryDirectory() as folder, AwsServices() as aws:
-        boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
-        command = module("devstack.simulator", *_SIMULATED, f"--volume={events * 5 // 4}")
-        simulator = Child("simulator", command, Path(folder) / "simulator.log")
-        try:
-            cells = [("us-east-1", 1)]
-            (fetched,) = fetch_together(simulator.announced_url(), aws.endpoint_url, PREFIX, cells, 1e6)
-        finally:
-            simulator.stop()
+    with services(*_SIMULATED, f"--volume={events * 5 // 4}") as running:
+        (fetched,) = fetch_together(running.cloudtrail, running.s3, PREFIX, [("us-east-1", 1)], 1e6)
         if fetched.events < events:
             raise RuntimeError(f"{fetched.events} events were staged, {events} are needed")
-        yield aws.endpoint_url
+        yield running.s3
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,9 @@ def measure() -> list[Result]:
     """Fetch a day of more than a million events, and load it, each in a process of its own."""
     with services(*SIMULATED) as running:
         urls = ["--cloudtrail", running.cloudtrail, "--s3", running.s3]
-        fetched = samples("fetch", *urls)
+        fetched = _samples("fetch", *urls)
         with SearchServer(DISTRIBUTIONS["opensearch-3"], heap="2g") as server:
-            loaded = samples("load", *urls, "--search", server.url)
+            loaded = _samples("load", *urls, "--search", server.url)
     return [_result("rss_fetch_growth", "fetch", fetched), _result("rss_load_growth", "load", loaded)]
 
 
@@ -74,8 +74,7 @@ def _result(name: str, work: str, samples: Samples) -> Result:
     )
 
 
-def samples(*arguments: str) -> Samples:
-    """Do the work in a process of its own: see `main` for the arguments."""
+def _samples(*arguments: str) -> Samples:
     done = subprocess.run(
         [sys.executable, "-m", "bench.memory", *arguments], stdout=subprocess.PIPE, check=True, text=True
     )

@@ -7,26 +7,21 @@ from typing import Final
 
 from bench.airflow_runs import DAGS, Runs, airflow
 from bench.children import day
-from bench.memory import samples
+from bench.load import staged
 from bench.results import Result, machine
-from bench.services import services
+from bench.senders import PREFIX
 from devstack.endpoints import Endpoints
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
-VOLUME: Final = 60_000
-"""Events of an average weekday: at least 50,000 of any."""
-
+EVENTS: Final = 50_000
 PAIRS: Final = 3
 TO_REACH: Final = 150
-
-_SIMULATED: Final = ("--quota=1000000", "--burst=100000", "--latency=0", f"--volume={VOLUME}")
 
 
 def measure() -> list[Result]:
     """Stage a day, then run either task in turn, in one Airflow."""
-    with services(*_SIMULATED) as running, SearchServer(DISTRIBUTIONS["opensearch-3"], heap="2g") as search:
-        samples("fetch", "--cloudtrail", running.cloudtrail, "--s3", running.s3)
-        endpoints = Endpoints(running.s3, running.cloudtrail, search.url, "opensearch")
+    with staged(EVENTS) as s3, SearchServer(DISTRIBUTIONS["opensearch-3"], heap="2g") as search:
+        endpoints = Endpoints(s3, cloudtrail=s3, search=search.url, engine="opensearch")
         with airflow([DAGS / "trivial_cells.py", DAGS / "load_memory.py"], endpoints) as runs:
             bare, loads = zip(*[(_bare(runs), _load(runs, number)) for number in range(PAIRS)], strict=True)
     events = loads[0][0]
@@ -59,7 +54,7 @@ def _bare(runs: Runs) -> float:
 
 def _load(runs: Runs, number: int) -> tuple[int, float]:
     """Load the day that is staged into an index of its own; return its events and the peak."""
-    conf = {"window": day(1).to_dict(), "index": f"bench-{number}-%Y.%m"}
+    conf = {"window": day(1).to_dict(), "prefix": PREFIX, "index": f"bench-{number}-%Y.%m"}
     returned = runs.run("load_memory", conf).returned("load")
     return returned["indexed"], _mib(returned)
 

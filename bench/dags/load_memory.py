@@ -24,6 +24,7 @@ with DAG(dag_id="load_memory", schedule=None, start_date=datetime(2026, 1, 1, tz
         task_id="load",
         window={name: f"{{{{ dag_run.conf['window']['{name}'] }}}}" for name in window},
         bucket="{{ var.value.cloudtrail_staging_bucket }}",
+        prefix="{{ dag_run.conf['prefix'] }}",
         index="{{ dag_run.conf['index'] }}",
         force=True,
     )
