@@ -49,7 +49,11 @@ def measure() -> list[Result]:
             f"(without latency), S3 and OpenSearch on the same machine; from the run's start to its end by "
             f"Airflow's own times; median of {PAIRS} pairs after one of a day to warm up"
         ),
-        limited_by="",
+        limited_by=(
+            "the processor: every task is a process of its own, which reads the DAG and its operators, imports "
+            "boto3 and the search client and makes clients of them, of which a quiet cell has next to no use; "
+            "Airflow's hooks for AWS also look through the whole call stack for each client"
+        ),
         parts={
             "real, s": statistics.median(real.seconds for real, _ in pairs),
             "trivial, s": statistics.median(trivial.seconds for _, trivial in pairs),

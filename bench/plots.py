@@ -76,9 +76,7 @@ def draw(results: Sequence[Result], folder: Path) -> list[tuple[str, str]]:
         values = list(_values(results, scale.unit))
         if values:
             file = f"{scale.file}.svg"
-            (folder / file).write_text(
-                _svg(scale.title, "single figures, medians", _bars(values)), encoding="utf-8"
-            )
+            (folder / file).write_text(_svg(scale.title, "single figures", _bars(values)), encoding="utf-8")
             drawn.append((file, scale.title))
     return drawn
 

@@ -64,7 +64,11 @@ def measure() -> list[Result]:
             f"server's defaults (total_fields.limit raised, ignore_malformed), where what it refuses does not "
             f"count; the highest of two strategies on two servers, one load each"
         ),
-        limited_by="",
+        limited_by=(
+            "the event as it was, from which it can be restored: half of the index; then what no other event "
+            "shares and no compression makes less: its id and the request's, tokens and keys, each of them in the "
+            "event, to be searched and to be sorted by"
+        ),
         parts=ratios | parts,
         machine=machine(),
     )

@@ -36,7 +36,10 @@ def measure() -> list[Result]:
             f"typed index on OpenSearch 3, less that of a task that does nothing, both run by LocalExecutor and "
             f"told by the task's own process; median of {PAIRS} pairs"
         ),
-        limited_by="",
+        limited_by=(
+            "boto3, the search client and what is declared, before an event is read; the rest is requests that "
+            "are made and sent at once, and the part that they are made of"
+        ),
         parts={
             "load task, MiB": statistics.median(peaks),
             "bare task, MiB": statistics.median(bare),
