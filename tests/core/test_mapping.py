@@ -32,6 +32,17 @@ def test_nothing_is_mapped_by_arrival(engine: Any, strategy: Any) -> None:
     assert _count(mappings) < TOTAL_FIELDS_LIMIT
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_documents_are_kept_in_an_order_in_which_they_compress(strategy: Any) -> None:
+    """Equal services and operations side by side; every field of the order is there to be sorted by."""
+    made = template(IndexPattern("cloudtrail-%Y.%m"), build(strategy, load_rules()), "elasticsearch")
+    settings, properties = made["template"]["settings"]["index"], made["template"]["mappings"]["properties"]
+    assert settings["codec"] == "best_compression"
+    assert settings["sort"]["field"] == ["eventSource", "eventName", "@timestamp"]
+    assert all("doc_values" not in properties[name] for name in settings["sort"]["field"])
+    assert properties["requestID"] == {"type": "keyword", "doc_values": False}
+
+
 def _count(mapping: dict[str, Any]) -> int:
     return sum(1 + _count(child) for child in mapping.get("properties", {}).values())
 
