@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -267,13 +268,20 @@ def test_the_ledger_tells_of_a_cell_and_of_the_task_behind_it(services: Services
 
 
 def test_a_quiet_cell_is_in_the_ledger(services: Services) -> None:
-    """No event, no index, and yet it is covered."""
+    """No event, no index, and yet it is covered: its load asks nothing of the server, the coverage notes it."""
     start, end = (datetime.fromisoformat(WINDOW[name]) for name in ("start", "end"))
     region = next(region for region in REGIONS if not services.simulator.truth(region, start, end))
-    fetch(services, window=WINDOW | {"region": region})
-    load(services, window=WINDOW | {"region": region})
+    window = WINDOW | {"region": region}
+    fetch(services, window=window)
+    loaded = load(services, window=window)
+    assert not ledger(services)
+    CloudTrailCoverageOperator(
+        task_id="coverage", planned=[window], cells=[json.loads(json.dumps(loaded))], index=services.index
+    ).execute(CONTEXT)
     (cell,) = ledger(services)
     assert (cell["state"], cell["staged"], cell["first_event"]) == ("quiet", 0, None)
+    assert (cell["calls"], cell["attempts"]["fetch"]) == (1, 1)
+    assert cell["staged_at"] <= cell["verified_at"] <= cell["updated_at"]
 
 
 def test_a_past_range_is_verified_without_fetching_or_loading(services: Services) -> None:

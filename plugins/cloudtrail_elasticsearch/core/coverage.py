@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -82,8 +82,9 @@ class Cell:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Cell:
-        """Read what `to_dict` wrote."""
-        return cls(**(value | {"window": Window.from_dict(value["window"])}))
+        """Read what `to_dict` wrote; what else is there is not the cell's."""
+        known = {each.name: value[each.name] for each in fields(cls) if each.name in value}
+        return cls(**(known | {"window": Window.from_dict(value["window"])}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.bulk import BulkItem
 from cloudtrail_elasticsearch.core.coverage import Cell, State
+from cloudtrail_elasticsearch.core.errors import RefusedError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer, prepare_ledger
 from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
 from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY, LoadSettings, Sender
 from cloudtrail_elasticsearch.core.windows import Window
 
 _CELLS_PER_PAGE: Final = 1_000
+_UNNOTED: Final = "unnoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,54 @@ class Staged:
     staged_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A cell's figures, how it was staged, and the task that has found them."""
+
+    cell: Cell
+    staged: Staged
+    run: Run | None
+    at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for an XCom: the cell's, and the rest under ``unnoted``; `from_dict` reads them back."""
+        rest = {"staged": self.staged, "run": self.run, "at": self.at}
+        return self.cell.to_dict() | {_UNNOTED: msgspec.to_builtins(rest)}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Verified | None:
+        """Read what `to_dict` wrote; None where the cell was noted already."""
+        if _UNNOTED not in value:
+            return None
+        rest = value[_UNNOTED]
+        return cls(
+            Cell.from_dict(value),
+            msgspec.convert(rest["staged"], Staged),
+            msgspec.convert(rest["run"], Run | None),
+            msgspec.convert(rest["at"], datetime),
+        )
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the ledger says of it."""
+        figures = asdict(self.cell)
+        del figures["window"]
+        staged, run = self.staged, self.run
+        return {
+            **figures,
+            "state": self.cell.state,
+            "problem": self.cell.problem,
+            "calls": staged.calls,
+            "throttled": staged.throttled,
+            "attempts": {"fetch": staged.attempts, **({"load": run.attempt} if run else {})},
+            "first_event": _text(staged.first),
+            "last_event": _text(staged.last),
+            "staged_at": _text(staged.staged_at),
+            "verified_at": _text(self.at),
+            **_run(run),
+        }
+
+
 class Ledger:
     """One index pattern's part of the ledger."""
 
@@ -58,26 +111,27 @@ class Ledger:
         """Note that nothing came of a cell that was planned."""
         self._update(window, {"state": State.MISSING, "problem": problem})
 
-    def verified(self, cell: Cell, staged: Staged, run: Run | None) -> None:
+    def verified(self, found: Verified) -> None:
         """Note a cell's figures, as the server was just asked for them."""
-        figures = asdict(cell)
-        del figures["window"]
-        self._update(
-            cell.window,
-            {
-                **figures,
-                "state": cell.state,
-                "problem": cell.problem,
-                "calls": staged.calls,
-                "throttled": staged.throttled,
-                "attempts": {"fetch": staged.attempts, **({"load": run.attempt} if run else {})},
-                "first_event": _text(staged.first),
-                "last_event": _text(staged.last),
-                "staged_at": _text(staged.staged_at),
-                "verified_at": _text(datetime.now(UTC)),
-                **_run(run),
-            },
-        )
+        self._update(found.cell.window, found.content)
+
+    def verified_all(self, found: Iterable[Verified]) -> None:
+        """Note many cells' figures at once, instead of whatever the ledger has of them.
+
+        :raises RefusedError: the server will not take one
+        """
+        self._prepare()
+        items = [
+            BulkItem(
+                self._name(each.cell.window),
+                COVERAGE_INDEX,
+                codec.encode(self._cell(each.cell.window) | each.content),
+            )
+            for each in found
+        ]
+        refused = self._sender.send(items).refused
+        if refused:
+            raise RefusedError(f"The search server refuses {len(refused)} cells: {refused[0].reason}.", 400)
 
     def cells(self, query: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the ledger's documents of the pattern, by day and region; those that a query is for."""
@@ -94,10 +148,19 @@ class Ledger:
             request["search_after"] = hits[-1]["sort"]
 
     def _update(self, window: Window, content: dict[str, Any]) -> None:
+        self._prepare()
+        identifier = urllib.parse.quote(self._name(window), safe="")
+        path = f"/{COVERAGE_INDEX}/_update/{identifier}?retry_on_conflict=5"
+        document = self._cell(window) | content
+        self._sender.ask("POST", path, codec.encode({"doc": document, "doc_as_upsert": True}))
+
+    def _prepare(self) -> None:
         if not self._is_prepared:
             self._sender.patiently(lambda: prepare_ledger(self._server))
             self._is_prepared = True
-        cell = {
+
+    def _cell(self, window: Window) -> dict[str, Any]:
+        return {
             "account": window.account,
             "region": window.region,
             "day": f"{window.start:%Y-%m-%d}",
@@ -106,10 +169,10 @@ class Ledger:
             "pattern": self._pattern,
             "updated_at": _text(datetime.now(UTC)),
         }
-        name = f"{window.account} {window.region} {window.start:%Y%m%dT%H%M%S} {window.end:%Y%m%dT%H%M%S}"
-        identifier = urllib.parse.quote(f"{name} {self._pattern}".replace(" ", "|"), safe="")
-        path = f"/{COVERAGE_INDEX}/_update/{identifier}?retry_on_conflict=5"
-        self._sender.ask("POST", path, codec.encode({"doc": cell | content, "doc_as_upsert": True}))
+
+    def _name(self, window: Window) -> str:
+        times = f"{window.start:%Y%m%dT%H%M%S}|{window.end:%Y%m%dT%H%M%S}"
+        return f"{window.account}|{window.region}|{times}|{self._pattern}".replace(" ", "|")
 
 
 def _run(run: Run | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -11,6 +11,9 @@ from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.retries import retry_policy
 from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, Staging
+
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
 
 
 def is_true(rendered: str | bool) -> bool:
@@ -64,17 +67,21 @@ class WindowOperator(BaseOperator):
         """Return the window that this task works on."""
         return Window.from_dict(self.window)
 
-    def staging(self) -> Staging:
+    def aws(self) -> CloudTrailHook:
+        """Return the AWS connection's hook."""
+        from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
+
+        return CloudTrailHook(aws_conn_id=self.aws_conn_id)
+
+    def staging(self, aws: CloudTrailHook) -> Staging:
         """Return the staging bucket.
 
         :raises ConfigurationError: none was given
         """
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
         if not self.bucket:
             raise ConfigurationError(
                 "There is no staging bucket: set the Airflow variable cloudtrail_staging_bucket "
                 "(or AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET) to the name of an S3 bucket."
             )
         encryption = Encryption(self.encryption, self.kms_key)
-        return Staging(S3Hook(aws_conn_id=self.aws_conn_id).get_conn(), self.bucket, self.prefix, encryption)
+        return Staging(aws.s3(), self.bucket, self.prefix, encryption)

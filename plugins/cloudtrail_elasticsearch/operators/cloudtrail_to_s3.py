@@ -36,18 +36,17 @@ class CloudTrailToS3Operator(WindowOperator):
         :raises AccessDeniedError: a permission is missing
         :raises TransientError: AWS throttles or fails for longer than a page is asked for
         """
-        from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
         from cloudtrail_elasticsearch.pipeline.fetch import fetch
         from cloudtrail_elasticsearch.pipeline.late import fetch_late
 
-        window, staging = self.planned_window(), self.staging()
+        window, aws = self.planned_window(), self.aws()
+        staging = self.staging(aws)
         if not is_true(self.look_up):
             self.log.info("Nothing is looked up for %s.", window.name)
         elif not self.forced and not is_true(self.late) and staging.manifest(window) is not None:
             self.log.info("%s is staged already in %s: nothing to look up.", window.name, staging.uri(window))
         else:
             work = fetch if self.forced else fetch_late if is_true(self.late) else fetch
-            source = CloudTrailHook(aws_conn_id=self.aws_conn_id).source(window)
             with ends_with_its_supervisor():
-                work(window, source, staging, state_store(context, staging, window, self.task_id))
+                work(window, aws.source(window), staging, state_store(context, staging, window, self.task_id))
         return staging.uri(window)

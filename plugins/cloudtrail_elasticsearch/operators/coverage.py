@@ -22,8 +22,8 @@ class CloudTrailCoverageOperator(BaseOperator):
     :param planned: the windows, from `CloudTrailPlanOperator`
     :param cells: the cells, from the mapped `S3ToElasticsearchOperator`; those that failed are not there
     :param index: the index pattern, under which the ledger has the cells
-    :param search_conn_id: the connection to the search server, to note the missing cells in the ledger; None:
-        they are told, and not noted
+    :param search_conn_id: the connection to the search server, to note in the ledger the cells that no load has:
+        the missing ones, and those without events; None: they are told, and not noted
     """
 
     template_fields: Sequence[str] = ("planned", "cells", "index")
@@ -49,33 +49,36 @@ class CloudTrailCoverageOperator(BaseOperator):
         """Return the totals over all cells.
 
         :raises CoverageError: there is no plan, or a planned cell is missing or does not add up
+        :raises TransientError: all adds up, and the search server cannot be told
         """
         if self.planned is None:
             raise CoverageError("Nothing was planned, so nothing is covered: the plan task's log says why.")
-        coverage = Coverage.of(
-            map(Window.from_dict, self.planned),
-            (Cell.from_dict(cell) for cell in _rows(self.cells) if cell),
-        )
+        rows = [row for row in _rows(self.cells) if row]
+        coverage = Coverage.of(map(Window.from_dict, self.planned), map(Cell.from_dict, rows))
         totals = coverage.totals()
         self.log.info("Coverage: %s", ", ".join(f"{name} {count}" for name, count in totals.items()))
-        if coverage.missing and self.search_conn_id:
-            self._note(coverage.missing, self.search_conn_id)
+        try:
+            self._note(rows, coverage.missing)
+        except Exception:
+            coverage.prove()  # what it has to say matters more
+            raise
         coverage.prove()
         return totals
 
-    def _note(self, missing: Iterable[Window], search_conn_id: str) -> None:
-        """Note missing cells in the ledger; what made them missing may well keep them from being noted."""
-        from cloudtrail_elasticsearch.core.ledger import Ledger
+    def _note(self, rows: Iterable[dict[str, Any]], missing: Sequence[Window]) -> None:
+        """Note in the ledger what no load has: the quiet cells, all at once, and the missing ones."""
+        from cloudtrail_elasticsearch.core.ledger import Ledger, Verified
         from cloudtrail_elasticsearch.core.send import LoadSettings
         from cloudtrail_elasticsearch.hooks.search import SearchHook
 
-        try:
-            server = SearchHook(search_conn_id).get_conn()
-            ledger = Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
-            for window in missing:
-                ledger.missing(window, "It was not loaded; its own log says why.")
-        except Exception as error:  # noqa: BLE001 - what coverage has to say matters more
-            self.log.warning("The ledger does not know of the missing cells: %s", error)
+        quiet = [found for found in map(Verified.from_dict, rows) if found]
+        if not self.search_conn_id or not (quiet or missing):
+            return
+        server = SearchHook(self.search_conn_id).get_conn()
+        ledger = Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
+        ledger.verified_all(quiet)
+        for window in missing:
+            ledger.missing(window, "It was not loaded; its own log says why.")
 
 
 def _rows(cells: Iterable[dict[str, Any]] | dict[str, Any] | None) -> Iterable[dict[str, Any]]:

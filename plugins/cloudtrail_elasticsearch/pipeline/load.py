@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.coverage import Cell
 from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
 from cloudtrail_elasticsearch.core.events import line_id
-from cloudtrail_elasticsearch.core.ledger import Run, Staged
+from cloudtrail_elasticsearch.core.ledger import Run, Staged, Verified
 from cloudtrail_elasticsearch.core.load import Holding, Loader, LoadReport
 from cloudtrail_elasticsearch.core.state import KeptBehind, Memory, StateStore
 from cloudtrail_elasticsearch.pipeline.telling import Telling
@@ -24,8 +24,13 @@ log = logging.getLogger(__name__)
 STATE_KEY: Final = "load"
 
 
+def quiet(manifest: Manifest, run: Run | None) -> Verified:
+    """Return the cell of a window without events: nobody has to be asked what became of them."""
+    return _verified(manifest, Holding(), run)
+
+
 class WindowLoad:
-    """The load of one staged window, for one attempt.
+    """The load of one staged window with events, for one attempt.
 
     :param run: the task that does it, for the ledger
     """
@@ -46,13 +51,11 @@ class WindowLoad:
         """Load the window and ask the server what it holds of it.
 
         A window that was already loaded to the same place in the same way, and of which the server still has
-        every document, is not sent again. One without events asks nothing of the server but to note that.
+        every document, is not sent again.
 
         :raises StagingError: a part is not what the manifest says
         :raises TransientError: the server does not recover in time, or the window was fetched again meanwhile
         """
-        if not self._manifest.parts:
-            return self._noted(Holding())
         record = self._staging.load_record(self._window)
         if record is not None and record.fingerprint == self._fingerprint:
             cell = self.verify()
@@ -70,8 +73,6 @@ class WindowLoad:
         :raises StagingError: a part is not what the manifest says
         :raises TransientError: the server does not recover in time, or the window was fetched again meanwhile
         """
-        if not self._manifest.parts:
-            return self._noted(Holding())
         self._loader.prepare()
         self._ledger.loading(self._window, self._run)
         sent_before = self._memory.recall() or 0
@@ -102,15 +103,14 @@ class WindowLoad:
 
         :raises StagingError: a part is not what the manifest says
         """
-        if self._manifest.parts:
-            self._loader.prepare()
-            report = self._loader.replay(map(line_id, self._lines()))
-            log.info(
-                "Replayed %s: %d events were in quarantine, %d of them still are.",
-                self._window.name,
-                report.read,
-                report.quarantined,
-            )
+        self._loader.prepare()
+        report = self._loader.replay(map(line_id, self._lines()))
+        log.info(
+            "Replayed %s: %d events were in quarantine, %d of them still are.",
+            self._window.name,
+            report.read,
+            report.quarantined,
+        )
         return self.verify()
 
     def verify(self) -> Cell:
@@ -118,7 +118,9 @@ class WindowLoad:
 
         :raises StagingError: a part is not what the manifest says
         """
-        return self._noted(self._loader.holding(self._lines()) if self._manifest.parts else Holding())
+        found = _verified(self._manifest, self._loader.holding(self._lines()), self._run)
+        self._ledger.verified(found)
+        return found.cell
 
     def _send(self, sent_before: int) -> None:
         telling = Telling(f"Loaded {self._window.name}", self._manifest.staged, sent_before)
@@ -144,29 +146,28 @@ class WindowLoad:
                 raise
             skipped = 0
 
-    def _noted(self, holding: Holding) -> Cell:
-        manifest = self._manifest
-        cell = Cell(
-            window=manifest.window,
-            looked_up=manifest.looked_up,
-            staged=manifest.staged,
-            duplicates=manifest.duplicates,
-            indexed=holding.indexed,
-            quarantined=holding.quarantined,
-            late=manifest.late,
-            own=holding.own,
-            left_out=holding.left_out,
-        )
-        staged = Staged(
-            attempts=manifest.attempts,
-            calls=manifest.calls,
-            throttled=manifest.throttled,
-            first=manifest.first,
-            last=manifest.last,
-            staged_at=manifest.staged_at,
-        )
-        self._ledger.verified(cell, staged, self._run)
-        return cell
+
+def _verified(manifest: Manifest, holding: Holding, run: Run | None) -> Verified:
+    cell = Cell(
+        window=manifest.window,
+        looked_up=manifest.looked_up,
+        staged=manifest.staged,
+        duplicates=manifest.duplicates,
+        indexed=holding.indexed,
+        quarantined=holding.quarantined,
+        late=manifest.late,
+        own=holding.own,
+        left_out=holding.left_out,
+    )
+    staged = Staged(
+        attempts=manifest.attempts,
+        calls=manifest.calls,
+        throttled=manifest.throttled,
+        first=manifest.first,
+        last=manifest.last,
+        staged_at=manifest.staged_at,
+    )
+    return Verified(cell, staged, run, datetime.now(UTC))
 
 
 def _fingerprint(manifest: Manifest, target: str) -> str:
