@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import cells, fetch, imports, load, load_cold, memory, normalize, page, size, task_memory
+from bench import cells, fetch, growth, imports, load, load_cold, normalize, page, size, task_memory
 from bench.results import Result, read, write
 
 BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
@@ -18,7 +18,7 @@ BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "load_cold": load_cold.measure,
     "load_steady": load.measure,
     "normalize_core": normalize.measure,
-    "memory": memory.measure,
+    "growth": growth.measure,
     "rss_load": task_memory.measure,
     "bytes_per_event": size.measure,
     "cells_overhead": cells.measure,

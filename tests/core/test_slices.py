@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.core.slices import Slice, worth_dividing
 START = datetime(2026, 11, 20, tzinfo=UTC)
 SECONDS = 3_600
 PAGE = 5
+QUICK = 0.5
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,20 @@ def test_the_slice_with_most_left_is_divided_in_half() -> None:
     busy, quiet = Slice.between(START, at(3_000)), Slice.between(START, at(3_000))
     for each, span in ((busy, 10), (quiet, 1_000)):
         each.accept([Event("a", at(2_999)), Event("b", at(3_000 - span))], at(3_000), "more")
-    assert worth_dividing([quiet, busy]) is busy
-    assert worth_dividing([quiet]) is None
+    assert worth_dividing([quiet, busy], QUICK) is busy
+    assert worth_dividing([quiet], QUICK) is None
     other = busy.divide()
     assert (other.floor, other.end) == (START, at(1_495))
     assert busy.floor == other.end
+
+
+def test_where_pages_are_slow_less_is_divided() -> None:
+    """Three pages of two seconds each would hold the end up; three quick ones are done before it matters."""
+    each = Slice.between(START, at(400))
+    each.accept([Event("a", at(399)), Event("b", at(300))], at(400), "more")
+    assert 2 < each.pages_left < 4
+    assert worth_dividing([each], 2.0) is each
+    assert worth_dividing([each], QUICK) is None
 
 
 @pytest.mark.parametrize("seconds", [0, 1])
@@ -116,4 +126,4 @@ def test_what_is_too_short_is_not_divided(seconds: int) -> None:
     each = Slice.between(START, at(10))
     each.accept([Event("a", at(seconds))], at(10), "more")
     assert not each.can_be_divided
-    assert worth_dividing([each]) is None
+    assert worth_dividing([each], QUICK) is None

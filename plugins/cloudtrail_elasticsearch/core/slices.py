@@ -15,6 +15,9 @@ ONE_SECOND: Final = timedelta(seconds=1)
 PAGES_WORTH_A_SLICE: Final = 6
 """A slice costs a call for the page that its border divides, so less than this is not divided."""
 
+SECONDS_WORTH_A_SLICE: Final = 4.0
+"""But where pages are slow, what would take so long page by page is: else the last slices hold the end up."""
+
 
 class Timed(Protocol):
     """An event, as far as slices care."""
@@ -131,7 +134,8 @@ class Slice:
         return other
 
 
-def worth_dividing(slices: Iterable[Slice]) -> Slice | None:
+def worth_dividing(slices: Iterable[Slice], seconds_a_page: float) -> Slice | None:
     """Return the slice with most left, or None where none has enough."""
-    candidates = [each for each in slices if each.can_be_divided and each.pages_left >= PAGES_WORTH_A_SLICE]
+    enough = min(PAGES_WORTH_A_SLICE, max(2.0, SECONDS_WORTH_A_SLICE / max(seconds_a_page, 0.001)))
+    candidates = [each for each in slices if each.can_be_divided and each.pages_left >= enough]
     return max(candidates, key=lambda each: each.pages_left, default=None)

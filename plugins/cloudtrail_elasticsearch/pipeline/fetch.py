@@ -245,7 +245,8 @@ class Lookup:
         return next(idle, None)
 
     def _divided(self) -> _Paging | None:
-        largest = worth_dividing(paging.slice for paging in self._pagings if not paging.slice.is_done)
+        unfinished = (paging.slice for paging in self._pagings if not paging.slice.is_done)
+        largest = worth_dividing(unfinished, self._seconds_a_page)
         if largest is None:
             return None
         new = _Paging.of(largest.divide())
