@@ -1,7 +1,7 @@
 """The state of a chart as both products keep it: its kind, how it is drawn, and the aggregations it is made of.
 
-https://github.com/elastic/kibana/tree/main/src/platform/plugins/shared/vis_types
-https://github.com/opensearch-project/OpenSearch-Dashboards/tree/main/src/plugins
+https://github.com/elastic/kibana/tree/main/src/platform/plugins/private/vis_types
+https://github.com/opensearch-project/OpenSearch-Dashboards/tree/main/src/plugins/vis_type_vislib
 """
 
 from __future__ import annotations
