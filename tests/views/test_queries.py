@@ -32,6 +32,17 @@ PRODUCTS = {"opensearch-3": DASHBOARDS, "elasticsearch-9": KIBANA}
 
 Ask = Callable[[str], Any]
 
+each_server = pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param((name, strategy), marks=pytest.mark.xdist_group(f"views-{name}"), id=f"{name}-{strategy}")
+        for name in PRODUCTS
+        for strategy in STRATEGIES
+    ],
+    indirect=True,
+    scope="module",
+)
+
 
 @pytest.fixture(scope="module")
 def lines(corpus: Path) -> list[bytes]:
@@ -53,14 +64,7 @@ def events(lines: Sequence[bytes]) -> list[Happened]:
     ]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param((name, strategy), marks=pytest.mark.xdist_group(f"views-{name}"), id=f"{name}-{strategy}")
-        for name in PRODUCTS
-        for strategy in STRATEGIES
-    ],
-)
+@pytest.fixture(scope="module")
 def ask(request: pytest.FixtureRequest, service: Callable[[str], str], lines: Sequence[bytes]) -> Iterator[Ask]:
     """What the server answers to the product that goes with it, when that shows one of its saved objects."""
     name, strategy = request.param
@@ -92,6 +96,7 @@ def test_there_is_something_to_find(events: Sequence[Happened]) -> None:
         assert (len(found(query, events)) == len(events)) == (query in {"", "*"})
 
 
+@each_server
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.id)
 def test_a_search_lists_its_events(ask: Ask, events: Sequence[Happened], search: Search) -> None:
     """All of them and no other, newest first."""
@@ -103,6 +108,7 @@ def test_a_search_lists_its_events(ask: Ask, events: Sequence[Happened], search:
     assert times == sorted((event.time for event in expected), reverse=True)
 
 
+@each_server
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.id)
 def test_a_chart_counts_its_events(ask: Ask, events: Sequence[Happened], chart: Chart) -> None:
     """Every bucket has the events that it stands for, and none that is larger is left out."""
