@@ -6,10 +6,10 @@ UV := uv==0.13.9
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test fidelity faults bench lint format lock catalogue learn clean
+.PHONY: help demo stack test fidelity faults bench lint format lock catalogue learn views view-files clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed ## load three days of all regions through a real backfill (ONCE=1: and end)
 	@$(BIN)/python -m devstack.demo $(if $(ONCE),--once)
@@ -49,6 +49,12 @@ catalogue: $(VENV)/installed ## make the catalogue of kinds and the list of decl
 learn: $(VENV)/installed ## add to the catalogue what recorded events show (EVENTS="FILE …")
 	$(BIN)/python -m devstack.catalogue learn $(EVENTS)
 	$(BIN)/python -m devstack.catalogue
+
+views: $(VENV)/installed ## import the dashboard and its searches (URL=http://user:password@host:5601 INDEX=pattern)
+	@$(BIN)/python -m devstack.views import "$(URL)" $(if $(INDEX),--index "$(INDEX)")
+
+view-files: $(VENV)/installed ## make the files of docs/views anew
+	$(BIN)/python -m devstack.views write
 
 clean: ## remove what make has made here
 	rm -rf $(VENV) .demo dist

@@ -1,7 +1,9 @@
 """docker-compose.yaml: valid, complete, and closed by default."""
 
 import json
+import os
 import re
+import subprocess
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -10,9 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from devstack.views.__main__ import FOLDER
+from devstack.views.products import DASHBOARDS
+from tests.views.asked import parsed
+from tests.views.import_api import import_api
+
 from .compose import COMPOSE_FILE, ROOT, UnsetVariableError, load, plain_variables, required_variables
 
-ONE_SHOT = {"airflow-init", "opensearch-certificates"}
+ONE_SHOT = {"airflow-init", "opensearch-certificates", "opensearch-views"}
 VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()}
 PROJECT = load(VALUES)
 SERVICES: dict[str, dict[str, Any]] = PROJECT["services"]
@@ -120,7 +127,7 @@ def test_the_image_has_the_locked_versions() -> None:
     dockerfile = SERVICES["airflow-worker"]["build"]["dockerfile_inline"]
     pins = re.findall(r"^\s+([\w.-]+==[\w.]+)", dockerfile, flags=re.MULTILINE)
     locked = {line.split(" ")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
-    assert len(pins) == 6
+    assert len(pins) == 7
     assert set(pins) <= locked
     base = next(pin for pin in pins if pin.startswith("apache-airflow==")).partition("==")[2]
     assert dockerfile.startswith(f"FROM apache/airflow:{base}-python3.12\n")
@@ -172,3 +179,22 @@ def test_only_token_services_hold_the_token_key() -> None:
         if "AIRFLOW__API_AUTH__JWT_SECRET" in service.get("environment", {})
     }
     assert holders == {"airflow-apiserver", "airflow-scheduler"}
+
+
+def test_the_views_are_imported_on_demand() -> None:
+    """Only when asked for, as `up --wait` takes a service that ends, and that none waits for, for a failed one."""
+    service = SERVICES["opensearch-views"]
+    assert service["profiles"] == ["views"]
+    assert "opensearch-views" not in {other for each in SERVICES.values() for other in each.get("depends_on", {})}
+
+
+def test_the_views_command_imports_the_shipped_file() -> None:
+    """Run as it stands, but for the host and the folder, against the API that it is for."""
+    command = SERVICES["opensearch-views"]["command"][0]
+    (folder, _, inside) = SERVICES["opensearch-views"]["volumes"][0].partition(":")
+    with import_api("osd", user="admin:secret") as api:
+        moved = command.replace("opensearch-dashboards:5601", f"{api.address}/base")
+        moved = moved.replace(f"@{inside.removesuffix(':ro')}/", f"@{ROOT / folder}/")
+        environment = os.environ | {"OPENSEARCH_INITIAL_ADMIN_PASSWORD": "secret"}
+        subprocess.run([*SERVICES["opensearch-views"]["entrypoint"], moved], check=True, env=environment)
+        assert api.taken.keys() == parsed((FOLDER / DASHBOARDS.file).read_bytes()).keys()

@@ -1,0 +1,255 @@
+"""What there is to see: saved searches, charts and the dashboard they make up, of neither product in particular.
+
+Queries are Lucene's, which both products hand to the server as they are. Charts are made of CloudTrail's own names
+of the envelope: these are keywords under either mapping strategy, and are there with the param ``ecs`` off too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+TIME: Final = "@timestamp"
+
+ERRORS: Final = "_exists_:errorCode OR _exists_:errorMessage OR responseElements.ConsoleLogin:Failure"
+DENIED: Final = "errorCode:(AccessDenied* OR *Unauthorized*)"
+SIGN_INS: Final = "eventSource:signin.amazonaws.com AND eventName:ConsoleLogin"
+SUCCEEDED: Final = f"{SIGN_INS} AND responseElements.ConsoleLogin:Success"
+FAILED: Final = f"{SIGN_INS} AND responseElements.ConsoleLogin:Failure"
+WITHOUT_MFA: Final = f"{SUCCEEDED} AND additionalEventData.MFAUsed:No"
+ROOT_USE: Final = (
+    "userIdentity.type:Root AND NOT _exists_:userIdentity.invokedBy AND NOT eventType:AwsServiceEvent"
+)
+"""What the root user did itself, as the CIS AWS Foundations Benchmark has it."""
+
+EVERYTHING: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """A bucket for each span of time, as long as fits the range that is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A bucket for each of the most frequent values of a field; events without it have one too, where named."""
+
+    field: str
+    label: str
+    size: int = 10
+    without: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """A bucket for what each of these queries finds, by its label."""
+
+    queries: tuple[tuple[str, str], ...]
+
+
+Bucket = OverTime | Terms | Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A saved search: what Discover lists, newest first."""
+
+    id: str
+    title: str
+    description: str
+    query: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """How many events there are of each kind; a later bucket splits an earlier one's."""
+
+    id: str
+    title: str
+    kind: Literal["numbers", "columns", "bars", "table"]
+    query: str
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Where a view stands on the dashboard, which is 48 columns wide."""
+
+    view: Search | Chart
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+_WHO: Final = ("userIdentity.arn", "sourceIPAddress")
+_WHAT: Final = ("eventSource", "eventName", "awsRegion")
+_CALLER: Final = Terms("userIdentity.arn", "Caller", without="no ARN")
+
+ALL_EVENTS: Final = Search(
+    "cloudtrail-search-all",
+    "CloudTrail: all events",
+    "Every event, newest first.",
+    EVERYTHING,
+    (*_WHAT, *_WHO, "errorCode"),
+)
+ERRONEOUS: Final = Search(
+    "cloudtrail-search-errors",
+    "CloudTrail: errors",
+    "Calls that failed, and console sign-ins that did.",
+    ERRORS,
+    ("errorCode", "errorMessage", *_WHAT, *_WHO),
+)
+REFUSED: Final = Search(
+    "cloudtrail-search-denied",
+    "CloudTrail: denied calls",
+    "Calls that IAM, or a service's own permissions, did not allow.",
+    DENIED,
+    ("errorCode", *_WHAT, *_WHO, "errorMessage"),
+)
+CONSOLE: Final = Search(
+    "cloudtrail-search-sign-ins",
+    "CloudTrail: console sign-ins",
+    "Who signed in to the console, or tried to.",
+    SIGN_INS,
+    ("responseElements.ConsoleLogin", "additionalEventData.MFAUsed", "userIdentity.type", *_WHO, "awsRegion"),
+)
+CONSOLE_WITHOUT_MFA: Final = Search(
+    "cloudtrail-search-sign-ins-without-mfa",
+    "CloudTrail: console sign-ins without MFA",
+    "Sign-ins that succeeded without a second factor. Sign-ins through an identity provider are among them, which "
+    "checks a factor of its own that AWS does not see.",
+    WITHOUT_MFA,
+    ("userIdentity.type", *_WHO, "awsRegion"),
+)
+ROOT: Final = Search(
+    "cloudtrail-search-root",
+    "CloudTrail: root use",
+    "What the root user did itself; not what services did in its name.",
+    ROOT_USE,
+    (*_WHAT, "sourceIPAddress", "userAgent", "errorCode"),
+)
+
+SEARCHES: Final = (ALL_EVENTS, ERRONEOUS, REFUSED, CONSOLE, CONSOLE_WITHOUT_MFA, ROOT)
+
+PANELS: Final = (
+    Panel(
+        Chart(
+            "cloudtrail-chart-numbers",
+            "CloudTrail: events, errors, sign-ins, root use",
+            "numbers",
+            EVERYTHING,
+            (
+                Filters(
+                    (
+                        ("Events", "*"),
+                        ("Errors", ERRORS),
+                        ("Denied", DENIED),
+                        ("Console sign-ins", SIGN_INS),
+                        ("Without MFA", WITHOUT_MFA),
+                        ("Root use", ROOT_USE),
+                    )
+                ),
+            ),
+        ),
+        x=0, y=0, width=48, height=6,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-activity",
+            "CloudTrail: activity by service, over time",
+            "columns",
+            EVERYTHING,
+            (OverTime(), Terms("eventSource", "Service")),
+        ),
+        x=0, y=6, width=48, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-services",
+            "CloudTrail: services",
+            "bars",
+            EVERYTHING,
+            (Terms("eventSource", "Service", 15),),
+        ),
+        x=0, y=18, width=16, height=14,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-regions",
+            "CloudTrail: regions",
+            "bars",
+            EVERYTHING,
+            (Terms("awsRegion", "Region", 20),),
+        ),
+        x=16, y=18, width=16, height=14,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-callers",
+            "CloudTrail: callers",
+            "table",
+            EVERYTHING,
+            (Terms("userIdentity.type", "Kind of caller", 8, "none"), _CALLER),
+        ),
+        x=32, y=18, width=16, height=14,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-errors-over-time",
+            "CloudTrail: errors over time",
+            "columns",
+            ERRORS,
+            (OverTime(), Terms("errorCode", "Error", without="no code")),
+        ),
+        x=0, y=32, width=24, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-errors",
+            "CloudTrail: errors by service and call",
+            "table",
+            ERRORS,
+            (
+                Terms("errorCode", "Error", without="no code"),
+                Terms("eventSource", "Service"),
+                Terms("eventName", "Call"),
+            ),
+        ),
+        x=24, y=32, width=24, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-sign-ins-over-time",
+            "CloudTrail: console sign-ins over time",
+            "columns",
+            SIGN_INS,
+            (OverTime(), Filters((("Succeeded", SUCCEEDED), ("Failed", FAILED)))),
+        ),
+        x=0, y=44, width=24, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-sign-ins",
+            "CloudTrail: console sign-ins by caller and address",
+            "table",
+            SIGN_INS,
+            (_CALLER, Terms("sourceIPAddress", "Address")),
+        ),
+        x=24, y=44, width=24, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-root",
+            "CloudTrail: root use by call",
+            "table",
+            ROOT_USE,
+            (Terms("eventSource", "Service"), Terms("eventName", "Call")),
+        ),
+        x=0, y=56, width=16, height=12,
+    ),
+    Panel(ROOT, x=16, y=56, width=32, height=12),
+)  # fmt: skip
+
+CHARTS: Final = tuple(panel.view for panel in PANELS if isinstance(panel.view, Chart))

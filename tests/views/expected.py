@@ -1,0 +1,115 @@
+"""What the views are to find, said in Python of the events themselves: no query, no mapping, no document."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from devstack.views import definitions
+from devstack.views.definitions import Bucket, Filters, OverTime, Terms
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event, its document's id and its time."""
+
+    id: str
+    time: datetime
+    record: dict[str, Any]
+
+    def text(self, path: str) -> str | None:
+        value: Any = self.record
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else None
+
+
+def _failed(event: Happened) -> bool:
+    answered = event.text("responseElements.ConsoleLogin")
+    return event.text("errorCode") is not None or event.text("errorMessage") is not None or answered == "Failure"
+
+
+def _denied(event: Happened) -> bool:
+    code = event.text("errorCode") or ""
+    return code.startswith("AccessDenied") or "Unauthorized" in code
+
+
+def _signs_in(event: Happened, answer: str | None = None) -> bool:
+    names = event.text("eventSource"), event.text("eventName")
+    return names == ("signin.amazonaws.com", "ConsoleLogin") and answer in {
+        None,
+        event.text("responseElements.ConsoleLogin"),
+    }
+
+
+def _by_root(event: Happened) -> bool:
+    return (
+        event.text("userIdentity.type") == "Root"
+        and event.text("userIdentity.invokedBy") is None
+        and event.text("eventType") != "AwsServiceEvent"
+    )
+
+
+IS_FOUND: dict[str, Callable[[Happened], bool]] = {
+    definitions.EVERYTHING: lambda _: True,
+    "*": lambda _: True,
+    definitions.ERRORS: _failed,
+    definitions.DENIED: _denied,
+    definitions.SIGN_INS: _signs_in,
+    definitions.SUCCEEDED: lambda event: _signs_in(event, "Success"),
+    definitions.FAILED: lambda event: _signs_in(event, "Failure"),
+    definitions.WITHOUT_MFA: lambda event: (
+        _signs_in(event, "Success") and event.text("additionalEventData.MFAUsed") == "No"
+    ),
+    definitions.ROOT_USE: _by_root,
+}
+
+
+def found(query: str, events: Sequence[Happened]) -> list[Happened]:
+    """The events that a query is to find."""
+    return list(filter(IS_FOUND[query], events))
+
+
+def check(aggregations: dict[str, Any], buckets: Sequence[Bucket], events: Sequence[Happened]) -> None:
+    """Hold an answer's buckets against those that the events fall into, and theirs against theirs."""
+    bucket, *others = buckets
+    expected = parted(bucket, events)
+    answered = by_key(aggregations["buckets"]["buckets"])
+    counts = {key: len(inside) for key, inside in expected.items()}
+    assert {key: each["doc_count"] for key, each in answered.items()} == {key: counts[key] for key in answered}
+    size = bucket.size if isinstance(bucket, Terms) else len(counts)
+    assert len(answered) == min(size, len(counts))
+    left_out = [count for key, count in counts.items() if key not in answered]
+    assert max(left_out, default=0) <= min((counts[key] for key in answered), default=0)
+    for key, each in answered.items():
+        if others:
+            check(each, others, expected[key])
+
+
+def parted(bucket: Bucket, events: Sequence[Happened]) -> dict[str, list[Happened]]:
+    """The events by the key of the bucket that each falls into."""
+    if isinstance(bucket, Filters):
+        return {label: found(query, events) for label, query in bucket.queries}
+    groups: dict[str, list[Happened]] = defaultdict(list)
+    for event in events:
+        key = f"{event.time:%Y-%m}" if isinstance(bucket, OverTime) else _term(bucket, event)
+        if key is not None:
+            groups[key].append(event)
+    return groups
+
+
+def _term(bucket: Terms, event: Happened) -> str | None:
+    return event.text(bucket.field) or ("__missing__" if bucket.without else None)
+
+
+def by_key(buckets: dict[str, Any] | list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """An answer's buckets by key: a filter's label, a term, a month."""
+    if isinstance(buckets, dict):
+        return buckets
+    return {
+        str(each.get("key_as_string", each["key"]))[: 7 if "key_as_string" in each else None]: each
+        for each in buckets
+    }

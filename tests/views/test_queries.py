@@ -1,0 +1,118 @@
+"""Every view, run on real servers over recorded and simulated events: it finds what is in them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_line
+from cloudtrail_elasticsearch.core.load import Loader
+from cloudtrail_elasticsearch.core.mapping import IndexPattern
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.fidelity.events import recorded
+from devstack.simulator.generator import Generator, event_for
+from devstack.simulator.mix import CONSOLE_LOGIN
+from devstack.views.definitions import CHARTS, SEARCHES, Chart, Search
+from devstack.views.products import DASHBOARDS, KIBANA, ndjson
+
+from .asked import parsed, request
+from .expected import IS_FOUND, Happened, check, found
+
+DAY = date(2026, 11, 20)
+PRODUCTS = {"opensearch-3": DASHBOARDS, "elasticsearch-9": KIBANA}
+
+Ask = Callable[[str], Any]
+
+each_server = pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param((name, strategy), marks=pytest.mark.xdist_group(f"views-{name}"), id=f"{name}-{strategy}")
+        for name in PRODUCTS
+        for strategy in STRATEGIES
+    ],
+    indirect=True,
+    scope="module",
+)
+
+
+@pytest.fixture(scope="module")
+def lines(corpus: Path) -> list[bytes]:
+    """All recorded events, the busiest region's day, and some days' sign-ins, the root user's among them."""
+    generator = Generator(seed=1)
+    day = generator.newest_first(generator.day("123456789012", "us-east-1", DAY))
+    sign_ins = (orjson.dumps(event_for(*CONSOLE_LOGIN, seed)) for seed in range(40))
+    return [*recorded(corpus), *(entry.read().text.encode() for entry in day), *sign_ins]
+
+
+@pytest.fixture(scope="module")
+def events(lines: Sequence[bytes]) -> list[Happened]:
+    """Those that have a time, as only they are seen in any range of time."""
+    read = [event for event in map(parse_line, lines) if isinstance(event, Event)]
+    return [
+        Happened(document_id(event), time.astimezone(UTC), event.record)
+        for event in read
+        if (time := event_time(event)) is not None
+    ]
+
+
+@pytest.fixture(scope="module")
+def ask(request: pytest.FixtureRequest, service: Callable[[str], str], lines: Sequence[bytes]) -> Iterator[Ask]:
+    """What the server answers to the product that goes with it, when that shows one of its saved objects."""
+    name, strategy = request.param
+    server = connect(SearchSettings.from_url(service(name)))
+    pattern = IndexPattern(f"test-{uuid.uuid4().hex[:12]}")
+    loader = Loader(server, pattern, build(strategy, load_rules()))
+    loader.prepare()
+    assert loader.load(lines).quarantined == 0
+    loader.count(())
+    yield _asking(server, parsed(ndjson(PRODUCTS[name], pattern)))
+    server.request("DELETE", f"/{pattern.text}")
+    server.request("DELETE", f"/_index_template/{pattern.template}")
+
+
+def _asking(server: Any, objects: dict[str, Any]) -> Ask:
+    (data_view,) = (each for each in objects.values() if each["type"] == "index-pattern")
+
+    def ask(identifier: str) -> Any:
+        body = request(objects[identifier], "1990-01-01T00:00:00Z", "2030-01-01T00:00:00Z")
+        return server.request("POST", f"/{data_view['attributes']['title']}/_search", orjson.dumps(body))
+
+    return ask
+
+
+def test_there_is_something_to_find(events: Sequence[Happened]) -> None:
+    """Each query has events that it is to find, and but for those that take all, some that it is not to."""
+    for query in IS_FOUND:
+        assert 0 < len(found(query, events)) <= len(events)
+        assert (len(found(query, events)) == len(events)) == (query in {"", "*"})
+
+
+@each_server
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.id)
+def test_a_search_lists_its_events(ask: Ask, events: Sequence[Happened], search: Search) -> None:
+    """All of them and no other, newest first."""
+    expected = found(search.query, events)
+    hits = ask(search.id)["hits"]
+    assert hits["total"]["value"] == len(expected)
+    assert {hit["_id"] for hit in hits["hits"]} == {event.id for event in expected}
+    times = [datetime.fromtimestamp(hit["sort"][0] / 1000, UTC) for hit in hits["hits"]]
+    assert times == sorted((event.time for event in expected), reverse=True)
+
+
+@each_server
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.id)
+def test_a_chart_counts_its_events(ask: Ask, events: Sequence[Happened], chart: Chart) -> None:
+    """Every bucket has the events that it stands for, and none that is larger is left out."""
+    answer = ask(chart.id)
+    expected = found(chart.query, events)
+    assert answer["hits"]["total"]["value"] == len(expected)
+    check(answer["aggregations"], chart.buckets, expected)
