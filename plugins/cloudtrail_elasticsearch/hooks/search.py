@@ -23,8 +23,9 @@ class SearchHook(BaseHook):
 
     Connections of the types ``elasticsearch`` and ``opensearch`` work as they are, and ``cloudtrail_search``
     is our own. Its extra takes ``engine`` (else the server is asked), ``api_key``, ``ca_certs``,
-    ``verify_certs`` (true), ``timeout`` (seconds, 60), and for Amazon OpenSearch Service ``aws_conn_id`` and
-    ``region_name``, with which requests are signed (``aws_service`` is ``es``, or ``aoss`` for Serverless).
+    ``verify_certs`` (true), ``timeout`` (seconds, 60), ``compress`` (requests, false), and for Amazon OpenSearch
+    Service ``aws_conn_id`` and ``region_name``, with which requests are signed (``aws_service`` is ``es``, or
+    ``aoss`` for Serverless).
     """
 
     conn_name_attr = "search_conn_id"
@@ -89,6 +90,7 @@ class SearchHook(BaseHook):
             ca_certs=extra.get("ca_certs"),
             verify_certs=bool(extra.get("verify_certs", True)),
             timeout=float(extra.get("timeout", 60)),
+            compress=bool(extra.get("compress", False)),
             aws_service=extra.get("aws_service", "es"),
             **self._signing(extra),
         )

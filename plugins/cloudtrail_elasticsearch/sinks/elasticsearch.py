@@ -7,6 +7,7 @@ from typing import Any
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.mapping import Engine
 from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
+from cloudtrail_elasticsearch.sinks.requests import encoded
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 
@@ -24,6 +25,7 @@ class ElasticsearchServer:
         from elasticsearch import Elasticsearch
 
         self.name = settings.url
+        self._compress = settings.compress
         tls: dict[str, Any] = {}
         if settings.url.startswith("https"):
             tls = {"verify_certs": settings.verify_certs, "ssl_show_warn": False}
@@ -45,10 +47,11 @@ class ElasticsearchServer:
         from elastic_transport import ConnectionTimeout, TlsError
 
         kind = "application/x-ndjson" if path.startswith("/_bulk") else "application/json"
-        headers = self._headers | ({"content-type": kind} if body is not None else {})
+        content, how = encoded(body, compress=self._compress)
+        headers = self._headers | how | ({"content-type": kind} if body is not None else {})
         try:
             meta, answer = self._client.transport.perform_request(
-                method, path, headers=headers, body=body, request_timeout=self._timeout, max_retries=0
+                method, path, headers=headers, body=content, request_timeout=self._timeout, max_retries=0
             )
         except TlsError as error:
             raise ConfigurationError(

@@ -7,6 +7,7 @@ from typing import Any
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.mapping import Engine
 from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
+from cloudtrail_elasticsearch.sinks.requests import encoded
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
@@ -28,6 +29,7 @@ class OpenSearchServer:
                 return data if isinstance(data, bytes) else super().dumps(data)
 
         self.name = settings.url
+        self._compress = settings.compress
         auth: Any = None
         if settings.aws_credentials is not None:
             auth = Urllib3AWSV4SignerAuth(settings.aws_credentials, settings.aws_region, settings.aws_service)
@@ -52,9 +54,10 @@ class OpenSearchServer:
         from opensearchpy.exceptions import ConnectionError as Unreachable
         from opensearchpy.exceptions import SSLError, TransportError
 
-        headers = _BULK_HEADERS if path.startswith("/_bulk") else _HEADERS
+        content, how = encoded(body, compress=self._compress)
+        headers = (_BULK_HEADERS if path.startswith("/_bulk") else _HEADERS) | how
         try:
-            return self._client.transport.perform_request(method, path, body=body, headers=headers)
+            return self._client.transport.perform_request(method, path, body=content, headers=headers)
         except SSLError as error:
             raise ConfigurationError(_untrusted(self.name, error.info)) from error
         except Unreachable as error:

@@ -27,6 +27,8 @@ class SearchSettings:
     aws_credentials: Any = field(default=None, repr=False)
     aws_region: str | None = None
     aws_service: str = "es"
+    compress: bool = False
+    """Whether requests are compressed: pays where the network is slow or billed, and costs both ends processor."""
 
     @classmethod
     def from_url(cls, url: str, **others: Any) -> SearchSettings:
