@@ -14,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bench.page import quoted
+from bench.results import read
 from cloudtrail_elasticsearch.cli import _parser
 
 from .pages import PAGES, ROOT, anchors, commands, links
@@ -132,3 +134,8 @@ def test_the_image_gets_all_it_needs() -> None:
     compose = (ROOT / "docker-compose.yaml").read_text()
     pinned = set(re.findall(r"^ +([\w.-]+)==", compose, flags=re.MULTILINE))
     assert installed_by_hand() - pinned == {"apache-airflow-providers-amazon"}
+
+
+def test_the_front_page_quotes_the_figures_that_were_measured() -> None:
+    """Nobody edits them: they are what `make bench` wrote last."""
+    assert quoted(read()) in (ROOT / "README.md").read_text()
