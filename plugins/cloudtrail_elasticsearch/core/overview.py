@@ -1,0 +1,136 @@
+"""The coverage ledger as a table of regions by days, read in few requests and told in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.coverage import State
+from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, DEFAULT_INDEX
+from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY
+
+FIGURES: Final = ("looked_up", "indexed", "quarantined")
+STATES: Final = (
+    State.QUIET,
+    State.COMPLETE,
+    State.QUARANTINED,
+    State.LOADING,
+    State.MISSING,
+    State.FAILED,
+)
+"""From what needs no attention to what needs most: where windows share a day, the last one of theirs is told."""
+
+MOST_DAYS: Final = 400
+_CELLS_PER_PAGE: Final = 10_000
+_NAMES_AT_MOST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of the ledger: days, the last one included, of one account and index pattern."""
+
+    first: date
+    last: date
+    account: str
+    pattern: str
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The part as a query."""
+        return {
+            "bool": {
+                "filter": [
+                    {"range": {"day": {"gte": self.first.isoformat(), "lte": self.last.isoformat()}}},
+                    {"term": {"account": self.account}},
+                    {"term": {"pattern": self.pattern}},
+                ]
+            }
+        }
+
+
+@dataclass(slots=True)
+class Table:
+    """Cells in columns: where each is, in days and regions, its state and its figures, in events."""
+
+    days: list[str]
+    regions: list[str] = field(default_factory=list)
+    day: list[int] = field(default_factory=list)
+    region: list[int] = field(default_factory=list)
+    state: list[int] = field(default_factory=list)
+    figures: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in FIGURES})
+
+
+def names(server: SearchServer) -> dict[str, list[str]]:
+    """Return the accounts and index patterns that the ledger knows; those with most cells first."""
+    fields = {"accounts": "account", "patterns": "pattern"}
+    request = {
+        "size": 0,
+        "aggs": {name: {"terms": {"field": path, "size": _NAMES_AT_MOST}} for name, path in fields.items()},
+    }
+    answer = server.request("POST", _search("aggregations.*.buckets.key"), codec.encode(request))
+    found = answer.get("aggregations", {})
+    return {name: [bucket["key"] for bucket in found.get(name, {}).get("buckets", [])] for name in fields}
+
+
+def usual(patterns: list[str]) -> str:
+    """Return the pattern to begin with: the default one, or the one with most cells."""
+    return DEFAULT_INDEX if DEFAULT_INDEX in patterns or not patterns else patterns[0]
+
+
+def table(server: SearchServer, choice: Choice) -> Table:
+    """Read the cells of a choice."""
+    days = [choice.first + timedelta(days=number) for number in range((choice.last - choice.first).days + 1)]
+    made = Table([day.isoformat() for day in days])
+    numbers = {day: number for number, day in enumerate(made.days)}
+    places: dict[tuple[str, str], int] = {}
+    regions: dict[str, int] = {}
+    for cell in _cells(server, choice):
+        name, day = cell["region"], cell["day"]
+        place = places.setdefault((name, day), len(places))
+        rank = STATES.index(State(cell["state"]))
+        if place == len(made.state):
+            made.region.append(regions.setdefault(name, len(regions)))
+            made.day.append(numbers[day])
+            made.state.append(rank)
+            for figure, column in made.figures.items():
+                column.append(cell.get(figure, 0))
+            continue
+        made.state[place] = max(made.state[place], rank)
+        for figure, column in made.figures.items():
+            column[place] += cell.get(figure, 0)
+    made.regions = list(regions)
+    return made
+
+
+def cells(server: SearchServer, choice: Choice, region: str) -> list[dict[str, Any]]:
+    """Return all that the ledger has of one region's days."""
+    query = choice.query
+    query["bool"]["filter"].append({"term": {"region": region}})
+    request = {"size": MOST_DAYS, "query": query, "sort": ["start", "end"]}
+    answer = server.request("POST", _search("hits.hits._source"), codec.encode(request))
+    return [hit["_source"] for hit in answer.get("hits", {}).get("hits", [])]
+
+
+def _cells(server: SearchServer, choice: Choice) -> Iterator[dict[str, Any]]:
+    request: dict[str, Any] = {
+        "size": _CELLS_PER_PAGE,
+        "track_total_hits": False,
+        "query": choice.query,
+        "_source": ["region", "day", "state", *FIGURES],
+        "sort": ["region", "start", "end"],
+    }
+    while True:
+        answer = server.request("POST", _search("hits.hits._source,hits.hits.sort"), codec.encode(request))
+        hits = answer.get("hits", {}).get("hits", [])
+        yield from (hit["_source"] for hit in hits)
+        if len(hits) < _CELLS_PER_PAGE:
+            return
+        request["search_after"] = hits[-1]["sort"]
+
+
+def _search(kept: str) -> str:
+    return f"/{COVERAGE_INDEX}/_search?{MISSING_IS_EMPTY}&filter_path={kept}"

@@ -1,0 +1,25 @@
+"""Who may see the pages, and who may start a backfill: whoever Airflow lets read, or run, the DAG."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
+from fastapi import Depends
+
+DAG_ID: Final = "cloudtrail_to_elasticsearch"
+
+may_read = Depends(requires_access_dag(method="GET", param_dag_id=DAG_ID))
+"""Answers 401 to who is not logged in, and 403 to who may not read the DAG."""
+
+
+def may_backfill(user: Annotated[BaseUser, Depends(get_user)]) -> bool:
+    """Whether the user may start a backfill: what Airflow's own API asks for."""
+    return bool(
+        get_auth_manager().is_authorized_dag(
+            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=DAG_ID), user=user
+        )
+    )

@@ -1,0 +1,69 @@
+"""A backfill of chosen cells: the command for a shell, and the body for Airflow's public API."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal
+
+from cloudtrail_elasticsearch.core.coverage import State
+from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
+
+Reprocess = Literal["none", "failed", "completed"]
+
+_FAILED: Final = frozenset({State.FAILED, State.MISSING, State.LOADING})
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Days, the last one included, and regions to load, and which of the days' runs to make again."""
+
+    dag_id: str
+    first: date
+    last: date
+    regions: tuple[str, ...]
+    pattern: str
+    reprocess: Reprocess
+
+    @property
+    def conf(self) -> dict[str, Any]:
+        """The runs' params."""
+        index = {} if self.pattern == DEFAULT_INDEX else {"index": self.pattern}
+        return {"regions": sorted(self.regions), **index}
+
+    @property
+    def command(self) -> str:
+        """The command, as a shell takes it."""
+        return shlex.join(
+            [
+                *("airflow", "backfill", "create", "--dag-id", self.dag_id),
+                *("--from-date", self.first.isoformat(), "--to-date", self.last.isoformat()),
+                *("--reprocess-behavior", self.reprocess, "--dag-run-conf", json.dumps(self.conf)),
+            ]
+        )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What to POST to ``/api/v2/backfills``."""
+        return {
+            "dag_id": self.dag_id,
+            "from_date": f"{self.first.isoformat()}T00:00:00Z",
+            "to_date": f"{self.last.isoformat()}T00:00:00Z",
+            "reprocess_behavior": self.reprocess,
+            "dag_run_conf": self.conf,
+        }
+
+
+def reprocess(states: Collection[State | None]) -> Reprocess:
+    """Return which runs have to be made again for cells of these states; None is a cell that was never planned.
+
+    A run that failed has a cell that failed or is missing; a cell that is complete is in one that may have
+    succeeded, and making it again costs a look at what is there.
+    """
+    known = {state for state in states if state is not None}
+    if not known:
+        return "none"
+    return "failed" if known <= _FAILED else "completed"

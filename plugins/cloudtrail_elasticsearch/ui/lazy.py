@@ -1,0 +1,20 @@
+"""An app that is made when it is first asked: every process of Airflow reads plugins, one of them serves pages."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+
+class LazyApp:
+    """The ASGI app of the pages."""
+
+    @cached_property
+    def _app(self) -> Any:
+        from cloudtrail_elasticsearch.ui.app import make_app
+
+        return make_app()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)

@@ -1,0 +1,25 @@
+"""The search server, as the API server reaches it."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Final
+
+from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.hooks.search import SearchHook
+
+SECONDS_KEPT: Final = 60
+
+
+def search_server() -> SearchServer:
+    """Return the server of the connection `elasticsearch_default`; a change of the connection is seen in a minute.
+
+    :raises ConfigurationError: the connection lacks something
+    """
+    return _server(int(time.monotonic() / SECONDS_KEPT))
+
+
+@lru_cache(maxsize=1)
+def _server(_: int) -> SearchServer:
+    return SearchHook().get_conn()
