@@ -69,10 +69,15 @@ class Airflow:
         return f"http://127.0.0.1:{self._port}"
 
     @property
-    def password(self) -> str:
-        """The password of the user ``admin``, made by Airflow's simple auth manager for this home."""
+    def passwords(self) -> dict[str, str]:
+        """The passwords of the users, made by Airflow's simple auth manager for this home."""
         file = self._settings.home / "simple_auth_manager_passwords.json.generated"
-        return str(json.loads(file.read_text())["admin"])
+        return dict(json.loads(file.read_text()))
+
+    @property
+    def password(self) -> str:
+        """The password of the user ``admin``."""
+        return self.passwords["admin"]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -6,6 +6,9 @@ import time
 from functools import lru_cache
 from typing import Final
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.hooks.search import SearchHook
 
@@ -15,11 +18,14 @@ SECONDS_KEPT: Final = 60
 def search_server() -> SearchServer:
     """Return the server of the connection `elasticsearch_default`; a change of the connection is seen in a minute.
 
-    :raises ConfigurationError: the connection lacks something
+    :raises ConfigurationError: there is no such connection, or it lacks something
     """
     return _server(int(time.monotonic() / SECONDS_KEPT))
 
 
 @lru_cache(maxsize=1)
 def _server(_: int) -> SearchServer:
-    return SearchHook().get_conn()
+    try:
+        return SearchHook().get_conn()
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(f"There is no search server yet: {error}.") from error

@@ -1,0 +1,82 @@
+"""Backfills of chosen cells, and links to their documents, as plain values."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core.coverage import State
+from cloudtrail_elasticsearch.core.links import discover, rison
+from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
+from cloudtrail_elasticsearch.ui.backfills import Backfill, reprocess
+
+CHOSEN = Backfill(
+    "cloudtrail_to_elasticsearch",
+    date(2026, 11, 1),
+    date(2026, 11, 7),
+    ("us-east-1", "eu-west-1"),
+    "mine-%Y",
+    "failed",
+)
+
+
+def test_the_command_is_one_that_airflow_takes() -> None:
+    """By its own parser, after a shell has read it; and it says the same as the request to its API."""
+    from airflow.cli.cli_parser import get_parser
+
+    program, *arguments = shlex.split(CHOSEN.command)
+    parsed = get_parser().parse_args(arguments)
+    assert program == "airflow"
+    assert (parsed.dag_id, str(parsed.reprocess_behavior)) == (CHOSEN.body["dag_id"], "failed")
+    assert json.loads(parsed.dag_run_conf) == CHOSEN.body["dag_run_conf"] == CHOSEN.conf
+    assert (str(parsed.from_date.date()), str(parsed.to_date.date())) == ("2026-11-01", "2026-11-07")
+
+
+def test_the_request_is_one_that_airflow_takes() -> None:
+    """By its own model."""
+    from airflow.api_fastapi.core_api.datamodels.backfills import BackfillPostBody
+
+    body = BackfillPostBody(**CHOSEN.body)
+    assert (body.from_date.date(), body.to_date.date()) == (CHOSEN.first, CHOSEN.last)
+
+
+@pytest.mark.parametrize(("pattern", "conf"), [(DEFAULT_INDEX, {}), ("mine-%Y", {"index": "mine-%Y"})])
+def test_an_index_is_named_where_it_is_not_the_default(pattern: str, conf: dict[str, Any]) -> None:
+    """The DAG's own default needs no word."""
+    made = Backfill("dag", date(2026, 11, 1), date(2026, 11, 1), ("us-east-1",), pattern, "none")
+    assert made.conf == {"regions": ["us-east-1"], **conf}
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([None], "none"),
+        ([State.FAILED, State.MISSING, None], "failed"),
+        ([State.COMPLETE, State.FAILED], "completed"),
+        ([State.QUARANTINED], "completed"),
+    ],
+)
+def test_runs_are_made_again_as_their_cells_need(states: list[State | None], expected: str) -> None:
+    """Days without runs need no flag, failed cells have failed runs, and all others have runs that succeeded."""
+    assert reprocess(states) == expected
+
+
+def test_plain_values_are_written_as_rison() -> None:
+    """Quotes and exclamation marks are escaped by one."""
+    assert rison({"a": [1, True, None, "it's!"], "b": "plain"}) == "(a:!(1,!t,!n,'it!'s!!'),b:plain)"
+
+
+@pytest.mark.parametrize(
+    ("engine", "path"), [("opensearch", "/app/data-explorer/discover#?"), ("elasticsearch", "/app/discover#/?")]
+)
+def test_a_cells_documents_are_found_by_time_and_region(engine: Any, path: str) -> None:
+    """In the product that belongs to the server."""
+    times = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    url = discover("https://search.example.com/", engine, "123456789012", "eu-west-1", *times)
+    assert url.startswith(f"https://search.example.com{path}_g=(time:(from:'2026-11-01T00:00:00.000Z',to:")
+    assert "awsRegion:%22eu-west-1%22" in url
+    assert "cloudtrail-events" in url
