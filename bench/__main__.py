@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import cells, fetch, growth, imports, load, load_cold, normalize, page, size, task_memory
+from bench import cells, coverage_page, fetch, growth, imports, load, load_cold, normalize, page, size, task_memory
 from bench.results import Result, read, write
 
 BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
@@ -23,6 +23,7 @@ BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "bytes_per_event": size.measure,
     "cells_overhead": cells.measure,
     "import_time": imports.measure,
+    "coverage_page": coverage_page.measure,
 }
 
 
