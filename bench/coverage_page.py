@@ -46,8 +46,8 @@ def measure() -> list[Result]:
         with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
             looks = _looks(airflow)[1:]
     how = (
-        f"{REGIONS} regions by {DAYS} days, each a document of the ledger on OpenSearch 3, by a real API server of "
-        f"Airflow's in Debian's Chromium; median of {LOOKS} looks after one to warm up"
+        f"{REGIONS} regions by {DAYS} days, each a document of the ledger on OpenSearch 3, by a real API server "
+        f"of Airflow's in Debian's Chromium; median of {LOOKS} looks after one to warm up"
     )
     return [
         Result(
@@ -56,7 +56,7 @@ def measure() -> list[Result]:
             unit="ms",
             at_most=ANSWER_TO_REACH,
             how=f"from the request for the page's data to the data read; {how}",
-            limited_by="reading twelve thousand small documents: in the search server, and as JSON in the API server",
+            limited_by="twelve thousand small documents: read in the search server, and as JSON in the API server",
             machine=machine(),
         ),
         Result(
