@@ -13,11 +13,11 @@ from cloudtrail_elasticsearch.ui.lazy import LazyApp
 PREFIX = "/cloudtrail"
 
 
-def _view(destination: str, route: str) -> dict[str, Any]:
+def _view(page: str, destination: str, route: str) -> dict[str, Any]:
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
     return {
-        "name": "CloudTrail coverage",
-        "href": f"{base}{PREFIX}/coverage",
+        "name": f"CloudTrail {page}",
+        "href": f"{base}{PREFIX}/{page}",
         "url_route": route,
         "destination": destination,
         "icon": f"{base}{PREFIX}/static/icon.svg",
@@ -31,4 +31,8 @@ class CloudTrailElasticsearchPlugin(AirflowPlugin):
     name = "cloudtrail_elasticsearch"
     listeners = [preload]  # noqa: RUF012 - as the base class has it
     fastapi_apps = [{"name": "CloudTrail", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012
-    external_views = [_view("nav", "cloudtrail-coverage"), _view("dag", "cloudtrail-coverage-dag")]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        _view("coverage", "nav", "cloudtrail-coverage"),
+        _view("coverage", "dag", "cloudtrail-coverage-dag"),
+        _view("quarantine", "nav", "cloudtrail-quarantine"),
+    ]

@@ -38,6 +38,7 @@ class Site:
     simulator: Simulator
     pattern: str
     passwords: dict[str, str]
+    search: SearchSettings
 
     @property
     def address(self) -> str:
@@ -82,7 +83,7 @@ def site(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) ->
         airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
         with airflow:
             until(lambda: ended(airflow), "the backfill's end")
-            yield Site(airflow, simulator, pattern, airflow.passwords)
+            yield Site(airflow, simulator, pattern, airflow.passwords, SearchSettings.from_url(opensearch))
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,8 @@ def test_airflow_has_it_in_its_navigation(page: Page, site: Site) -> None:
 
 def test_who_may_not_is_refused(browser: Browser, site: Site) -> None:
     """401 without a login, 403 for who may not read the DAG, and no backfill for who may only read it."""
-    routes = ["coverage", "static/coverage.js", "api/coverage", "api/cells", "api/backfill"]
+    data = ["api/coverage", "api/cells", "api/backfill", "api/quarantine", "api/quarantine/event"]
+    routes = ["coverage", "quarantine", "static/coverage.js", *data]
     for user, status in ((None, 401), ("stranger", 403)):
         context = logged_in(browser, site, user) if user else browser.new_context()
         for route in routes:
@@ -212,6 +214,28 @@ def test_who_may_not_is_refused(browser: Browser, site: Site) -> None:
     body = {"dag_id": DAG_ID, "from_date": f"{FIRST}T00:00:00Z", "to_date": f"{FIRST}T00:00:00Z"}
     assert context.request.post(f"{site.airflow.url}/api/v2/backfills", data=body).status == 403
     context.close()
+
+
+def test_the_quarantine_is_seen_and_replayed(page: Page, site: Site) -> None:
+    """Why events are there, and the events; with the index mended, a replay from the page empties it."""
+    page.goto(f"{site.airflow.url}/cloudtrail/quarantine#pattern={site.pattern}")
+    page.wait_for_selector("body[data-loaded]")
+    group = page.locator(".group").first
+    expect(group).to_contain_text("failed to parse field")
+    group.locator("summary").click()
+    group.locator(".ids button").first.click()
+    expect(group.locator("pre.event")).to_contain_text('"eventName"')
+    server = connect(site.search)
+    server.request("DELETE", f"/{IndexPattern(site.pattern).name(midnight(FIRST))}")
+    page.click("#start")
+    expect(page.locator("#told")).to_contain_text("has begun")
+
+    def emptied() -> bool:
+        page.reload()
+        page.wait_for_selector("body[data-loaded]")
+        return page.get_by_text("Nothing is in quarantine here.").is_visible()
+
+    until(emptied, "the quarantine to be empty")
 
 
 def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) -> None:

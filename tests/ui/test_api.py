@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from cloudtrail_elasticsearch.core import index_setup
+from cloudtrail_elasticsearch.core.bulk import BulkItem, Refused
 from cloudtrail_elasticsearch.core.coverage import Cell
+from cloudtrail_elasticsearch.core.events import Event
 from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
+from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.normalize import Normalizer
+from cloudtrail_elasticsearch.core.quarantine import Quarantine
+from cloudtrail_elasticsearch.core.rules import load_rules
+from cloudtrail_elasticsearch.core.send import LoadSettings, Sender
+from cloudtrail_elasticsearch.core.shape import build
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -189,3 +199,74 @@ def test_the_plugin_brings_no_page_into_processes_that_serve_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.fixture
+def refused(server: Any, pattern: str) -> dict[str, str]:
+    """Events in quarantine: two at one path, one at another, and a line that is no JSON."""
+    index_setup.prepare(server, IndexPattern(pattern), build("flattened", load_rules()))
+    ids = {name: str(uuid.uuid4()) for name in ("one", "two", "other", "broken")}
+    refused = "failed to parse field [{}] of type [long] in document with id '1'. Preview of field's value: '{}'"
+    reasons = {
+        "one": refused.format("requestParameters.when", "a"),
+        "two": refused.format("requestParameters.when", "b"),
+        "other": refused.format("eventName", "Put"),
+        "broken": "line 1 is no JSON",
+    }
+    quarantine = Quarantine(Sender(server, LoadSettings()), pattern)
+    quarantine.put(
+        Refused(BulkItem(ids[name], f"{pattern}-i", None, b'{"eventName": "<b>x</b>"}'), "mapper", reasons[name])
+        for name in ids
+    )
+    quarantine.refresh()
+    return ids
+
+
+def test_the_quarantine_is_told_by_its_causes(client: TestClient, pattern: str, refused: dict[str, str]) -> None:
+    """What is refused at one path for one reason is one group, whatever the values; the most frequent first."""
+    answer = client.get("/api/quarantine", params={"pattern": pattern}).json()
+    assert answer["patterns"][pattern] == answer["looked_at"] == 4
+    first, *others = answer["groups"]
+    assert (first["path"], first["events"]) == ("requestParameters.when", 2)
+    assert set(first["ids"]) == {refused["one"], refused["two"]}
+    assert {(group["path"], group["events"]) for group in others} == {("eventName", 1), (None, 1)}
+    assert all(f"{pattern}-i" in group["remedy"] for group in answer["groups"])
+
+
+def test_the_rule_that_is_suggested_is_one(
+    client: TestClient, pattern: str, refused: dict[str, str], tmp_path: Path
+) -> None:
+    """It is read as a rules file, and moves the value; the envelope's fields have none."""
+    groups = client.get("/api/quarantine", params={"pattern": pattern}).json()["groups"]
+    rules = {group["path"]: group["rule"] for group in groups}
+    assert rules["eventName"] is rules[None] is None
+    file = tmp_path / "rules.yaml"
+    file.write_text(rules["requestParameters.when"])
+    event = {"eventName": "Put", "requestParameters": {"when": "a"}}
+    document = Normalizer(build("flattened", load_rules([file]))).document(Event(event, {})).source
+    assert document["requestParameters"] == {"whenAsSent": "a"}
+
+
+def test_an_event_in_quarantine_is_told_whole(client: TestClient, pattern: str, refused: dict[str, str]) -> None:
+    """As text; once it is replayed it is no longer there."""
+    params = {"pattern": pattern, "id": refused["other"]}
+    entry = client.get("/api/quarantine/event", params=params).json()
+    assert entry["event"] == '{"eventName": "<b>x</b>"}'
+    assert "of type [long]" in entry["reason"]
+    assert client.get("/api/quarantine/event", params=params | {"id": "no"}).status_code == 404
+
+
+def test_a_replay_covers_the_cells_with_events_in_quarantine(client: TestClient, pattern: str) -> None:
+    """Their days and regions, as params of the DAG; and the command that takes all of the pattern."""
+    answer = client.get("/api/quarantine", params={"pattern": pattern}).json()
+    assert answer["body"] == {
+        "logical_date": None,
+        "conf": {
+            "replay": True,
+            "start": "2026-11-02",
+            "end": "2026-11-03",
+            "regions": ["us-east-1"],
+            "index": pattern,
+        },
+    }
+    assert answer["command"].endswith(f"--index {pattern}")

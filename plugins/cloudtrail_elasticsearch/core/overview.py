@@ -115,6 +115,20 @@ def cells(server: SearchServer, choice: Choice, region: str) -> list[dict[str, A
     return [hit["_source"] for hit in answer.get("hits", {}).get("hits", [])]
 
 
+def quarantined_days(server: SearchServer, pattern: str) -> tuple[list[str], list[str]]:
+    """Return the days and the regions of a pattern's cells with events in quarantine, in order."""
+    wanted = [{"term": {"pattern": pattern}}, {"range": {"quarantined": {"gt": 0}}}]
+    request = {
+        "size": _CELLS_PER_PAGE,
+        "query": {"bool": {"filter": wanted}},
+        "_source": ["day", "region"],
+        "sort": ["start"],
+    }
+    answer = server.request("POST", _search("hits.hits._source"), codec.encode(request))
+    found = [hit["_source"] for hit in answer.get("hits", {}).get("hits", [])]
+    return sorted({cell["day"] for cell in found}), sorted({cell["region"] for cell in found})
+
+
 def _cells(server: SearchServer, choice: Choice) -> Iterator[dict[str, Any]]:
     request: dict[str, Any] = {
         "size": _CELLS_PER_PAGE,

@@ -11,12 +11,12 @@ import msgspec
 from airflow.providers.common.compat.sdk import Variable
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 
-from cloudtrail_elasticsearch.core import codec, links, overview
+from cloudtrail_elasticsearch.core import codec, links, overview, refused
 from cloudtrail_elasticsearch.core.coverage import State
 from cloudtrail_elasticsearch.core.errors import LoaderError, TransientError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.ui.access import DAG_ID, may_backfill, may_read
-from cloudtrail_elasticsearch.ui.backfills import Backfill, reprocess
+from cloudtrail_elasticsearch.ui.backfills import Backfill, Replay, reprocess
 from cloudtrail_elasticsearch.ui.server import search_server
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -46,16 +46,24 @@ def make_app() -> FastAPI:
     app.middleware("http")(_with_headers)
     app.exception_handler(LoaderError)(_told)
     app.get("/coverage")(page)
+    app.get("/quarantine")(quarantine_page)
     app.get("/static/{name}")(static)
     app.get("/api/coverage")(coverage)
     app.get("/api/cells")(cells)
     app.get("/api/backfill")(backfill)
+    app.get("/api/quarantine")(quarantine)
+    app.get("/api/quarantine/event")(quarantined_event)
     return app
 
 
 def page() -> Response:
     """The coverage page."""
     return static("coverage.html")
+
+
+def quarantine_page() -> Response:
+    """The quarantine page."""
+    return static("quarantine.html")
 
 
 def static(name: str) -> Response:
@@ -113,6 +121,39 @@ def backfill(
     states = [None if name == NEVER_PLANNED else State(name) for name in state]
     chosen = Backfill(DAG_ID, first, last, tuple(region), pattern, reprocess(states))
     return _json({"command": chosen.command, "body": chosen.body})
+
+
+def quarantine(
+    server: Server, backfills: Annotated[bool, Depends(may_backfill)], pattern: str | None = None
+) -> Response:
+    """What is in quarantine, by its cause, with what would mend it, and how it is replayed."""
+    known = refused.patterns(server)
+    chosen = pattern or overview.usual(list(known))
+    groups = [
+        msgspec.to_builtins(group) | {"remedy": group.remedy, "rule": group.rule}
+        for group in refused.groups(server, chosen)
+    ]
+    replay = Replay(DAG_ID, chosen, *overview.quarantined_days(server, chosen))
+    return _json(
+        {
+            "pattern": chosen,
+            "patterns": known,
+            "groups": groups,
+            "looked_at": sum(group["events"] for group in groups),
+            "command": replay.command(server.name),
+            "body": replay.body,
+            "dag_id": DAG_ID,
+            "may_trigger": backfills,
+        }
+    )
+
+
+def quarantined_event(server: Server, pattern: str, id: str) -> Response:  # noqa: A002 - the address says it so
+    """One event of the quarantine, whole."""
+    found = refused.entry(server, pattern, id)
+    if found is None:
+        raise HTTPException(404, "It is no longer in quarantine.")
+    return _json(found)
 
 
 def _choice(first: date | None, last: date | None, account: str, pattern: str) -> overview.Choice:

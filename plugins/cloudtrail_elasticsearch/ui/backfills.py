@@ -1,4 +1,4 @@
-"""A backfill of chosen cells: the command for a shell, and the body for Airflow's public API."""
+"""A backfill of chosen cells, or a replay: the command for a shell, and the body for Airflow's public API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, Literal
 
 from cloudtrail_elasticsearch.core.coverage import State
@@ -55,6 +55,35 @@ class Backfill:
             "reprocess_behavior": self.reprocess,
             "dag_run_conf": self.conf,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replay of what a pattern has in quarantine; the days and regions are those of its cells."""
+
+    dag_id: str
+    pattern: str
+    days: list[str]
+    regions: list[str]
+
+    def command(self, server: str) -> str:
+        """The command, for all that the pattern has, without Airflow."""
+        return shlex.join(["cloudtrail-elasticsearch", "replay", "--url", server, "--index", self.pattern])
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """What to POST to ``/api/v2/dags/…/dagRuns``; None where the ledger has no such cells."""
+        if not self.days:
+            return None
+        end = date.fromisoformat(self.days[-1]) + timedelta(days=1)
+        conf = {
+            "replay": True,
+            "start": self.days[0],
+            "end": end.isoformat(),
+            "regions": self.regions,
+            "index": self.pattern,
+        }
+        return {"logical_date": None, "conf": conf}
 
 
 def reprocess(states: Collection[State | None]) -> Reprocess:

@@ -22,13 +22,16 @@ export async function get(path, params) {
   return answered(await fetch(`${AIRFLOW}/cloudtrail/api/${path}?${params}`));
 }
 
-export async function startBackfill(body) {
-  return answered(await fetch(`${AIRFLOW}/api/v2/backfills`, {
+async function post(path, body) {
+  return answered(await fetch(`${AIRFLOW}/api/v2/${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   }));
 }
+
+export const startBackfill = (body) => post("backfills", body);
+export const trigger = (dag, body) => post(`dags/${dag}/dagRuns`, body);
 
 export function refusal(error) {
   if (error.status === 401) return "You are no longer logged in: log in to Airflow again.";

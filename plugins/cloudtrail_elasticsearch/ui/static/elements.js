@@ -15,3 +15,19 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 
 export const count = (number) => whole.format(number);
 export const brief = (number) => short.format(number);
+export const time = (text) => text.replace("T", " ").replace(/\.\d+/, "").replace(/Z|\+00:00/, " UTC");
+
+// A button that copies what an element shows, and says so.
+export function copyButton(shown, told) {
+  const button = make("button", { type: "button", id: "copy" }, "Copy the command");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(shown.textContent);
+      told.textContent = "Copied.";
+    } catch {
+      getSelection().selectAllChildren(shown);
+      told.textContent = "The browser does not let this page copy: press Ctrl+C.";
+    }
+  });
+  return button;
+}

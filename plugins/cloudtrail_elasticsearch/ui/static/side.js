@@ -1,13 +1,11 @@
 import { AIRFLOW, get, refusal, startBackfill } from "./api.js";
-import { brief, count, make } from "./elements.js";
+import { brief, copyButton, count, make, time } from "./elements.js";
 
 const FIGURES = [
   ["looked_up", "looked up"], ["staged", "staged"], ["indexed", "indexed"], ["quarantined", "quarantined"],
   ["duplicates", "given twice"], ["late", "late"], ["own", "the loader's own"], ["calls", "calls"], ["throttled", "throttled"],
 ];
 const TIMES = [["first_event", "first event"], ["last_event", "last event"], ["staged_at", "staged"], ["verified_at", "verified"]];
-
-const time = (text) => text.replace("T", " ").replace(/\.\d+/, "").replace("Z", " UTC");
 
 export function busiest(table) {
   const order = table.regions.map((name, row) => [name, table.events[row]]).sort((a, b) => b[1] - a[1]).slice(0, 6);
@@ -67,16 +65,6 @@ export async function selected(place, chosen, { pattern, mayBackfill }) {
   try {
     const { command, body } = await get("backfill", params);
     const told = make("p", { class: "hint", role: "status", id: "told" });
-    const copy = make("button", { type: "button", id: "copy" }, "Copy the command");
-    copy.addEventListener("click", async () => {
-      try {
-        await navigator.clipboard.writeText(command);
-        told.textContent = "Copied.";
-      } catch {
-        getSelection().selectAllChildren(text);
-        told.textContent = "The browser does not let this page copy: press Ctrl+C.";
-      }
-    });
     const text = make("pre", { id: "command" }, command);
     const start = make("button", { type: "button", class: "primary", id: "start", disabled: !mayBackfill, title: mayBackfill ? "" : "You may not start runs of this DAG." }, "Start this backfill");
     start.addEventListener("click", async () => {
@@ -90,7 +78,7 @@ export async function selected(place, chosen, { pattern, mayBackfill }) {
         start.disabled = false;
       }
     });
-    section.append(text, make("div", { class: "actions" }, copy, start), told);
+    section.append(text, make("div", { class: "actions" }, copyButton(text, told), start), told);
   } catch (error) {
     section.append(make("p", { class: "problem" }, error.message));
   }
