@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import msgspec
 from isal import igzip, isal_zlib
@@ -27,7 +28,6 @@ class PartBuilder:
     """
 
     def __init__(self) -> None:
-        self._packer = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORMAT)
         self._packed: list[bytes] = []
         self.events = 0
         self.first: datetime | None = None
@@ -40,6 +40,11 @@ class PartBuilder:
             self.events += 1
             self.first = min(self.first or event.time, event.time)
             self.last = max(self.last or event.time, event.time)
+
+    @cached_property
+    def _packer(self) -> Any:
+        """Made for the first event, as it holds a lot, and a builder is left to every slice that is done."""
+        return isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORMAT)
 
     def finish(self) -> bytes:
         """Return the packed lines; nothing can be added any more."""
