@@ -6,7 +6,7 @@ UV := uv==0.13.9
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test fidelity faults bench lint format lock catalogue learn views view-files clean
+.PHONY: help demo stack test fidelity faults bench lint format lock screenshots catalogue learn views view-files clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: $(VENV)/installed ## write the code as ruff likes it
 lock: $(VENV)/installed ## bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --quiet --output-file requirements.lock
+
+screenshots: $(VENV)/installed ## take the documentation's pictures from real pages, after a real backfill
+	@$(BIN)/python -m devstack.screenshots
 
 catalogue: $(VENV)/installed ## make the catalogue of kinds and the list of declared fields
 	$(BIN)/python -m devstack.catalogue
