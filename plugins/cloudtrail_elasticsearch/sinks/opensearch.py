@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.mapping import Engine
 from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
@@ -22,11 +23,19 @@ class OpenSearchServer:
     def __init__(self, settings: SearchSettings) -> None:
         from opensearchpy import JSONSerializer, OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
 
+        from opensearchpy.exceptions import SerializationError
+
         class AsItIs(JSONSerializer):
-            """Sends bytes as they are."""
+            """Sends bytes as they are, and reads answers quickly."""
 
             def dumps(self, data: Any) -> Any:
                 return data if isinstance(data, bytes) else super().dumps(data)
+
+            def loads(self, data: Any) -> Any:
+                try:
+                    return codec.decode(data)
+                except ValueError as error:
+                    raise SerializationError(data, error) from error
 
         self.name = settings.url
         self._compress = settings.compress
