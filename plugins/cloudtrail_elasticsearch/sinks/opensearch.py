@@ -22,7 +22,6 @@ class OpenSearchServer:
 
     def __init__(self, settings: SearchSettings) -> None:
         from opensearchpy import JSONSerializer, OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
-
         from opensearchpy.exceptions import SerializationError
 
         class AsItIs(JSONSerializer):
