@@ -24,6 +24,8 @@ STATES: Final = (
 )
 """From what needs no attention to what needs most: where windows share a day, the last one of theirs is told."""
 
+_RANKS: Final = {state.value: rank for rank, state in enumerate(STATES)}
+
 MOST_DAYS: Final = 400
 _CELLS_PER_PAGE: Final = 20_000
 """Well below what a server takes for one answer (``search.max_buckets``, 65,535)."""
@@ -94,7 +96,7 @@ def table(server: SearchServer, choice: Choice) -> Table:
     for cell in _cells(server, choice):
         name, day = cell["region"], cell["day"]
         place = places.setdefault((name, day), len(places))
-        rank = STATES.index(State(cell["state"]))
+        rank = _RANKS[cell["state"]]
         if place == len(made.state):
             made.region.append(regions.setdefault(name, len(regions)))
             made.day.append(numbers[day])
@@ -147,10 +149,10 @@ def _cells(server: SearchServer, choice: Choice) -> Iterator[dict[str, Any]]:
         found = server.request("POST", _search("aggregations"), codec.encode(request)).get("aggregations", {})
         buckets = found.get("cells", {}).get("buckets", [])
         for bucket in buckets:
-            yield bucket["key"] | {name: int(bucket[name]["value"]) for name in FIGURES}
+            yield bucket.pop("key") | {name: int(bucket[name]["value"]) for name in FIGURES}
         if len(buckets) < _CELLS_PER_PAGE:
             return
-        composite["after"] = buckets[-1]["key"]
+        composite["after"] = found["cells"]["after_key"]
 
 
 def _search(kept: str) -> str:
