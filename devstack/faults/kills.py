@@ -22,6 +22,9 @@ PATIENCE: Final = 60.0
 
 ANSWER_SECONDS: Final = 180.0
 
+SECONDS_AT_WORK: Final = {"cell.fetch": 2.0, "cell.load": 0.5}
+"""How long a task is let work at most before it is killed: a load of some hundred events takes a second in all."""
+
 _Choice = Callable[[psutil.Process], psutil.Process | None]
 
 
@@ -67,7 +70,7 @@ def _killing(task_id: str, choose: _Choice) -> Callable[[Scene], bool]:
         task = scene.until(lambda: scene.running(task_id), PATIENCE)
         if task is None:
             return False
-        time.sleep(scene.random.uniform(0, 2))
+        time.sleep(scene.random.uniform(0, SECONDS_AT_WORK[task_id]))
         with contextlib.suppress(psutil.NoSuchProcess):
             victim = choose(task)
             if task.is_running() and victim is not None and victim.pid != scene.airflow.pid("scheduler"):
