@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -16,9 +16,15 @@ from cloudtrail_elasticsearch.core import codec
 
 Note: TypeAlias = dict[str, Any]
 
+TYPES: Final[frozenset[type]] = frozenset({str, int, float, bool, list, dict})
+"""The types of all values but null."""
+
 
 class _Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
     """What all changes have in common."""
+
+    touches: ClassVar[frozenset[type]] = TYPES
+    """The types of values among which all are that it `fits`."""
 
     def fits(self, value: Any) -> bool:
         """Whether this change can be made to the value; to null none can."""
@@ -38,6 +44,8 @@ class KeyPattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Wrap(_Change, frozen=True, tag="wrap"):
     """Put a scalar, or a list without objects, under `key`, or that of the first of `patterns` that matches."""
+
+    touches: ClassVar[frozenset[type]] = TYPES - {dict}
 
     key: str
     patterns: tuple[KeyPattern, ...] = ()
@@ -68,6 +76,8 @@ class Wrap(_Change, frozen=True, tag="wrap"):
 class Unwrap(_Change, frozen=True, tag="unwrap"):
     """Take the value out of an object that has nothing but `key`."""
 
+    touches: ClassVar[frozenset[type]] = frozenset({dict})
+
     key: str
 
     def fits(self, value: Any) -> bool:  # noqa: D102
@@ -80,6 +90,8 @@ class Unwrap(_Change, frozen=True, tag="unwrap"):
 class Stringify(_Change, frozen=True, tag="stringify"):
     """Write a number, a boolean or an object as its JSON text."""
 
+    touches: ClassVar[frozenset[type]] = frozenset({int, float, bool, dict})
+
     def fits(self, value: Any) -> bool:  # noqa: D102
         return isinstance(value, int | float | dict)
 
@@ -90,6 +102,8 @@ class Stringify(_Change, frozen=True, tag="stringify"):
 class Parse(_Change, frozen=True, tag="parse"):
     """Read a text that is the JSON of an object; the text itself stays in the document's note, not searchable."""
 
+    touches: ClassVar[frozenset[type]] = frozenset({str})
+
     def fits(self, value: Any) -> bool:  # noqa: D102
         return isinstance(value, str) and value.lstrip()[:1] == "{" and _object(value) is not None
 
@@ -99,6 +113,8 @@ class Parse(_Change, frozen=True, tag="parse"):
 
 class Empty(_Change, frozen=True, tag="empty"):
     """Take ``""`` for what it is where XML was turned to JSON: an empty element, so an object without anything."""
+
+    touches: ClassVar[frozenset[type]] = frozenset({str})
 
     def fits(self, value: Any) -> bool:  # noqa: D102
         return isinstance(value, str) and value == ""

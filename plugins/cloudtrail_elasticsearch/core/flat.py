@@ -17,6 +17,7 @@ SAFE_DEPTH: Final = 25
 """Levels that are never too many, below as many names."""
 
 _SAFE_NAME: Final = 64
+_SAFE_TYPES: Final[frozenset[type]] = frozenset({str, int, bool, type(None)})
 
 
 def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:
@@ -35,6 +36,20 @@ def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:
     if isinstance(value, list):
         return depth > 0 and all(is_flat(element, depth - 1) for element in value)
     return not isinstance(value, float) or is_plain(value)
+
+
+def is_shallow(value: Any, depth: int = SAFE_DEPTH) -> bool:
+    """Whether a flat field takes a value of a plain event as it is: every text in it is known to fit."""
+    kind = type(value)
+    if kind is dict:
+        if value and max(map(len, value)) > _SAFE_NAME:
+            return False
+        value = value.values()
+    elif kind is not list:
+        return kind is not float or is_plain(value)
+    if not depth:
+        return False
+    return _SAFE_TYPES.issuperset(map(type, value)) or all(is_shallow(child, depth - 1) for child in value)
 
 
 def is_plain(number: float) -> bool:

@@ -31,7 +31,7 @@ from cloudtrail_elasticsearch.core.events import (
     is_usual_time,
     parse_time,
 )
-from cloudtrail_elasticsearch.core.flat import SAFE_DEPTH, is_flat, is_plain
+from cloudtrail_elasticsearch.core.flat import SAFE_DEPTH, is_flat, is_plain, is_shallow
 from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
@@ -144,10 +144,11 @@ class Placing:
     What fits is handed back as it is, the very same object, so that nothing is copied that need not be.
     """
 
-    __slots__ = ("_is_plain", "_path", "changes", "unindexed")
+    __slots__ = ("_is_flat", "_is_plain", "_path", "changes", "unindexed")
 
     def __init__(self, is_plain: bool) -> None:
         self._is_plain = is_plain
+        self._is_flat = is_shallow if is_plain else is_flat
         self._path: list[str | int] = []
         self.changes: list[dict[str, Any]] = []
         self.unindexed: list[dict[str, Any]] = []
@@ -165,10 +166,12 @@ class Placing:
             known = children.get(key)
             name = key
             path.append(key)
-            if kind is dict and known is not None and known.kind is _OBJECT and not known.rules:
+            if known is None or kind in known.touched:
+                name, placed, other = self._member(key, child, children, (value, kept, rest))
+            elif kind is dict and known.kind is _OBJECT:
                 placed, other = self.object(child, known)
             else:
-                name, placed, other = self._member(key, child, children, (value, kept, rest))
+                placed, other = self.value(child, known)
             path.pop()
             if placed is child and other is MISSING and name is key:
                 continue
@@ -225,7 +228,7 @@ class Placing:
 
     def value(self, value: Any, node: Node) -> tuple[Any, Any]:
         """Return the part of a value that fits its node, and the rest."""
-        if node.rules:
+        if type(value) in node.touched:
             value = self._changed(value, node)
         kind = node.kind
         if isinstance(value, dict):
@@ -268,6 +271,8 @@ class Placing:
         """Part a list element by element; both parts keep its length, with null where the other has the value."""
         if node.kind in _WHOLE:
             return MISSING, self._flat(value, node)
+        if (node.taken_plain if self._is_plain else node.taken).issuperset(map(type, value)):
+            return value, MISSING
         path = self._path
         kept: list[Any] = []
         others: list[Any] = []
@@ -288,7 +293,7 @@ class Placing:
     def _flat_field(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Part an object for a flat field of its own: OpenSearch does not find what has a blank name in it."""
         if "" not in value:
-            if node.children.keys().isdisjoint(value) and is_flat(value):
+            if node.children.keys().isdisjoint(value) and self._is_flat(value):
                 return value, MISSING
             return self._flat_object(value, node), MISSING
         named = {name: child for name, child in value.items() if name}
@@ -300,7 +305,8 @@ class Placing:
         `node` has the rules that stand at its path and below.
         """
         if node is None:
-            return value if len(self._path) <= SAFE_DEPTH and is_flat(value) else self._flat(value, None)
+            is_fit = len(self._path) <= SAFE_DEPTH and self._is_flat(value)
+            return value if is_fit else self._flat(value, None)
         if node.rules:
             value = self._changed(value, node)
         return self._flat(value, node)
@@ -362,7 +368,7 @@ class Placing:
         return size is not None and size + self._path_bytes() < MAX_TERM_BYTES
 
     def _storable_key(self, key: str) -> bool:
-        if len(key) <= 64 and key.isascii() and key.isprintable():
+        if len(key) <= 64 and (self._is_plain or (key.isascii() and key.isprintable())):
             return True
         return "\0" not in key and _utf8_size(key) is not None and self._path_bytes() <= MAX_PATH_BYTES
 

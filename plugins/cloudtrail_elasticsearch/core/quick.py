@@ -11,7 +11,7 @@ is none: the event has to be looked at.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Union
 
 import msgspec
 
@@ -22,14 +22,24 @@ from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, Kind, Node, Shape
 
 _STAGED: Final = b'{"lookup":'
 _EVENT: Final = b',"event":'
+_COMMA: Final = ord(",")
 
-_Scalar = str | bool | None
-"""No number: one may be written in a way that the servers read otherwise than Python does."""
+_ORDER: Final = {
+    name: place
+    for place, name in enumerate(
+        """
+        eventVersion
+        userIdentity type principalId arn accountId accessKeyId userName
+        sessionContext sessionIssuer webIdFederationData attributes creationDate mfaAuthenticated invokedBy
+        eventTime eventSource eventName awsRegion sourceIPAddress userAgent errorCode errorMessage
+        requestParameters responseElements additionalEventData
+        requestID eventID readOnly resources eventType apiVersion managementEvent recipientAccountId
+        sharedEventID vpcEndpointId eventCategory tlsDetails tlsVersion cipherSuite clientProvidedHostHeader
+        """.split()
+    )
+}
+"""The order in which CloudTrail writes names: each is found at once where it is expected."""
 
-_NOTHING = Annotated[str, msgspec.Meta(max_length=0, min_length=1)] | msgspec.UnsetType
-"""Where a rule stands, no value fits."""
-
-_Open = dict[str, Any] | None | msgspec.UnsetType
 
 
 class _UnsureError(Exception):
@@ -101,23 +111,25 @@ class QuickPath:
         identifier, time = event.eventID, event.eventTime
         if not (type(identifier) is str and UUID(identifier) and time):
             raise _UnsureError
-        placing = Placing(is_plain=True)
         opened: dict[str, Any] = {}
+        placing = None
         rest: dict[str, Any] = {}
         for name, node in self._open.items():
             value = getattr(event, name)
-            if value is msgspec.UNSET or not (value or node.rules):
+            if not value:
                 continue
-            if node.rules and node.rule_for(value) is not None:
-                raise _UnsureError
+            placing = placing or Placing(is_plain=True)
             opened[name], other = placing.member(name, value, node)
             if other is not MISSING:
                 rest[name] = other
             if opened[name] is not value:
                 text = self._splice(text, name, opened[name])
-        told = self._describe(_caller(event, opened)) | around | placing.told(rest or MISSING, set())
-        added = codec.encode({"@timestamp": time} | told)
-        return QuickDocument(identifier, time[:10], b"%b,%b" % (text[:-1], added[1:]))
+        told = self._describe(_caller(event, opened))
+        told["@timestamp"] = time
+        told |= around
+        if placing is not None:
+            told |= placing.told(rest or MISSING, set())
+        return QuickDocument(identifier, time[:10], b"%b,%b" % (text[:-1], codec.encode(told)[1:]))
 
     def _read(self, line: bytes) -> tuple[bytes, Any, dict[str, Any]]:
         """Return a record's text, the record decoded, and what LookupEvents says beside it.
@@ -137,14 +149,17 @@ class QuickPath:
     def _splice(self, text: bytes, name: str, placed: Any) -> bytes:
         """Return a record's text with another value for an open object, or without it."""
         quoted = b'"%b"' % name.encode()
-        found = b"%b:%b" % (quoted, bytes(getattr(self._decode_texts(text), name)))
-        if text.count(quoted) != 1 or found not in text:
+        found = b":%b" % getattr(self._decode_texts(text), name)
+        begins = text.find(quoted)
+        value = begins + len(quoted)
+        ends = value + len(found)
+        if not text.startswith(found, value) or text.find(quoted, ends) >= 0:
             raise _UnsureError
         if placed is not MISSING:
-            return text.replace(found, b"%b:%b" % (quoted, codec.encode(placed)))
-        if found + b"," not in text:
+            return b"%b:%b%b" % (text[:value], codec.encode(placed), text[ends:])
+        if text[ends] != _COMMA:
             raise _UnsureError
-        return text.replace(found + b",", b"")
+        return text[:begins] + text[ends + 1 :]
 
 
 def _caller(event: Any, opened: dict[str, Any]) -> ecs.Caller:
@@ -193,24 +208,36 @@ def _no_fraction(_: str) -> Any:
 def _type(node: Node, open_objects: dict[str, Node]) -> Any:
     """Return the type of an object in which only what fits has a place; what is open is looked at afterwards."""
     fields: list[tuple[str, Any, Any]] = []
-    for name, child in node.children.items():
+    for name in sorted(node.children, key=lambda name: _ORDER.get(name, len(_ORDER))):
+        child = node.children[name]
         if name in open_objects:
-            fields.append((name, _Open, msgspec.UNSET))
+            fields.append((name, _any_of({dict: dict[str, Any]}, {dict} - child.touched), None))
         elif name.isidentifier() and child.kind not in {Kind.FLAT, Kind.UNMAPPED}:
-            fields.append((name, _NOTHING, msgspec.UNSET) if child.rules else (name, _kind(child), None))
+            fields.append((name, _kind(child), None))
     return msgspec.defstruct("Declared", fields, forbid_unknown_fields=True, gc=False)
 
 
 def _kind(node: Node) -> Any:
+    """Return the type of the values that a field takes as they are, whatever rules stand on it.
+
+    No number is among them: one may be written in a way that the servers read otherwise than Python does.
+    """
+    untouched = {str, bool, list, dict} - node.touched
     match node.kind:
         case Kind.OBJECT:
-            inner: Any = _type(node, {})
-            return inner | list[inner | None] | None
+            inner = _type(node, {})
+            return _any_of({dict: inner, list: list[inner | None]}, untouched)
         case Kind.KEYWORD:
-            return _Scalar | list[_Scalar]
+            scalar = _any_of({str: str, bool: bool}, untouched)
+            return _any_of({str: str, bool: bool, list: list[scalar]}, untouched)
         case Kind.BOOLEAN:
-            return bool | None
+            return _any_of({bool: bool}, untouched)
         case Kind.DATE:
-            return Annotated[str, msgspec.Meta(pattern=f"^{USUAL_TIME}$")] | None
+            return _any_of({str: Annotated[str, msgspec.Meta(pattern=f"^{USUAL_TIME}$")]}, untouched)
         case Kind.FLAT | Kind.UNMAPPED:
             raise AssertionError("what has no scalar of its own has no place in the type")
+
+
+def _any_of(kinds: dict[type, Any], untouched: set[type]) -> Any:
+    """Return the union of those kinds whose values are untouched by rules, and of null."""
+    return Union[*(kind for each, kind in kinds.items() if each in untouched), None]

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from cloudtrail_elasticsearch.core.changes import SECRETIVE, Change, Drop, Rename, Wrap, holds_object
+from cloudtrail_elasticsearch.core.changes import SECRETIVE, TYPES, Change, Drop, Rename, Wrap, holds_object
 from cloudtrail_elasticsearch.core.errors import RulesError
 
 SHIPPED: Final = "conflicts.yaml"
@@ -26,6 +26,15 @@ LOOKUP: Final = "lookup"
 """The first name of the paths of what LookupEvents wrote around an event."""
 
 ValueShape: TypeAlias = Literal["any", "scalar", "text", "number", "object"]
+
+_TYPES: Final[dict[ValueShape, frozenset[type]]] = {
+    "any": TYPES,
+    "scalar": TYPES - {dict},
+    "text": frozenset({str}),
+    "number": frozenset({int, float, bool}),
+    "object": frozenset({dict}),
+}
+"""The types of values among which all are that have the shape."""
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +60,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def applies(self, value: Any) -> bool:
         """Whether the value is one that the rule changes; null never is."""
         return self.change.fits(value) and _has_shape(value, self.when)
+
+    @property
+    def touches(self) -> frozenset[type]:
+        """The types of values among which all are that it applies to."""
+        return self.change.touches & _TYPES[self.when]
 
     @property
     def is_secretive(self) -> bool:

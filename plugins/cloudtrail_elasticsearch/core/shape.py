@@ -70,18 +70,25 @@ class Node:
     rules: tuple[Rule, ...] = ()
     secretive: bool = False
     """Whether a rule below it takes values out for good."""
-    takes: dict[str, frozenset[type]] = field(default_factory=dict)
-    """The types of values that each child takes as they are; known once the tree is complete."""
-    takes_plain: dict[str, frozenset[type]] = field(default_factory=dict)
+    touched: frozenset[type] = frozenset()
+    """The types of values that its rules can apply to; known, as what follows, once the tree is complete."""
+    taken: frozenset[type] = frozenset()
+    """The types of values of which it takes every one as it is, alone or in a list."""
+    taken_plain: frozenset[type] = frozenset()
     """The same of the values of a plain event."""
+    takes: dict[str, frozenset[type]] = field(default_factory=dict)
+    """What is `taken` by each child, to be looked up at once."""
+    takes_plain: dict[str, frozenset[type]] = field(default_factory=dict)
 
     def complete(self) -> None:
         """Note what is known of the tree below it, to be asked often."""
+        self.touched = frozenset().union(*(rule.touches for rule in self.rules))
+        self.taken = _ALWAYS_TAKEN[self.kind] - self.touched
+        self.taken_plain = _TAKEN[self.kind] - self.touched
         for child in self.children.values():
             child.complete()
-        ruleless = [(name, child.kind) for name, child in self.children.items() if not child.rules]
-        self.takes = {name: _ALWAYS_TAKEN[kind] for name, kind in ruleless}
-        self.takes_plain = {name: _TAKEN[kind] for name, kind in ruleless}
+        self.takes = {name: child.taken for name, child in self.children.items()}
+        self.takes_plain = {name: child.taken_plain for name, child in self.children.items()}
 
     @property
     def mapped(self) -> dict[str, Node]:
@@ -94,6 +101,8 @@ class Node:
 
     def rule_for(self, value: Any) -> Rule | None:
         """Return the first rule here that applies to a value."""
+        if type(value) not in self.touched:
+            return None
         for rule in self.rules:
             if rule.applies(value):
                 hides = self.secretive and isinstance(rule.change, Stringify) and isinstance(value, dict)
