@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.events import Event, parse_line
+from cloudtrail_elasticsearch.core.familiar import FIRST
 from cloudtrail_elasticsearch.core.normalize import Normalizer
 from cloudtrail_elasticsearch.core.quick import QuickPath
 from cloudtrail_elasticsearch.core.rules import load_rules, read_rules
@@ -63,6 +64,20 @@ def test_most_recorded_events_are_quick(strategy: Strategy, recorded_events: lis
     lines = [codec.encode(event) for event in recorded_events]
     lines += [codec.encode({"lookup": LOOKUP, "event": event}) for event in recorded_events]
     assert sum(agree(SHAPES[strategy], line) for line in lines) > 0.8 * len(lines)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_is_familiar_has_the_same_document(strategy: Strategy, recorded_events: list[dict[str, Any]]) -> None:
+    """An operation's open objects are not looked at any more, once enough of them were."""
+    shape = build(strategy, load_rules())
+    QUICK[id(shape)] = QuickPath(shape)
+    for event in recorded_events[:300]:
+        line = codec.encode(event)
+        for _ in range(FIRST):
+            QUICK[id(shape)].document(line)
+        agree(shape, line)
+        agree(shape, line.replace(b"i-", b"j-"))
+    assert any(known.decode(b"{}") is not None for known in QUICK.pop(id(shape))._familiar.values())
 
 
 @given(

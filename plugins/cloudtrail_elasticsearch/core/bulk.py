@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -117,12 +118,19 @@ def body(batch: Iterable[BulkItem]) -> bytes:
     """Return the newline-delimited body of a ``_bulk`` request."""
     lines: list[bytes] = []
     for item in batch:
-        action = "delete" if item.document is None else "index"
-        lines.append(codec.encode({action: {"_index": item.index, "_id": item.id}}))
-        if item.document is not None:
-            lines.append(item.document)
+        document = item.document
+        begun = _begun("delete" if document is None else "index", item.index)
+        lines.append(b"%b%b}}" % (begun, codec.encode(item.id)))
+        if document is not None:
+            lines.append(document)
     lines.append(b"")
     return b"\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _begun(action: str, index: str) -> bytes:
+    """Return the line of an action on a document of an index up to the document's id."""
+    return codec.encode({action: {"_index": index, "_id": None}}).removesuffix(b"null}}")
 
 
 def read_answer(batch: list[BulkItem], answer: dict[str, Any]) -> Answer:

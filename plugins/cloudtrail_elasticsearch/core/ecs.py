@@ -94,10 +94,13 @@ def describe(caller: Caller) -> dict[str, Any]:
     }
     if address and is_address(address):
         found["source"] = {"ip": address}
-    if name:
+    users = [name] if name else []
+    if users:
         found["user"] = {"name": name}
     session = principal.partition(":")[2] if principal else None
-    users = {user for user in (name, session, other) if user}
+    for user in (session, other):
+        if user and user not in users:
+            users.append(user)
     if users:
         found["related"] = {"user": sorted(users)}
     return found

@@ -33,7 +33,7 @@ class Event(msgspec.Struct, frozen=True):
     record: dict[str, Any]
     lookup: dict[str, Any]
     is_plain: bool = False
-    """Whether no text or name in it is long, or beyond ASCII: so texts are known to fit into any field for them."""
+    """Whether no text or name in it is long, or beyond ASCII: so each is known to fit into any field for texts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,35 +11,37 @@ is none: the event has to be looked at.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Union
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs
 from cloudtrail_elasticsearch.core.events import USUAL_TIME, UUID, is_plain_line
+from cloudtrail_elasticsearch.core.familiar import Familiar
 from cloudtrail_elasticsearch.core.normalize import MISSING, Placing
 from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, Kind, Node, Shape
 
 _STAGED: Final = b'{"lookup":'
 _EVENT: Final = b',"event":'
+_WITHOUT_VALUES: Final = (b"null", b"{}")
 _COMMA: Final = ord(",")
 
-_ORDER: Final = {
-    name: place
-    for place, name in enumerate(
-        """
-        eventVersion
-        userIdentity type principalId arn accountId accessKeyId userName
-        sessionContext sessionIssuer webIdFederationData attributes creationDate mfaAuthenticated invokedBy
-        eventTime eventSource eventName awsRegion sourceIPAddress userAgent errorCode errorMessage
-        requestParameters responseElements additionalEventData
-        requestID eventID readOnly resources eventType apiVersion managementEvent recipientAccountId
-        sharedEventID vpcEndpointId eventCategory tlsDetails tlsVersion cipherSuite clientProvidedHostHeader
-        """.split()
-    )
-}
+_OPERATIONS: Final = 4_096
+"""So many operations are known at once."""
+
+_IN_ORDER: Final = """
+    eventVersion
+    userIdentity type principalId arn accountId accessKeyId userName
+    sessionContext sessionIssuer webIdFederationData attributes creationDate mfaAuthenticated invokedBy
+    eventTime eventSource eventName awsRegion sourceIPAddress userAgent errorCode errorMessage
+    requestParameters responseElements additionalEventData
+    requestID eventID readOnly resources eventType apiVersion managementEvent recipientAccountId
+    sharedEventID vpcEndpointId eventCategory tlsDetails tlsVersion cipherSuite clientProvidedHostHeader
+"""
 """The order in which CloudTrail writes names: each is found at once where it is expected."""
 
+_LISTED: Final = "resources"
+"""The object of which CloudTrail writes lists."""
 
 
 class _UnsureError(Exception):
@@ -90,10 +92,10 @@ class QuickPath:
         staged = msgspec.defstruct(
             "Staged", [("lookup", _Lookup), ("event", declared)], forbid_unknown_fields=True
         )
-        raw = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in self._open]
         self._decode = _decoder(declared)
         self._decode_staged = _decoder(staged)
-        self._decode_texts = _decoder(msgspec.defstruct("Texts", raw))
+        self._decode_object = _decoder(dict[str, Any])
+        self._familiar: dict[tuple[str | None, ...], Familiar] = {}
         self._takes_lookup = not any(node.rules for _, node in shape.lookup.walk())
         self._describe = ecs.describe if shape.ecs else ecs.locate
 
@@ -109,21 +111,31 @@ class QuickPath:
     def _document(self, line: bytes) -> QuickDocument:
         text, event, around = self._read(line)
         identifier, time = event.eventID, event.eventTime
-        if not (type(identifier) is str and UUID(identifier) and time):
+        if not (identifier and UUID(identifier) and time):
             raise _UnsureError
         opened: dict[str, Any] = {}
         placing = None
         rest: dict[str, Any] = {}
         for name, node in self._open.items():
-            value = getattr(event, name)
-            if not value:
+            raw = getattr(event, name)
+            if type(raw) is not msgspec.Raw:
                 continue
-            placing = placing or Placing(is_plain=True)
-            opened[name], other = placing.member(name, value, node)
-            if other is not MISSING:
-                rest[name] = other
-            if opened[name] is not value:
-                text = self._splice(text, name, opened[name])
+            written = bytes(raw)
+            if written in _WITHOUT_VALUES:
+                continue
+            familiar = self._of_operation(event, name)
+            value = familiar.decode(written)
+            if value is None:
+                whole = self._decode_object(written)
+                placing = placing or Placing(is_plain=True)
+                value, other = placing.member(name, whole, node)
+                if other is not MISSING:
+                    rest[name] = other
+                if value is not whole:
+                    text = _spliced(text, name, written, value)
+                elif other is MISSING:
+                    familiar.learn(whole)
+            opened[name] = value
         told = self._describe(_caller(event, opened))
         told["@timestamp"] = time
         told |= around
@@ -146,43 +158,58 @@ class QuickPath:
             raise _UnsureError
         return line[begins + len(_EVENT) : -1], staged.event, _around(staged.lookup)
 
-    def _splice(self, text: bytes, name: str, placed: Any) -> bytes:
-        """Return a record's text with another value for an open object, or without it."""
-        quoted = b'"%b"' % name.encode()
-        found = b":%b" % getattr(self._decode_texts(text), name)
-        begins = text.find(quoted)
-        value = begins + len(quoted)
-        ends = value + len(found)
-        if not text.startswith(found, value) or text.find(quoted, ends) >= 0:
-            raise _UnsureError
-        if placed is not MISSING:
-            return b"%b:%b%b" % (text[:value], codec.encode(placed), text[ends:])
-        if text[ends] != _COMMA:
-            raise _UnsureError
-        return text[:begins] + text[ends + 1 :]
+    def _of_operation(self, event: Any, name: str) -> Familiar:
+        """Return what is familiar of an open object of an event's operation."""
+        operation = (name, event.eventSource, event.eventName)
+        familiar = self._familiar.get(operation)
+        if familiar is None:
+            if len(self._familiar) >= _OPERATIONS:
+                self._familiar.clear()
+            familiar = self._familiar[operation] = Familiar(self._open[name])
+        return familiar
+
+
+def _spliced(text: bytes, name: str, written: bytes, placed: Any) -> bytes:
+    """Return a record's text with another value for an open object, as it is written there, or without it."""
+    quoted = b'"%b"' % name.encode()
+    found = b":%b" % written
+    begins = text.find(quoted)
+    value = begins + len(quoted)
+    ends = value + len(found)
+    if not text.startswith(found, value) or text.find(quoted, ends) >= 0:
+        raise _UnsureError
+    if placed is not MISSING:
+        return b"%b:%b%b" % (text[:value], codec.encode(placed), text[ends:])
+    if text[ends] != _COMMA:
+        raise _UnsureError
+    return text[:begins] + text[ends + 1 :]
 
 
 def _caller(event: Any, opened: dict[str, Any]) -> ecs.Caller:
     """Return what `ecs.caller` does of the document."""
     identity = event.userIdentity
-    account = name = principal = None
-    if isinstance(identity, msgspec.Struct):
-        known: Any = identity
-        account, name, principal = _text(known.accountId), _text(known.userName), _text(known.principalId)
-        context = known.sessionContext
-        issuer = context.sessionIssuer if isinstance(context, msgspec.Struct) else None  # type: ignore[attr-defined]
-        if not name and isinstance(issuer, msgspec.Struct):
-            name = _text(issuer.userName)  # type: ignore[attr-defined]
-    parameters, answer = opened.get("requestParameters"), opened.get("responseElements")
-    sign_in = answer.get("ConsoleLogin") if type(answer) is dict else None
-    has_failed = ecs.has_failed(event.errorCode, event.errorMessage, sign_in)
-    other = _text(parameters.get("userName")) if type(parameters) is dict else None
-    recipient, address = _text(event.recipientAccountId), _text(event.sourceIPAddress)
-    return ecs.Caller(recipient or account, address, name, principal, other, has_failed)
+    account = event.recipientAccountId
+    name = principal = None
+    if identity is not None:
+        account = account or identity.accountId
+        name, principal, context = identity.userName, identity.principalId, identity.sessionContext
+        if not name and context is not None and context.sessionIssuer is not None:
+            name = context.sessionIssuer.userName
+    sign_in = _member(opened.get("responseElements"), "ConsoleLogin") if opened else None
+    other = _member(opened.get("requestParameters"), "userName") if opened else None
+    return ecs.Caller(
+        account,
+        event.sourceIPAddress,
+        name,
+        principal,
+        other if type(other) is str else None,
+        ecs.has_failed(event.errorCode, event.errorMessage, sign_in),
+    )
 
 
-def _text(value: Any) -> str | None:
-    return value if type(value) is str else None
+def _member(value: Any, name: str) -> Any:
+    """Return a member of an open object, read either way."""
+    return value.get(name) if type(value) is dict else getattr(value, name, None)
 
 
 def _around(lookup: _Lookup) -> dict[str, Any]:
@@ -208,36 +235,29 @@ def _no_fraction(_: str) -> Any:
 def _type(node: Node, open_objects: dict[str, Node]) -> Any:
     """Return the type of an object in which only what fits has a place; what is open is looked at afterwards."""
     fields: list[tuple[str, Any, Any]] = []
-    for name in sorted(node.children, key=lambda name: _ORDER.get(name, len(_ORDER))):
+    order = _IN_ORDER.split()
+    for name in sorted(node.children, key=lambda name: order.index(name) if name in order else len(order)):
         child = node.children[name]
         if name in open_objects:
-            fields.append((name, _any_of({dict: dict[str, Any]}, {dict} - child.touched), None))
+            fields.append((name, None if dict in child.touched else msgspec.Raw | msgspec.UnsetType, None))
         elif name.isidentifier() and child.kind not in {Kind.FLAT, Kind.UNMAPPED}:
-            fields.append((name, _kind(child), None))
+            fields.append((name, _kind(name, child), None))
     return msgspec.defstruct("Declared", fields, forbid_unknown_fields=True, gc=False)
 
 
-def _kind(node: Node) -> Any:
-    """Return the type of the values that a field takes as they are, whatever rules stand on it.
-
-    No number is among them: one may be written in a way that the servers read otherwise than Python does.
-    """
-    untouched = {str, bool, list, dict} - node.touched
+def _kind(name: str, node: Node) -> Any:
+    """Return the type of the usual values of a field, among which are none that a rule on it changes."""
     match node.kind:
+        case Kind.OBJECT if name == _LISTED:
+            return None if {list, dict} & node.touched else list[_type(node, {})] | None  # type: ignore[misc]
         case Kind.OBJECT:
-            inner = _type(node, {})
-            return _any_of({dict: inner, list: list[inner | None]}, untouched)
+            return None if dict in node.touched else _type(node, {}) | None
         case Kind.KEYWORD:
-            scalar = _any_of({str: str, bool: bool}, untouched)
-            return _any_of({str: str, bool: bool, list: list[scalar]}, untouched)
+            return None if str in node.touched else str | None
         case Kind.BOOLEAN:
-            return _any_of({bool: bool}, untouched)
+            return None if bool in node.touched else bool | None
         case Kind.DATE:
-            return _any_of({str: Annotated[str, msgspec.Meta(pattern=f"^{USUAL_TIME}$")]}, untouched)
+            usual = Annotated[str, msgspec.Meta(pattern=f"^{USUAL_TIME}$")]
+            return None if str in node.touched else usual | None
         case Kind.FLAT | Kind.UNMAPPED:
             raise AssertionError("what has no scalar of its own has no place in the type")
-
-
-def _any_of(kinds: dict[type, Any], untouched: set[type]) -> Any:
-    """Return the union of those kinds whose values are untouched by rules, and of null."""
-    return Union[*(kind for each, kind in kinds.items() if each in untouched), None]
