@@ -17,12 +17,14 @@ from collections.abc import Iterator
 from copy import deepcopy
 from datetime import datetime
 from decimal import Decimal
+from itertools import filterfalse
 from typing import Any, Final
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
+from cloudtrail_elasticsearch.core.envelope import caller, closed_type
 from cloudtrail_elasticsearch.core.events import (
     PLAIN_BYTES,
     Event,
@@ -72,14 +74,18 @@ class Normalizer:
         self._root = shape.root
         self._marks = own_events is OwnEvents.MARK
         self._describe = ecs.describe if shape.ecs else ecs.locate
+        self._closed_type = closed_type(shape)
+        self._is_closed = frozenset(self._closed_type.__struct_fields__).__contains__
+        self._renames = any(
+            isinstance(rule.change, Rename) for node in self._root.children.values() for rule in node.rules
+        )
 
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
         record = event.record
         placing = Placing(event.is_plain)
-        placed, overflow = placing.object(record, self._root)
-        source = {} if placed is MISSING else record.copy() if placed is record else placed
-        source.update(self._describe(ecs.caller(source)))
+        source, overflow, calling = self._placed(event, placing)
+        source.update(self._describe(calling))
         time = event_time(event)
         if time is not None:
             said = record.get("eventTime")
@@ -91,6 +97,34 @@ class Normalizer:
         if self._marks and own.is_own(event.record):
             source["tags"] = [own.TAG]
         return Document(document_id(event), time, source)
+
+    def _placed(self, event: Event, placing: Placing) -> tuple[dict[str, Any], Any, ecs.Caller]:
+        """Return the declared part of an event, the rest, and who made the call."""
+        record = event.record
+        envelope = self._fitting(event)
+        if envelope is None:
+            placed, overflow = placing.object(record, self._root)
+            source = {} if placed is MISSING else record.copy() if placed is record else placed
+            return source, overflow, ecs.caller(source)
+        others = {name: record[name] for name in filterfalse(self._is_closed, record)}
+        placed, overflow = placing.object(others, self._root)
+        if placed is others:
+            return record.copy(), overflow, caller(envelope, others)
+        opened = {} if placed is MISSING else placed
+        source = {name: value for name, value in record.items() if name not in others}
+        return source | opened, overflow, caller(envelope, opened)
+
+    def _fitting(self, event: Event) -> Any:
+        """Return the envelope of a plain event where it fits, so that only what else there is has to be placed.
+
+        Where a name may become another one, all of the event is looked at: that one may be taken.
+        """
+        if not event.is_plain or self._renames:
+            return None
+        try:
+            return msgspec.convert(event.record, self._closed_type)
+        except msgspec.ValidationError:
+            return None
 
     def _around(self, event: Event) -> tuple[dict[str, Any], set[str]]:
         """Return what LookupEvents says beside the event, as it is indexed, and the rules that changed it."""

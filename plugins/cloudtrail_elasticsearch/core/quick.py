@@ -11,15 +11,16 @@ is none: the event has to be looked at.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs
-from cloudtrail_elasticsearch.core.events import USUAL_TIME, UUID, is_plain_line
+from cloudtrail_elasticsearch.core.envelope import caller, open_objects, record_type
+from cloudtrail_elasticsearch.core.events import UUID, is_plain_line
 from cloudtrail_elasticsearch.core.familiar import Familiar
 from cloudtrail_elasticsearch.core.normalize import MISSING, Placing
-from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, Kind, Node, Shape
+from cloudtrail_elasticsearch.core.shape import Shape
 
 _STAGED: Final = b'{"lookup":'
 _EVENT: Final = b',"event":'
@@ -28,20 +29,6 @@ _COMMA: Final = ord(",")
 
 _OPERATIONS: Final = 4_096
 """So many operations are known at once."""
-
-_IN_ORDER: Final = """
-    eventVersion
-    userIdentity type principalId arn accountId accessKeyId userName
-    sessionContext sessionIssuer webIdFederationData attributes creationDate mfaAuthenticated invokedBy
-    eventTime eventSource eventName awsRegion sourceIPAddress userAgent errorCode errorMessage
-    requestParameters responseElements additionalEventData
-    requestID eventID readOnly resources eventType apiVersion managementEvent recipientAccountId
-    sharedEventID vpcEndpointId eventCategory tlsDetails tlsVersion cipherSuite clientProvidedHostHeader
-"""
-"""The order in which CloudTrail writes names: each is found at once where it is expected."""
-
-_LISTED: Final = "resources"
-"""The object of which CloudTrail writes lists."""
 
 
 class _UnsureError(Exception):
@@ -82,13 +69,8 @@ class QuickPath:
     """Renders the lines of events of which it is certain."""
 
     def __init__(self, shape: Shape) -> None:
-        children = shape.root.children
-        self._open = {
-            name: children[name]
-            for name in OPEN_OBJECTS
-            if name in children and children[name].kind in {Kind.OBJECT, Kind.FLAT}
-        }
-        declared = _type(shape.root, self._open)
+        self._open = open_objects(shape)
+        declared = record_type(shape, msgspec.Raw | msgspec.UnsetType)
         staged = msgspec.defstruct(
             "Staged", [("lookup", _Lookup), ("event", declared)], forbid_unknown_fields=True
         )
@@ -136,7 +118,7 @@ class QuickPath:
                 elif other is MISSING:
                     familiar.learn(whole)
             opened[name] = value
-        told = self._describe(_caller(event, opened))
+        told = self._describe(caller(event, opened))
         told["@timestamp"] = time
         told |= around
         if placing is not None:
@@ -185,33 +167,6 @@ def _spliced(text: bytes, name: str, written: bytes, placed: Any) -> bytes:
     return text[:begins] + text[ends + 1 :]
 
 
-def _caller(event: Any, opened: dict[str, Any]) -> ecs.Caller:
-    """Return what `ecs.caller` does of the document."""
-    identity = event.userIdentity
-    account = event.recipientAccountId
-    name = principal = None
-    if identity is not None:
-        account = account or identity.accountId
-        name, principal, context = identity.userName, identity.principalId, identity.sessionContext
-        if not name and context is not None and context.sessionIssuer is not None:
-            name = context.sessionIssuer.userName
-    sign_in = _member(opened.get("responseElements"), "ConsoleLogin") if opened else None
-    other = _member(opened.get("requestParameters"), "userName") if opened else None
-    return ecs.Caller(
-        account,
-        event.sourceIPAddress,
-        name,
-        principal,
-        other if type(other) is str else None,
-        ecs.has_failed(event.errorCode, event.errorMessage, sign_in),
-    )
-
-
-def _member(value: Any, name: str) -> Any:
-    """Return a member of an open object, read either way."""
-    return value.get(name) if type(value) is dict else getattr(value, name, None)
-
-
 def _around(lookup: _Lookup) -> dict[str, Any]:
     """Return what LookupEvents says beside the event, as it is indexed."""
     found: dict[str, Any] = {}
@@ -230,34 +185,3 @@ def _decoder(kind: Any) -> Any:
 
 def _no_fraction(_: str) -> Any:
     raise _UnsureError
-
-
-def _type(node: Node, open_objects: dict[str, Node]) -> Any:
-    """Return the type of an object in which only what fits has a place; what is open is looked at afterwards."""
-    fields: list[tuple[str, Any, Any]] = []
-    order = _IN_ORDER.split()
-    for name in sorted(node.children, key=lambda name: order.index(name) if name in order else len(order)):
-        child = node.children[name]
-        if name in open_objects:
-            fields.append((name, None if dict in child.touched else msgspec.Raw | msgspec.UnsetType, None))
-        elif name.isidentifier() and child.kind not in {Kind.FLAT, Kind.UNMAPPED}:
-            fields.append((name, _kind(name, child), None))
-    return msgspec.defstruct("Declared", fields, forbid_unknown_fields=True, gc=False)
-
-
-def _kind(name: str, node: Node) -> Any:
-    """Return the type of the usual values of a field, among which are none that a rule on it changes."""
-    match node.kind:
-        case Kind.OBJECT if name == _LISTED:
-            return None if {list, dict} & node.touched else list[_type(node, {})] | None  # type: ignore[misc]
-        case Kind.OBJECT:
-            return None if dict in node.touched else _type(node, {}) | None
-        case Kind.KEYWORD:
-            return None if str in node.touched else str | None
-        case Kind.BOOLEAN:
-            return None if bool in node.touched else bool | None
-        case Kind.DATE:
-            usual = Annotated[str, msgspec.Meta(pattern=f"^{USUAL_TIME}$")]
-            return None if str in node.touched else usual | None
-        case Kind.FLAT | Kind.UNMAPPED:
-            raise AssertionError("what has no scalar of its own has no place in the type")
