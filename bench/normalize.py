@@ -55,8 +55,8 @@ def measure() -> list[Result]:
             ),
             limited_by=(
                 "Python: a third is the walk of the open objects, a tenth msgspec's look at the envelope, another "
-                "tenth the ECS names; a quarter of the recorded events has names that nobody declared or values that "
-                "a rule changes, and each of these costs twice what one that fits does"
+                "tenth the ECS names; a quarter of the recorded events has names that nobody declared or values "
+                "that a rule changes, and each of these costs twice what one that fits does"
             ),
             parts=ratios | parts,
             machine=machine(),
