@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import pwd
-import secrets
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,28 +31,6 @@ def write_configuration(distribution: Distribution, home: Path, folder: Path, po
     adapt_java_options(config / "jvm.options")
     settings = config / f"{distribution.engine}.yml"
     settings.write_text(json.dumps(_settings(distribution, folder, port), indent=2))  # JSON is YAML
-
-
-def require_users(config: Path, passwords: Mapping[str, str]) -> None:
-    """Have an Elasticsearch ask who it is: of its file realm, where each of these users may do everything.
-
-    https://www.elastic.co/docs/deploy-manage/users-roles/cluster-or-deployment-auth/file-based
-    """
-    file = config / "elasticsearch.yml"
-    settings = json.loads(file.read_text()) | {
-        "xpack.security.enabled": True,
-        "xpack.security.autoconfiguration.enabled": False,
-    }
-    file.write_text(json.dumps(settings, indent=2))
-    lines = [f"{user}:{_hashed(password)}" for user, password in passwords.items()]
-    (config / "users").write_text("\n".join(lines))
-    (config / "users_roles").write_text(f"superuser:{','.join(passwords)}")
-
-
-def _hashed(password: str, cost: int = 10_000) -> str:
-    salt = secrets.token_bytes(32)
-    found = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, cost, 32)
-    return f"{{PBKDF2}}{cost}${base64.b64encode(salt).decode()}${base64.b64encode(found).decode()}"
 
 
 def adapt_java_options(options: Path) -> None:

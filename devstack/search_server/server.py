@@ -11,9 +11,10 @@ from typing import Final, Self
 
 from devstack.java import java_home
 from devstack.processes import Child, folder_or_temporary
-from devstack.search_server.configuration import require_users, unprivileged, write_configuration
+from devstack.search_server.configuration import unprivileged, write_configuration
 from devstack.search_server.distributions import OPENSEARCH_3, Distribution
 from devstack.search_server.fetch import fetch
+from devstack.search_server.security import require_users, with_security_index
 
 START_SECONDS: Final = 180
 
@@ -47,6 +48,8 @@ class SearchServer:
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(folder_or_temporary(self._given))
             stack.callback(self.stop)
+            if self._passwords:
+                self._home = with_security_index(self.distribution, self._home, self._folder)
             self.start()
             self._leave = stack.pop_all()
         return self

@@ -24,7 +24,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     },
     "ca_certs": {
         "label": "CA certificates",
-        "description": "The path, on every node, of the authority to trust; where it is empty, the usual ones are.",
+        "description": "The path, on every node, of the authority to trust; empty for the usual ones.",
         "schema": {"type": _TEXT},
     },
     "verify_certs": {

@@ -22,9 +22,19 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer 
 
 def unreachable(name: str, error: object) -> TransientError:
     """Return the error for a server that gives no answer."""
+    plain = ", that it does not want https," if name.startswith("http:") else ""
     return TransientError(
-        f"The search server {name} cannot be reached ({error}). Check the host and port of its connection, and "
-        f"that it runs. Nothing is lost: what is staged is sent by the next attempt."
+        f"The search server {name} cannot be reached ({error}). Check the host and port of its connection{plain} "
+        f"and that it runs. Nothing is lost: what is staged is sent by the next attempt."
+    )
+
+
+def unreadable(name: str, doing: str) -> RefusedError:
+    """Return the error for an answer that is not JSON, though its status is that of success."""
+    return RefusedError(
+        f"What answers at {name} to {doing} is no search server. Give the connection the address of Elasticsearch "
+        f"or OpenSearch itself, not that of Kibana, Dashboards or a login page.",
+        200,
     )
 
 
@@ -52,7 +62,7 @@ def refusal(name: str, doing: str, status: int, body: Any) -> LoaderError:
             f"The search server {name} does not know the connection's user (it answers 401 to {doing}). Check its "
             f"login and password, or its api_key; Amazon OpenSearch Service may want aws_conn_id instead."
         )
-    error = body.get("error", body) if isinstance(body, dict) else body
+    error = _error(body)
     words = reason(error)[:2000]
     if status == 403:
         words = words.partition("\n")[0]
@@ -69,3 +79,10 @@ def refusal(name: str, doing: str, status: int, body: Any) -> LoaderError:
     if status == 413:
         return TooLargeError(said, status)
     return RefusedError(said, status)
+
+
+def _error(body: Any) -> Any:
+    """Return an answer's error: the servers' own, or Amazon's message, which stands alone."""
+    if not isinstance(body, dict):
+        return body
+    return next((body[name] for name in ("error", "message", "Message") if body.get(name)), body)

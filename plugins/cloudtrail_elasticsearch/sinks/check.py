@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.errors import AccessDeniedError, ConfigurationError, RefusedError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
-from cloudtrail_elasticsearch.core.mapping import OWN_INDICES, QUARANTINE_INDEX, TEMPLATES
+from cloudtrail_elasticsearch.core.mapping import (
+    DEFAULT_INDEX,
+    OWN_INDICES,
+    QUARANTINE_INDEX,
+    TEMPLATES,
+    IndexPattern,
+)
+from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY
+from cloudtrail_elasticsearch.sinks.answers import unreadable
 from cloudtrail_elasticsearch.sinks.connect import Greeting, greeting
 
 PRIVILEGES: Final = ("create_index", "index", "maintenance", "read", "view_index_metadata")
@@ -16,12 +25,15 @@ PRIVILEGES: Final = ("create_index", "index", "maintenance", "read", "view_index
 https://www.elastic.co/docs/reference/elasticsearch/security-privileges
 """
 
+_ON_NEW_FIELDS: Final = ("indices:admin/mapping/put", "indices:admin/settings/update")
+"""What it needs besides where an upgrade adds fields to an index that is there."""
+
 
 def check(server: SearchServer) -> str:
-    """Return, in a sentence, which server answers and that its user may do what could be asked.
+    """Return, in a sentence or two, which server answers and what its user may do.
 
-    Elasticsearch is asked for the user's privileges. OpenSearch cannot be: there the reads that the loader begins
-    with are made, and only a load shows whether it may write.
+    Elasticsearch is asked for the user's privileges. OpenSearch has no such question: there the reads that a load
+    begins with are made, and only a load shows whether it may write.
 
     :raises ConfigurationError: the server is another one, or does not let this user load
     :raises TransientError: it gives no answer, or none for now
@@ -33,14 +45,17 @@ def check(server: SearchServer) -> str:
             f"{found.engine} as its engine, or none, and the server is asked."
         )
     _read_what_a_load_reads(server)
-    asked = server.engine == "elasticsearch" and _has_privileges(server)
-    may = "may load" if asked else "may read what a load reads first; whether it may write, a load will show"
-    title = Greeting(server.engine, found.version).title
-    return f"{title} answers at {server.name}, and this user {may}."
+    answers = f"{Greeting(server.engine, found.version).title} answers at {server.name}"
+    privileges = _privileges(server) if server.engine == "elasticsearch" else None
+    if privileges is None:
+        return (
+            f"{answers}, and lets this user read what a load reads first. Whether it may write, a load will show."
+        )
+    return f"{answers}, and {privileges}."
 
 
 def _greeting(server: SearchServer) -> Greeting:
-    """Return what the server says it is; a user may load without the right to ask, and Serverless is silent."""
+    """Return what the server says it is: one may load without the right to ask, and Serverless does not say."""
     try:
         return greeting(server)
     except AccessDeniedError:
@@ -52,51 +67,51 @@ def _greeting(server: SearchServer) -> Greeting:
 
 
 def _read_what_a_load_reads(server: SearchServer) -> None:
-    for method, path in (
-        ("GET", f"/_index_template/{TEMPLATES}*"),
-        ("POST", f"/{','.join(OWN_INDICES)}/_count?ignore_unavailable=true"),
-    ):
-        try:
-            server.request(method, path)
-        except RefusedError as error:
-            if error.status != 404:  # there is none yet
-                raise
+    try:
+        server.request("GET", f"/_index_template/{TEMPLATES}*")
+    except RefusedError as error:
+        if error.status != 404:  # there is none yet
+            raise
+    count = f"/{','.join(OWN_INDICES)}/_count?{MISSING_IS_EMPTY}"
+    answer = server.request("POST", count)
+    if not isinstance(answer, dict) or "count" not in answer:
+        raise unreadable(server.name, f"POST {count}")
 
 
-def _has_privileges(server: SearchServer) -> bool:
-    """Make sure that the user has the privileges; return whether the server could be asked.
+def _privileges(server: SearchServer) -> str | None:
+    """Return what the user may do, as the end of a sentence; None where the server has no security to ask.
 
     https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-has-privileges
 
-    :raises AccessDeniedError: some are missing; the message names them
+    :raises AccessDeniedError: what a load needs in any case is missing; the message names it
     """
+    usual = IndexPattern(DEFAULT_INDEX).name(datetime.now(UTC))
     asked = {
         "cluster": ["manage_index_templates"],
         "index": [
             {"names": list(OWN_INDICES), "privileges": list(PRIVILEGES)},
             {"names": [QUARANTINE_INDEX], "privileges": ["delete"]},
+            {"names": [usual], "privileges": [*PRIVILEGES, *_ON_NEW_FIELDS]},
         ],
     }
     try:
         answer = server.request("POST", "/_security/user/_has_privileges", codec.encode(asked))
-    except RefusedError:  # a server without security has no such question
-        return False
-    missing = _missing(answer)
+    except RefusedError:
+        return None
+    lacking = {
+        index: [name for name, has in rights.items() if not has] for index, rights in answer["index"].items()
+    }
+    for_events = lacking.pop(usual)
+    missing = [f"{name} on the cluster" for name, has in answer["cluster"].items() if not has]
+    missing += [f"{', '.join(sorted(names))} on {index}" for index, names in sorted(lacking.items()) if names]
     if missing:
         raise AccessDeniedError(
-            f"The search server {server.name} answers, but its user lacks {'; '.join(missing)}. Give these to the "
-            f"user's role, or to the API key."
+            f"The search server {server.name} answers, but the connection's user lacks {'; '.join(missing)}. Give "
+            f"these to its role, or to the API key; docs/security.md has a role to copy."
         )
-    return True
-
-
-def _missing(answer: dict[str, Any]) -> list[str]:
-    cluster = [name for name, has in answer["cluster"].items() if not has]
-    lacking = {index: _lacking(has) for index, has in answer["index"].items()}
-    return [f"the cluster privilege {name}" for name in cluster] + [
-        f"{', '.join(names)} on {index}" for index, names in sorted(lacking.items()) if names
-    ]
-
-
-def _lacking(has: dict[str, bool]) -> list[str]:
-    return sorted(name for name, granted in has.items() if not granted)
+    if for_events:
+        return (
+            f"this user may load, but not into {usual}, where events go unless the DAG's param index says "
+            f"otherwise: it lacks {', '.join(sorted(for_events))} there"
+        )
+    return "this user may load"

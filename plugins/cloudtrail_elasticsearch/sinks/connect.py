@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, RefusedError
 from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.sinks.answers import unreadable
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def connect(settings: SearchSettings, engine: Engine | None = None) -> SearchSer
 def greeting(server: SearchServer) -> Greeting:
     """Ask a server what it is.
 
-    :raises ConfigurationError: it does not say so, or is none
+    :raises RefusedError: it does not say so, or is none
     """
     try:
         answer = server.request("GET", "/")
@@ -64,10 +65,7 @@ def greeting(server: SearchServer) -> Greeting:
         return Greeting("elasticsearch", None)
     version = answer.get("version") if isinstance(answer, dict) else None
     if not isinstance(version, dict):
-        raise ConfigurationError(
-            f"What answers at {server.name} is no search server. Give the connection the address of Elasticsearch "
-            f"or OpenSearch itself, not that of Kibana, Dashboards or a login page."
-        )
+        raise unreadable(server.name, "GET /")
     engine: Engine = "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
     return Greeting(engine, version.get("number"))
 

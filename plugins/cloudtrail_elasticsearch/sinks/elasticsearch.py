@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudtrail_elasticsearch.core.mapping import Engine
-from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, untrusted
+from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, unreadable, untrusted
 from cloudtrail_elasticsearch.sinks.requests import encoded
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -33,7 +33,7 @@ class ElasticsearchServer:
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
         from elastic_transport import ConnectionError as Unreachable
-        from elastic_transport import ConnectionTimeout, TlsError
+        from elastic_transport import ConnectionTimeout, SerializationError, TlsError
 
         kind = "application/x-ndjson" if path.startswith("/_bulk") else "application/json"
         content, how = encoded(body, compress=self._compress)
@@ -46,6 +46,8 @@ class ElasticsearchServer:
             raise untrusted(self.name, error.message) from error
         except (Unreachable, ConnectionTimeout) as error:
             raise unreachable(self.name, error.message) from error
+        except SerializationError as error:
+            raise unreadable(self.name, f"{method} {path}") from error
         if meta.status >= 400:
             raise refusal(self.name, f"{method} {path}", meta.status, answer)
         return answer

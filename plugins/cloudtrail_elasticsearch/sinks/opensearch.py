@@ -6,7 +6,7 @@ from typing import Any
 
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.mapping import Engine
-from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, untrusted
+from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, unreadable, untrusted
 from cloudtrail_elasticsearch.sinks.requests import encoded
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -55,7 +55,7 @@ class OpenSearchServer:
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
         from opensearchpy.exceptions import ConnectionError as Unreachable
-        from opensearchpy.exceptions import SSLError, TransportError
+        from opensearchpy.exceptions import SerializationError, SSLError, TransportError
 
         content, how = encoded(body, compress=self._compress)
         headers = (_BULK_HEADERS if path.startswith("/_bulk") else _HEADERS) | how
@@ -65,5 +65,7 @@ class OpenSearchServer:
             raise untrusted(self.name, error.info) from error
         except Unreachable as error:
             raise unreachable(self.name, error.info) from error
+        except SerializationError as error:
+            raise unreadable(self.name, f"{method} {path}") from error
         except TransportError as error:
             raise refusal(self.name, f"{method} {path}", int(error.status_code), error.info) from error
