@@ -44,14 +44,11 @@ def check(server: SearchServer) -> str:
             f"The search server {server.name} is {found.title}, and the connection says {server.engine}: choose "
             f"{found.engine} as its engine, or none, and the server is asked."
         )
-    _read_what_a_load_reads(server)
-    answers = f"{Greeting(server.engine, found.version).title} answers at {server.name}"
-    privileges = _privileges(server) if server.engine == "elasticsearch" else None
-    if privileges is None:
-        return (
-            f"{answers}, and lets this user read what a load reads first. Whether it may write, a load will show."
-        )
-    return f"{answers}, and {privileges}."
+    may = _privileges(server) if server.engine == "elasticsearch" else None
+    if may is None:
+        _read_what_a_load_reads(server)
+        may = "lets this user read what a load reads first; whether it may write, a load will show"
+    return f"{Greeting(server.engine, found.version).title} answers at {server.name}, and {may}."
 
 
 def _greeting(server: SearchServer) -> Greeting:
@@ -97,6 +94,8 @@ def _privileges(server: SearchServer) -> str | None:
     try:
         answer = server.request("POST", "/_security/user/_has_privileges", codec.encode(asked))
     except RefusedError:
+        return None
+    if not isinstance(answer, dict) or "index" not in answer:
         return None
     lacking = {
         index: [name for name, has in rights.items() if not has] for index, rights in answer["index"].items()
