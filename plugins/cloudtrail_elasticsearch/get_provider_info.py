@@ -62,6 +62,9 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html
 """
 
+_LABELS: Final = {"host": "Host or URL", "port": "Port (Test needs it)", "schema": "Scheme"}
+"""Airflow 3.3.2's button sends port 0 where none is saved, which its API takes for another server's."""
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's name and its connection type with its form."""
@@ -77,7 +80,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": FIELDS,
                 "ui-field-behaviour": {
                     "hidden-fields": [],
-                    "relabeling": {"host": "Host or URL", "schema": "Scheme"},
+                    "relabeling": _LABELS,
                     "placeholders": {"host": "search.example.com", "port": "9200", "schema": "https"},
                 },
             }

@@ -49,6 +49,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"host": "https://[::1]:9243"}, "https://[::1]:9243"),
         ({"host": f"https://ada:{SECRET}@search:9243"}, "https://search:9243"),
         ({"extra": {"cloud_id": CLOUD_ID}}, "https://abc123.eu-west-1.aws.found.io:443"),
+        ({"port": 443, "extra": {"cloud_id": CLOUD_ID}}, "https://abc123.eu-west-1.aws.found.io:443"),
         ({"conn_type": "elasticsearch", "host": "search", "port": 9200}, "http://search:9200"),
         (
             {"conn_type": "elasticsearch", "host": "search", "extra": {"http_scheme": "https"}},
