@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -112,7 +112,7 @@ class Airflow:
         try:
             for service in SERVICES:
                 self.start(service)
-            self._await_health()
+            self._await(self._healthy)
         except BaseException:
             self.stop()
             raise
@@ -168,10 +168,15 @@ class Airflow:
 
         :raises AirflowError: the answer is an error
         """
+        return self._ask(method, f"{self.url}/api/v2{path}", body, self.token)
+
+    @property
+    def token(self) -> str:
+        """What the user ``admin`` shows to the API, and to the UI as the cookie ``_token``."""
         if self._token is None:
             login = {"username": "admin", "password": self.password}
             self._token = str(self._ask("POST", f"{self.url}/auth/token", login)["access_token"])
-        return self._ask(method, f"{self.url}/api/v2{path}", body, self._token)
+        return self._token
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return the DAG's runs, the newest logical date first."""
@@ -210,10 +215,13 @@ class Airflow:
         except OSError as error:
             raise AirflowError(f"{method} {url}: {error}") from error
 
-    def _await_health(self, seconds: float = 180) -> None:
-        """Wait until the API server answers and knows of the other two."""
+    def await_answer(self) -> None:
+        """Wait until the API server answers, whatever else runs."""
+        self._await(lambda: bool(self._health()))
+
+    def _await(self, ready: Callable[[], bool], seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds
-        while not self._healthy():
+        while not ready():
             for child in self._services.values():
                 child.check()
             if time.monotonic() > deadline:
@@ -223,11 +231,15 @@ class Airflow:
             time.sleep(0.5)
 
     def _healthy(self) -> bool:
+        """Whether the API server answers and knows of the other two."""
+        health = self._health()
+        return bool(health) and all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+
+    def _health(self) -> dict[str, Any]:
         try:
-            health = self._ask("GET", f"{self.url}/api/v2/monitor/health")
+            return dict(self._ask("GET", f"{self.url}/api/v2/monitor/health"))
         except AirflowError:
-            return False
-        return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+            return {}
 
 
 def _free_port(wanted: int) -> int:

@@ -13,10 +13,13 @@ from typing import Final
 from xmlrpc.server import SimpleXMLRPCServer
 
 from devstack.aws import AwsServices
-from devstack.search_server import DISTRIBUTIONS, Distribution, SearchServer
+from devstack.search_server import DISTRIBUTIONS, ELASTICSEARCH_9, Distribution, SearchServer
 
 # The quick compiler alone: a third less work until the server answers, and tests never get to need the other.
 QUICK_START: Final = "-XX:TieredStopAtLevel=1"
+
+PASSWORDS: Final = {"admin": "pass:wörd/€@%41"}
+"""The users of the Elasticsearch that asks who it is: a password that is easy to send wrongly."""
 
 Start = Callable[[], AbstractContextManager[str]]
 
@@ -51,8 +54,14 @@ class SharedServices:
 
 
 def services(heap: str = "768m") -> dict[str, Start]:
-    """Return how to start everything that tests may need: ``aws``, and each search server by its name."""
-    starts: dict[str, Start] = {"aws": _aws}
+    """Return how to start everything that tests may need: ``aws``, and each search server by its name.
+
+    ``elasticsearch-9-secured`` has security, and `PASSWORDS`.
+    """
+    starts: dict[str, Start] = {
+        "aws": _aws,
+        "elasticsearch-9-secured": _search_server(ELASTICSEARCH_9, heap, PASSWORDS),
+    }
     for name, distribution in DISTRIBUTIONS.items():
         starts[name] = _search_server(distribution, heap)
     return starts
@@ -87,10 +96,10 @@ def _aws() -> Iterator[str]:
         yield aws.endpoint_url
 
 
-def _search_server(distribution: Distribution, heap: str) -> Start:
+def _search_server(distribution: Distribution, heap: str, passwords: Mapping[str, str] | None = None) -> Start:
     @contextlib.contextmanager
     def start() -> Iterator[str]:
-        with SearchServer(distribution, heap=heap, java_options=[QUICK_START]) as server:
+        with SearchServer(distribution, heap=heap, java_options=[QUICK_START], passwords=passwords) as server:
             yield server.url
 
     return start

@@ -104,6 +104,12 @@ def elasticsearch8(service: Callable[[str], str]) -> str:
     return service("elasticsearch-8")
 
 
+@pytest.fixture(scope="session")
+def secured_elasticsearch(service: Callable[[str], str]) -> str:
+    """The URL of an Elasticsearch 9 that asks who it is; `devstack.shared.PASSWORDS` has its users."""
+    return service("elasticsearch-9-secured")
+
+
 @pytest.fixture(scope="session", params=["opensearch-3", "elasticsearch-9"])
 def search_url(request: pytest.FixtureRequest, service: Callable[[str], str]) -> str:
     """The URL of a search server; the test runs once on each of the main two."""

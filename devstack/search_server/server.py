@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,16 +14,18 @@ from devstack.processes import Child, folder_or_temporary
 from devstack.search_server.configuration import unprivileged, write_configuration
 from devstack.search_server.distributions import OPENSEARCH_3, Distribution
 from devstack.search_server.fetch import fetch
+from devstack.search_server.security import require_users, with_security_index
 
 START_SECONDS: Final = 180
 
 
 class SearchServer:
-    """A single node on 127.0.0.1, without security: a context manager that yields it when it answers.
+    """A single node on 127.0.0.1: a context manager that yields it when it answers.
 
     :param data: where it keeps its indices, its configuration and logs; None for a temporary folder
     :param heap: Java's heap, in the notation of ``-Xmx``
     :param java_options: more options for its Java
+    :param passwords: of an Elasticsearch's users, by their names; without any it has no security
     """
 
     def __init__(
@@ -31,10 +34,12 @@ class SearchServer:
         data: Path | None = None,
         heap: str = "1g",
         java_options: Sequence[str] = (),
+        passwords: Mapping[str, str] | None = None,
     ) -> None:
         self.distribution = distribution
         self._given = data
         self._java_options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-UsePerfData", *java_options]
+        self._passwords = dict(passwords or {})
         self._port = 0
         self._child: Child | None = None
 
@@ -43,6 +48,8 @@ class SearchServer:
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(folder_or_temporary(self._given))
             stack.callback(self.stop)
+            if self._passwords:
+                self._home = with_security_index(self.distribution, self._home, self._folder)
             self.start()
             self._leave = stack.pop_all()
         return self
@@ -72,6 +79,8 @@ class SearchServer:
         :raises ServiceError: it ended, or it does not answer in time; the message quotes its log
         """
         write_configuration(self.distribution, self._home, self._folder, self._port)
+        if self._passwords:
+            require_users(self._folder / "config", self._passwords)
         self._child = Child(
             self.distribution.folder,
             [*unprivileged(), str(self._home / "bin" / self.distribution.engine)],
@@ -113,10 +122,11 @@ class SearchServer:
         return next((int(address.rpartition(":")[2]) for address in addresses), None)
 
     def _health(self) -> bool | None:
+        health = urllib.request.Request(f"{self.url}/_cluster/health?wait_for_status=yellow&timeout=1s")
+        for login in self._passwords.items():
+            health.add_header("authorization", f"Basic {base64.b64encode(':'.join(login).encode()).decode()}")
         try:
-            with urllib.request.urlopen(
-                f"{self.url}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout=5
-            ):
+            with urllib.request.urlopen(health, timeout=5):
                 return True
         except OSError:  # not yet there, or 408: an index is still being recovered
             return None

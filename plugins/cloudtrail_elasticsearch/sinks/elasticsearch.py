@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.mapping import Engine
-from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
+from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, unreadable, untrusted
 from cloudtrail_elasticsearch.sinks.requests import encoded
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -21,30 +20,20 @@ class ElasticsearchServer:
     engine: Engine = "elasticsearch"
 
     def __init__(self, settings: SearchSettings) -> None:
-        from elastic_transport.client_utils import basic_auth_to_header
         from elasticsearch import Elasticsearch
 
         self.name = settings.url
         self._compress = settings.compress
-        tls: dict[str, Any] = {}
-        if settings.url.startswith("https"):
-            tls = {"verify_certs": settings.verify_certs, "ssl_show_warn": False}
-            if settings.ca_certs:
-                tls["ca_certs"] = settings.ca_certs
         self._client = Elasticsearch(
-            settings.url, request_timeout=settings.timeout, max_retries=0, connections_per_node=10, **tls
+            settings.url, request_timeout=settings.timeout, max_retries=0, connections_per_node=10, **settings.tls
         )
         self._timeout = settings.timeout
-        self._headers = {"accept": "application/json"}
-        if settings.api_key:
-            self._headers["authorization"] = f"ApiKey {settings.api_key}"
-        elif settings.username:
-            self._headers["authorization"] = basic_auth_to_header((settings.username, settings.password or ""))
+        self._headers = {"accept": "application/json"} | settings.authorization
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
         from elastic_transport import ConnectionError as Unreachable
-        from elastic_transport import ConnectionTimeout, TlsError
+        from elastic_transport import ConnectionTimeout, SerializationError, TlsError
 
         kind = "application/x-ndjson" if path.startswith("/_bulk") else "application/json"
         content, how = encoded(body, compress=self._compress)
@@ -54,12 +43,11 @@ class ElasticsearchServer:
                 method, path, headers=headers, body=content, request_timeout=self._timeout, max_retries=0
             )
         except TlsError as error:
-            raise ConfigurationError(
-                f"The certificate of the search server {self.name} is not trusted ({error.message}). Give the "
-                f"connection's ca_certs the path of the authority's certificate."
-            ) from error
+            raise untrusted(self.name, error.message) from error
         except (Unreachable, ConnectionTimeout) as error:
             raise unreachable(self.name, error.message) from error
+        except SerializationError as error:
+            raise unreadable(self.name, f"{method} {path}") from error
         if meta.status >= 400:
             raise refusal(self.name, f"{method} {path}", meta.status, answer)
         return answer

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.mapping import Engine
-from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable
+from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, unreadable, untrusted
 from cloudtrail_elasticsearch.sinks.requests import encoded
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -38,44 +37,35 @@ class OpenSearchServer:
 
         self.name = settings.url
         self._compress = settings.compress
-        auth: Any = None
+        signer: Any = None
         if settings.aws_credentials is not None:
-            auth = Urllib3AWSV4SignerAuth(settings.aws_credentials, settings.aws_region, settings.aws_service)
-        elif settings.username:
-            auth = (settings.username, settings.password or "")
-        tls: dict[str, Any] = {}
-        if settings.url.startswith("https"):
-            tls = {"verify_certs": settings.verify_certs, "ssl_show_warn": False, "ca_certs": settings.ca_certs}
+            signer = Urllib3AWSV4SignerAuth(settings.aws_credentials, settings.aws_region, settings.aws_service)
         self._client = OpenSearch(
             settings.url,
-            http_auth=auth,
+            http_auth=signer,
+            headers=settings.authorization,
             connection_class=Urllib3HttpConnection,
             serializer=AsItIs(),
             max_retries=0,
             timeout=settings.timeout,
             pool_maxsize=10,
-            **tls,
+            **settings.tls,
         )
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
         from opensearchpy.exceptions import ConnectionError as Unreachable
-        from opensearchpy.exceptions import SSLError, TransportError
+        from opensearchpy.exceptions import SerializationError, SSLError, TransportError
 
         content, how = encoded(body, compress=self._compress)
         headers = (_BULK_HEADERS if path.startswith("/_bulk") else _HEADERS) | how
         try:
             return self._client.transport.perform_request(method, path, body=content, headers=headers)
         except SSLError as error:
-            raise ConfigurationError(_untrusted(self.name, error.info)) from error
+            raise untrusted(self.name, error.info) from error
         except Unreachable as error:
             raise unreachable(self.name, error.info) from error
+        except SerializationError as error:
+            raise unreadable(self.name, f"{method} {path}") from error
         except TransportError as error:
             raise refusal(self.name, f"{method} {path}", int(error.status_code), error.info) from error
-
-
-def _untrusted(name: str, why: object) -> str:
-    return (
-        f"The certificate of the search server {name} is not trusted ({why}). Give the connection's ca_certs "
-        f"the path of the authority's certificate."
-    )

@@ -1,0 +1,78 @@
+"""The test of a search connection against the compose file's OpenSearch: certificates, users and their rights."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.hooks.search import SearchHook
+
+from .secured_opensearch import SECRETS, SecuredServer, missing_tool
+
+pytestmark = [
+    pytest.mark.skipif(missing_tool() is not None, reason=str(missing_tool())),
+    pytest.mark.xdist_group("secured-opensearch"),
+]
+
+LOADER = {"login": "cloudtrail_loader", "password": SECRETS["OPENSEARCH_LOADER_PASSWORD"]}
+
+
+@pytest.fixture
+def tested(server: SecuredServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Any:
+    """Test a connection to the server; its password is not in what is said or logged."""
+
+    def test(**fields: Any) -> tuple[bool, str]:
+        extra = {"ca_certs": server.ca_certs} | fields.pop("extra", {})
+        connection = {"conn_type": "cloudtrail_search", "host": server.url} | fields
+        monkeypatch.setenv("AIRFLOW_CONN_SEARCH", json.dumps(connection | {"extra": extra}))
+        with caplog.at_level("DEBUG"):
+            works, message = SearchHook("search").test_connection()
+        assert not fields.get("password") or fields["password"] not in message + caplog.text
+        return works, message
+
+    return test
+
+
+@pytest.mark.parametrize("engine", ["opensearch", None])
+def test_the_loaders_user_is_let_in(tested: Any, server: SecuredServer, engine: str | None) -> None:
+    """The server is named, with its version."""
+    works, message = tested(**LOADER, extra={"engine": engine})
+    assert works, message
+    assert message.startswith(f"OpenSearch 2.19.4 answers at {server.url}, and lets this user read")
+
+
+@pytest.mark.parametrize("engine", ["elasticsearch", "opensearch", None])
+def test_a_bad_certificate_is_said(tested: Any, engine: str | None) -> None:
+    """Where its authority is not known; turned off, it is not looked at."""
+    works, message = tested(**LOADER, extra={"engine": engine, "ca_certs": None})
+    assert not works
+    assert "is not trusted" in message
+    assert "Give the connection's ca_certs the path of the authority's certificate" in message
+    works, message = tested(**LOADER, extra={"engine": engine, "ca_certs": None, "verify_certs": False})
+    assert works is (engine != "elasticsearch"), message
+
+
+@pytest.mark.parametrize("engine", ["opensearch", None])
+def test_a_wrong_password_is_said(tested: Any, engine: str | None) -> None:
+    """In a sentence that says where to look."""
+    works, message = tested(login="cloudtrail_loader", password="a-wrong-password", extra={"engine": engine})
+    assert not works
+    assert "does not know the connection's user (it answers 401 to GET /). Check its login and password" in message
+
+
+def test_a_missing_right_is_said(tested: Any) -> None:
+    """In the server's words, which name it."""
+    dashboards = {"login": "kibanaserver", "password": SECRETS["OPENSEARCH_DASHBOARDS_PASSWORD"]}
+    works, message = tested(**dashboards, extra={"engine": "opensearch"})
+    assert not works
+    assert "answers 403 to POST /cloudtrail-quarantine" in message
+    assert "no permissions for [indices:data/read" in message
+
+
+def test_http_where_https_is_wanted_is_said(tested: Any, server: SecuredServer) -> None:
+    """A server that wants TLS hangs up on whoever speaks without."""
+    works, message = tested(**LOADER, host=server.url.replace("https:", "http:"), extra={"engine": "opensearch"})
+    assert not works
+    assert "Check the host and port of its connection, that it does not want https, and that it runs" in message
