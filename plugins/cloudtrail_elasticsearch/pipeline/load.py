@@ -123,12 +123,14 @@ class WindowLoad:
         return found.cell
 
     def _send(self, sent_before: int) -> None:
-        telling = Telling(f"Loaded {self._window.name}", self._manifest.staged, sent_before)
+        staged = self._manifest.staged
+        telling = Telling(f"Loaded {self._window.name}", sent_before, sent_before / staged)
         with KeptBehind(self._memory) as progress:
 
             def tell(report: LoadReport, acknowledged: int) -> None:
                 progress.keep(sent_before + acknowledged)
-                telling.tell(sent_before + report.read)
+                loaded = sent_before + report.read
+                telling.tell(loaded, loaded / staged)
 
             self._loader.load(self._lines(sent_before), tell)
 
