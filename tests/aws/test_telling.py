@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_the_rate_and_the_time_left_are_this_attempts(
 ) -> None:
     """What an earlier attempt has done makes neither look better; where nothing is gained, no time is told."""
     now = 0.0
-    monkeypatch.setattr(telling.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     caplog.set_level(logging.INFO, telling.__name__)
     told = Telling("Loaded it", events=600, share=0.6)
     now = 5.0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from cloudtrail_elasticsearch.core.mapping import Engine
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.mapping import Engine
 
 DATA_VIEW: Final = "cloudtrail-events"
 """The id of the data view, or index pattern, among the ready-made views."""

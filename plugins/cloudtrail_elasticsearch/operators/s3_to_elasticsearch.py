@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 from cloudtrail_elasticsearch.operators.context import state_store, this_run
+from cloudtrail_elasticsearch.operators.metrics import count
 from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 if TYPE_CHECKING:
@@ -99,9 +100,12 @@ class S3ToElasticsearchOperator(WindowOperator):
         server = SearchHook(self.search_conn_id).get_conn()
         loader = Loader(server, IndexPattern(self.index), self._shape(), own_events=self._own_events())
         store = state_store(context, staging, window, self.task_id)
-        work = self._work(WindowLoad(manifest, staging, loader, store, this_run(context)))
-        with ends_with_its_supervisor():
-            return work().to_dict()
+        load = WindowLoad(manifest, staging, loader, store, this_run(context))
+        try:
+            with ends_with_its_supervisor():
+                return self._work(load)().to_dict()
+        finally:
+            count(window, events_indexed=load.sent.indexed, events_quarantined=load.sent.quarantined)
 
     def _work(self, load: WindowLoad) -> Callable[[], Cell]:
         if is_true(self.verify):
