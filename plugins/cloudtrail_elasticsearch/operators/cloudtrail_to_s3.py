@@ -13,6 +13,8 @@ from cloudtrail_elasticsearch.operators.metrics import count
 from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from cloudtrail_elasticsearch.core.windows import Window
     from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
     from cloudtrail_elasticsearch.staging import Staging
@@ -51,6 +53,12 @@ class CloudTrailToS3Operator(WindowOperator):
         else:
             self._look_up(window, aws.source(window), staging, context)
         return staging.uri(window)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002 - its name
+        """Return what was read and written; OpenLineage's provider asks for it, where it is installed."""
+        from cloudtrail_elasticsearch.operators import lineage
+
+        return lineage.of_fetch(self.planned_window(), self.staged_uri())
 
     def _look_up(self, window: Window, source: LookupEvents, staging: Staging, context: Context) -> None:
         from cloudtrail_elasticsearch.pipeline.fetch import fetch

@@ -1,7 +1,7 @@
 """Complete days as events of an Airflow asset, for the DAGs that work on a day once all of it is there.
 
-The asset is that of an account, ``cloudtrail://{account}/days``; its events come through an alias, as only an outlet of
-that kind need not have an event whenever its task succeeds.
+The asset is that of an account, ``cloudtrail://{account}/days``. Its events come through an alias, as only an
+outlet of that kind need not have an event whenever its task succeeds.
 https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/assets.html
 """
 

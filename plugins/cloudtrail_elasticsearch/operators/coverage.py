@@ -1,4 +1,4 @@
-"""Coverage: the end of a run, which fails where a cell is missing or does not add up, and tells of complete days."""
+"""Coverage: the end of a run, which fails where a cell is missing or does not add up, and tells complete days."""
 
 from __future__ import annotations
 
