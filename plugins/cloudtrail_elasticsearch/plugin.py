@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowPlugin, conf
+from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from cloudtrail_elasticsearch import preload
 from cloudtrail_elasticsearch.ui.lazy import LazyApp
-
-PREFIX = "/cloudtrail"
+from cloudtrail_elasticsearch.ui.links import CoverageLink, DocumentsLink, RunCoverageLink, StagedObjectsLink
+from cloudtrail_elasticsearch.ui.paths import PREFIX, path
 
 
 def _view(page: str, destination: str, route: str) -> dict[str, Any]:
-    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
     return {
         "name": f"CloudTrail {page}",
-        "href": f"{base}{PREFIX}/{page}",
+        "href": path(page),
         "url_route": route,
         "destination": destination,
-        "icon": f"{base}{PREFIX}/static/icon.svg",
-        "icon_dark_mode": f"{base}{PREFIX}/static/icon-dark.svg",
+        "icon": path("static/icon.svg"),
+        "icon_dark_mode": path("static/icon-dark.svg"),
     }
 
 
 class CloudTrailElasticsearchPlugin(AirflowPlugin):
-    """The pages in Airflow's UI, and what is imported once for all tasks."""
+    """The pages in Airflow's UI, the links of the tasks, and what is imported once for all tasks."""
 
     name = "cloudtrail_elasticsearch"
     listeners = [preload]  # noqa: RUF012 - as the base class has it
     fastapi_apps = [{"name": "CloudTrail", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012
+    operator_extra_links = [StagedObjectsLink(), DocumentsLink(), CoverageLink(), RunCoverageLink()]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         _view("coverage", "nav", "cloudtrail-coverage"),
         _view("coverage", "dag", "cloudtrail-coverage-dag"),

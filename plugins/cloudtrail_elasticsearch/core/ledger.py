@@ -20,6 +20,7 @@ from cloudtrail_elasticsearch.core.send import MISSING_IS_EMPTY, LoadSettings, S
 from cloudtrail_elasticsearch.core.windows import Window
 
 _CELLS_PER_PAGE: Final = 1_000
+_REGIONS_AT_MOST: Final = 200
 _UNNOTED: Final = "unnoted"
 
 
@@ -141,11 +142,28 @@ class Ledger:
             "query": {"bool": {"filter": wanted}},
             "sort": ["start", "region", "account", "end"],
         }
-        self._sender.ask("POST", f"/{COVERAGE_INDEX}/_refresh?{MISSING_IS_EMPTY}")
-        path = f"/{COVERAGE_INDEX}/_search?{MISSING_IS_EMPTY}"
+        path = self._search()
         while hits := self._sender.ask("POST", path, codec.encode(request))["hits"]["hits"]:
             yield from (hit["_source"] for hit in hits)
             request["search_after"] = hits[-1]["sort"]
+
+    def newest(self, account: str) -> dict[str, datetime]:
+        """Return when the newest event of each of an account's regions happened, where it has any."""
+        wanted = [{"term": {"pattern": self._pattern}}, {"term": {"account": account}}]
+        newest = {"newest": {"max": {"field": "last_event"}}}
+        request = {
+            "size": 0,
+            "query": {"bool": {"filter": wanted}},
+            "aggs": {"regions": {"terms": {"field": "region", "size": _REGIONS_AT_MOST}, "aggs": newest}},
+        }
+        answer = self._sender.ask("POST", self._search(), codec.encode(request))
+        buckets = answer.get("aggregations", {}).get("regions", {}).get("buckets", [])
+        found = {bucket["key"]: bucket["newest"]["value"] for bucket in buckets}
+        return {region: datetime.fromtimestamp(ms / 1000, UTC) for region, ms in found.items() if ms}
+
+    def _search(self) -> str:
+        self._sender.ask("POST", f"/{COVERAGE_INDEX}/_refresh?{MISSING_IS_EMPTY}")
+        return f"/{COVERAGE_INDEX}/_search?{MISSING_IS_EMPTY}"
 
     def _update(self, window: Window, content: dict[str, Any]) -> None:
         self._prepare()

@@ -1,16 +1,23 @@
-"""Where a person looks on: a cell's documents in Kibana or OpenSearch Dashboards."""
+"""Where a person looks on: a cell's documents in Kibana or OpenSearch Dashboards, its objects in S3's console."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from cloudtrail_elasticsearch.core.mapping import Engine
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.mapping import Engine
 
 DATA_VIEW: Final = "cloudtrail-events"
 """The id of the data view, or index pattern, among the ready-made views."""
+
+_CONSOLES: Final = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+"""The consoles of AWS's other partitions, by how their regions begin.
+
+https://docs.aws.amazon.com/general/latest/gr/managementconsole.html
+"""
 
 _PLAIN = re.compile(r"[A-Za-z_./~][A-Za-z0-9_./~]*")
 
@@ -31,6 +38,13 @@ def discover(base: str, engine: Engine, account: str, region: str, start: dateti
         state = {"_g": times, "_a": {"dataSource": {"type": "dataView", "dataViewId": DATA_VIEW}, "query": query}}
         path = "/app/discover#/?"
     return base.rstrip("/") + path + "&".join(f"{name}={_quoted(value)}" for name, value in state.items())
+
+
+def staged_objects(bucket: str, folder: str, region: str) -> str:
+    """Return the address of the S3 console with the objects of a folder, in the partition of the region."""
+    found = (console for beginning, console in _CONSOLES.items() if region.startswith(beginning))
+    console = next(found, "console.aws.amazon.com")
+    return f"https://{console}/s3/buckets/{quote(bucket)}?prefix={quote(folder + '/', safe='')}"
 
 
 def rison(value: Any) -> str:

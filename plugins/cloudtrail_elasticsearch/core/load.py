@@ -46,6 +46,12 @@ class LoadReport:
         self.quarantined += other.quarantined
         self.left_out += other.left_out
 
+    def plus(self, other: LoadReport) -> LoadReport:
+        """Return a report of these figures and another's."""
+        both = replace(self)
+        both.add(other)
+        return both
+
     def acknowledge(self, answer: Answer) -> None:
         """Add what the server took."""
         self.indexed += answer.created

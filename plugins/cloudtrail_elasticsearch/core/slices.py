@@ -77,6 +77,11 @@ class Slice:
             return 0.0
         return (self.position.cursor - self.floor) / self._page_spans
 
+    @property
+    def passed(self) -> timedelta:
+        """How much of its time is looked up."""
+        return self.end - (self.floor if self.is_done else max(self.position.cursor, self.floor))
+
     def remember(self, events: Iterable[Timed]) -> None:
         """Take note of events that were seen before an interruption, to know them when they come again."""
         self._recent |= {event.id for event in events}

@@ -42,7 +42,12 @@ class Window:
     @property
     def is_day(self) -> bool:
         """Whether it is exactly one UTC day."""
-        return self.end - self.start == DAY and self.start.time() == datetime.min.time()
+        return self.length == DAY and self.start.time() == datetime.min.time()
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is."""
+        return self.end - self.start
 
     def to_dict(self) -> dict[str, str]:
         """Plain text for an XCom or a manifest; `from_dict` reads it back."""

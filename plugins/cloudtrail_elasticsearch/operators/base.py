@@ -58,6 +58,10 @@ class WindowOperator(BaseOperator):
         self.kms_key = kms_key
         self.aws_conn_id = aws_conn_id
 
+    def staged_uri(self) -> str:
+        """Return where the window is staged."""
+        return Staging(None, self.bucket, self.prefix).uri(self.planned_window())
+
     @property
     def forced(self) -> bool:
         """Whether work that is done is to be done again."""

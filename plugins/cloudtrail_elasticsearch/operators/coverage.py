@@ -1,17 +1,23 @@
-"""Coverage: the end of a run, which fails it where a cell is missing or does not add up."""
+"""Coverage: the end of a run, which fails where a cell is missing or does not add up, and tells complete days."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+from cloudtrail_elasticsearch.core.complete import complete_days
 from cloudtrail_elasticsearch.core.coverage import Cell, Coverage
 from cloudtrail_elasticsearch.core.errors import CoverageError
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
 from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS, tell_new
+from cloudtrail_elasticsearch.operators.metrics import tell_newest
 from cloudtrail_elasticsearch.operators.retries import retry_policy
+
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.ledger import Ledger
 
 SECONDS_FOR_THE_LEDGER: Final = 30.0
 
@@ -24,6 +30,12 @@ class CloudTrailCoverageOperator(BaseOperator):
     :param index: the index pattern, under which the ledger has the cells
     :param search_conn_id: the connection to the search server, to note in the ledger the cells that no load has:
         the missing ones, and those without events; None: they are told, and not noted
+    :param aws_conn_id: the AWS connection, to know every region that a complete day has
+
+    Where all adds up, it tells Airflow's metrics of each region's newest event, and Airflow's assets of those of
+    the run's days that are complete, by `complete_days`: once, and again where a day's figures have changed since.
+    The runs of a DAG tell one after the other (``max_active_tis_per_dag``), so that none tells what another is
+    about to. With ``outlets=[]`` no day is told.
     """
 
     template_fields: Sequence[str] = ("planned", "cells", "index")
@@ -35,17 +47,22 @@ class CloudTrailCoverageOperator(BaseOperator):
         cells: Any,
         index: str = DEFAULT_INDEX,
         search_conn_id: str | None = "elasticsearch_default",
+        aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trigger_rule", "all_done")
+        kwargs.setdefault("inlets", [COMPLETE_DAYS])
+        kwargs.setdefault("outlets", [COMPLETE_DAYS])
+        kwargs.setdefault("max_active_tis_per_dag", 1)
         kwargs.setdefault("retry_policy", retry_policy())
         super().__init__(**kwargs)
         self.planned: Iterable[dict[str, str]] | None = planned
         self.cells: Iterable[dict[str, Any]] | dict[str, Any] | None = cells
         self.index = index
         self.search_conn_id = search_conn_id
+        self.aws_conn_id = aws_conn_id
 
-    def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, int]:
         """Return the totals over all cells.
 
         :raises CoverageError: there is no plan, or a planned cell is missing or does not add up
@@ -54,7 +71,8 @@ class CloudTrailCoverageOperator(BaseOperator):
         if self.planned is None:
             raise CoverageError("Nothing was planned, so nothing is covered: the plan task's log says why.")
         rows = [row for row in _rows(self.cells) if row]
-        coverage = Coverage.of(map(Window.from_dict, self.planned), map(Cell.from_dict, rows))
+        windows = [Window.from_dict(window) for window in self.planned]
+        coverage = Coverage.of(windows, map(Cell.from_dict, rows))
         totals = coverage.totals()
         self.log.info("Coverage: %s", ", ".join(f"{name} {count}" for name, count in totals.items()))
         try:
@@ -63,19 +81,40 @@ class CloudTrailCoverageOperator(BaseOperator):
             coverage.prove()  # what it has to say matters more
             raise
         coverage.prove()
+        if self.search_conn_id and windows and context.get("ti"):
+            self._tell(windows, context)
         return totals
+
+    def _tell(self, windows: Sequence[Window], context: Context) -> None:
+        """Tell of each region's newest event, and of the days that are complete."""
+        ledger, account = self._ledger(), windows[0].account
+        tell_newest(account, ledger.newest(account))
+        if COMPLETE_DAYS not in self.outlets:
+            return
+        from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
+
+        days = sorted({f"{window.start:%Y-%m-%d}" for window in windows})
+        of_the_days = {"bool": {"filter": [{"term": {"account": account}}, {"terms": {"day": days}}]}}
+        regions = CloudTrailHook(aws_conn_id=self.aws_conn_id).enabled_regions()
+        for day in tell_new(complete_days(ledger.cells(of_the_days), regions), context):
+            self.log.info("%s is complete: %d events of %d regions.", day.day, day.staged, day.regions)
+
+    def _ledger(self) -> Ledger:
+        from cloudtrail_elasticsearch.core.ledger import Ledger
+        from cloudtrail_elasticsearch.core.send import LoadSettings
+        from cloudtrail_elasticsearch.hooks.search import SearchHook
+
+        server = SearchHook(str(self.search_conn_id)).get_conn()
+        return Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
 
     def _note(self, rows: Iterable[dict[str, Any]], missing: Sequence[Window]) -> None:
         """Note in the ledger what no load has: the quiet cells, all at once, and the missing ones."""
-        from cloudtrail_elasticsearch.core.ledger import Ledger, Verified
-        from cloudtrail_elasticsearch.core.send import LoadSettings
-        from cloudtrail_elasticsearch.hooks.search import SearchHook
+        from cloudtrail_elasticsearch.core.ledger import Verified
 
         quiet = [found for found in map(Verified.from_dict, rows) if found]
         if not self.search_conn_id or not (quiet or missing):
             return
-        server = SearchHook(self.search_conn_id).get_conn()
-        ledger = Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
+        ledger = self._ledger()
         ledger.verified_all(quiet)
         for window in missing:
             ledger.missing(window, "It was not loaded; its own log says why.")

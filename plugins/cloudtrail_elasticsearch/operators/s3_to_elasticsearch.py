@@ -15,10 +15,14 @@ from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 from cloudtrail_elasticsearch.operators.context import state_store, this_run
+from cloudtrail_elasticsearch.operators.metrics import count
 from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from cloudtrail_elasticsearch.core.coverage import Cell
+    from cloudtrail_elasticsearch.core.index_setup import SearchServer
     from cloudtrail_elasticsearch.pipeline.load import WindowLoad
 
 
@@ -76,6 +80,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         self.replay = replay
         self.verify = verify
         self.search_conn_id = search_conn_id
+        self._server: SearchServer | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return its `Cell` as plain values.
@@ -96,12 +101,21 @@ class S3ToElasticsearchOperator(WindowOperator):
         if not manifest.parts:
             self.log.info("%s has no events: the search server is not asked.", window.name)
             return quiet(manifest, this_run(context)).to_dict()
-        server = SearchHook(self.search_conn_id).get_conn()
+        server = self._server = SearchHook(self.search_conn_id).get_conn()
         loader = Loader(server, IndexPattern(self.index), self._shape(), own_events=self._own_events())
         store = state_store(context, staging, window, self.task_id)
-        work = self._work(WindowLoad(manifest, staging, loader, store, this_run(context)))
-        with ends_with_its_supervisor():
-            return work().to_dict()
+        load = WindowLoad(manifest, staging, loader, store, this_run(context))
+        try:
+            with ends_with_its_supervisor():
+                return self._work(load)().to_dict()
+        finally:
+            count(window, events_indexed=load.sent.indexed, events_quarantined=load.sent.quarantined)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002 - its name
+        """Return what was read and written; OpenLineage's provider asks for it, where it is installed."""
+        from cloudtrail_elasticsearch.operators import lineage
+
+        return lineage.of_load(self.staged_uri(), self._server, self.index)
 
     def _work(self, load: WindowLoad) -> Callable[[], Cell]:
         if is_true(self.verify):

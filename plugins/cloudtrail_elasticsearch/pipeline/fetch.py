@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 import msgspec
@@ -145,7 +145,6 @@ class Lookup:
         self._source = source
         self._staging = staging
         self._memory = Memory(store, state_key, f"{staging.uri(window)} {window.name}")
-        self._telling = Telling(f"Looked up {window.name}")
         self._changed = threading.Condition()
         self._keeping = threading.Lock()
         self._is_over = False
@@ -158,6 +157,7 @@ class Lookup:
         self._pagings: list[_Paging] = []
         self._left_behind: set[str] = set()
         self._recall()
+        self._telling = Telling(f"Looked up {window.name}", self._looked_up, self._share)
 
     def run(self) -> Manifest:
         """Look up what is left and return the manifest that is to be published."""
@@ -299,7 +299,16 @@ class Lookup:
         pages = paging.slice.position.pages - paging.kept.pages
         if paging.slice.is_done or pages >= PAGES_PER_PART:
             self._finish_part(paging)
-        self._telling.tell(sum(each.slice.position.looked_up for each in self._pagings))
+        self._telling.tell(self._looked_up, self._share)
+
+    @property
+    def _looked_up(self) -> int:
+        return sum(paging.slice.position.looked_up for paging in self._pagings)
+
+    @property
+    def _share(self) -> float:
+        """How much of the window's time is looked up; how many events the rest has, nobody knows."""
+        return sum((paging.slice.passed for paging in self._pagings), timedelta()) / self._window.length
 
     def _finish_part(self, paging: _Paging) -> None:
         """Stage the part in the making, and keep how far the slice has come by that."""
@@ -391,7 +400,7 @@ class Lookup:
             end=window.end,
             fetch=self.id,
             parts=tuple(part for paging in ordered for part in paging.parts),
-            looked_up=sum(position.looked_up for position in positions),
+            looked_up=self._looked_up,
             duplicates=sum(position.duplicates for position in positions),
             late=0,
             calls=self._calls,

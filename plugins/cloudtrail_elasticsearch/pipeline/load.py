@@ -46,6 +46,8 @@ class WindowLoad:
         self._ledger = loader.ledger
         self._fingerprint = _fingerprint(manifest, loader.target)
         self._memory = Memory(store, STATE_KEY, self._fingerprint)
+        self.sent = LoadReport()
+        """What became of the events that this attempt has sent, as far as it has come."""
 
     def load(self) -> Cell:
         """Load the window and ask the server what it holds of it.
@@ -105,6 +107,7 @@ class WindowLoad:
         """
         self._loader.prepare()
         report = self._loader.replay(map(line_id, self._lines()))
+        self.sent.add(report)
         log.info(
             "Replayed %s: %d events were in quarantine, %d of them still are.",
             self._window.name,
@@ -123,12 +126,16 @@ class WindowLoad:
         return found.cell
 
     def _send(self, sent_before: int) -> None:
-        telling = Telling(f"Loaded {self._window.name}", self._manifest.staged, sent_before)
+        staged = self._manifest.staged
+        telling = Telling(f"Loaded {self._window.name}", sent_before, sent_before / staged)
+        earlier = self.sent
         with KeptBehind(self._memory) as progress:
 
             def tell(report: LoadReport, acknowledged: int) -> None:
+                self.sent = earlier.plus(report)
                 progress.keep(sent_before + acknowledged)
-                telling.tell(sent_before + report.read)
+                loaded = sent_before + report.read
+                telling.tell(loaded, loaded / staged)
 
             self._loader.load(self._lines(sent_before), tell)
 

@@ -7,6 +7,7 @@ first, 90 days, two requests a second per account and region.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -60,7 +61,10 @@ class LookupEvents:
     def __init__(self, client: Any, pace: Pace | None = None, patience: float = PATIENCE) -> None:
         self._client = client
         self._patience = patience
+        self._counting = threading.Lock()
         self.pace = pace or Pace(REQUESTS_PER_SECOND)
+        self.calls = self.throttled = 0
+        """Of this client's, those included that came to nothing."""
 
     def page(self, window: Window, until: datetime, token: str | None = None) -> Page:
         """Return a page of the window's events before `until`, the newest first.
@@ -86,12 +90,14 @@ class LookupEvents:
             nonlocal effort
             self.pace.take()
             effort = replace(effort, calls=effort.calls + 1)
+            self._count(calls=1)
             began = time.monotonic()
             try:
                 with told(f"Looking up events of {window.name}", "cloudtrail:LookupEvents"):
                     answer: dict[str, Any] = self._client.lookup_events(**request)
             except ThrottledError:
                 effort = replace(effort, throttled=effort.throttled + 1)
+                self._count(throttled=1)
                 self.pace.throttled()
                 raise
             self.pace.passed()
@@ -101,6 +107,11 @@ class LookupEvents:
         answer = self._retrying()(ask)
         events = tuple(_looked_up(event) for event in answer.get("Events", ()))
         return replace(effort, events=events, token=answer.get("NextToken") or None)
+
+    def _count(self, calls: int = 0, throttled: int = 0) -> None:
+        with self._counting:
+            self.calls += calls
+            self.throttled += throttled
 
     def _retrying(self) -> Retrying:
         return Retrying(

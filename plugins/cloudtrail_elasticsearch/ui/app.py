@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-from airflow.providers.common.compat.sdk import Variable
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 
 from cloudtrail_elasticsearch.core import codec, links, overview, refused
@@ -17,12 +16,9 @@ from cloudtrail_elasticsearch.core.errors import LoaderError, TransientError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.ui.access import DAG_ID, may_backfill, may_read
 from cloudtrail_elasticsearch.ui.backfills import Backfill, Replay, reprocess
-from cloudtrail_elasticsearch.ui.server import search_server
+from cloudtrail_elasticsearch.ui.server import DASHBOARDS, dashboards, search_server
 
 STATIC: Final = Path(__file__).parent / "static"
-DASHBOARDS: Final = "cloudtrail_dashboards_url"
-"""The Airflow variable with the address of Kibana or OpenSearch Dashboards."""
-
 DAYS: Final = 90
 NEVER_PLANNED: Final = "none"
 
@@ -103,7 +99,7 @@ def coverage(
 def cells(server: Server, day: date, region: str, account: str, pattern: str) -> Response:
     """All that the ledger has of one cell, with where to look on."""
     choice = overview.Choice(day, day, account, pattern)
-    base = Variable.get(DASHBOARDS, default=None)
+    base = dashboards()
     found = overview.cells(server, choice, region)
     for cell in found:
         cell["documents"] = base and links.discover(base, server.engine, account, region, *_times(cell))

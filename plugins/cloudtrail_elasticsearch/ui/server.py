@@ -1,4 +1,4 @@
-"""The search server, as the API server reaches it."""
+"""The search server, and its dashboards, as the API server reaches them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import time
 from functools import lru_cache
 from typing import Final
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, Variable
 
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.hooks.search import SearchHook
 
 SECONDS_KEPT: Final = 60
+DASHBOARDS: Final = "cloudtrail_dashboards_url"
+"""The Airflow variable with the address of Kibana or OpenSearch Dashboards."""
+
+
+def dashboards() -> str | None:
+    """Return the address of Kibana or OpenSearch Dashboards; None where the variable is not set."""
+    address: str | None = Variable.get(DASHBOARDS, default=None)
+    return address
 
 
 def search_server() -> SearchServer:

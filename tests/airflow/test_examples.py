@@ -1,0 +1,47 @@
+"""The examples of the documentation, as Airflow takes them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from devstack.processes import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+LATE = """
+import sys
+from datetime import timedelta
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.sdk.module_loading import import_string
+
+bag = DagBag(sys.argv[1])
+assert not bag.import_errors, bag.import_errors
+DagSerialization.to_dict(bag.dags["cloudtrail_to_elasticsearch"])
+deadline, = bag.dags["cloudtrail_to_elasticsearch"].deadline
+assert deadline.interval == timedelta(hours=6)
+assert hasattr(import_string(deadline.callback.path)(**deadline.callback.kwargs), "__await__")
+assert not bag.dags["cloudtrail_late_events"].deadline
+"""
+
+
+def test_the_deadline_is_that_of_the_daily_dag_alone(airflow_home: Path) -> None:
+    """As a cluster policy: the DAG's file is not touched, and what is to be called when a day is late is there."""
+    environment = os.environ | {"AIRFLOW_HOME": str(airflow_home), "PYTHONPATH": str(EXAMPLES)}
+    script = [sys.executable, "-c", LATE, str(ROOT / "dags")]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_dag_that_works_on_complete_days_is_started_by_them(airflow_home: Path) -> None:
+    """It is parsed without an error, and its schedule is what the coverage tells."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS
+
+    assert airflow_home.is_dir()
+    bag = DagBag(EXAMPLES / "cloudtrail_day.py")
+    assert bag.import_errors == {}
+    assert bag.dags["cloudtrail_day"].timetable.asset_condition == COMPLETE_DAYS

@@ -1,0 +1,22 @@
+"""Where a person looks on."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudtrail_elasticsearch.core.links import staged_objects
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-west-1", "console.aws.amazon.com"),
+        ("cn-north-1", "console.amazonaws.cn"),
+        ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_staged_objects_are_in_the_console_of_their_partition(region: str, console: str) -> None:
+    """With the folder as S3 has it, and nothing beside it that begins alike."""
+    assert staged_objects("mine", "cloudtrail/account=1/date=2026-11-20", region) == (
+        f"https://{console}/s3/buckets/mine?prefix=cloudtrail%2Faccount%3D1%2Fdate%3D2026-11-20%2F"
+    )
