@@ -244,7 +244,7 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
     cell(page, "eu-west-1", FIRST).click()
     cell(page, "eu-west-1", YESTERDAY).click(modifiers=["Shift"])
     expect(page.locator("#command")).to_contain_text("--reprocess-behavior failed")
-    page.click("#copy")
+    page.click("#selection .copy")
     expect(page.locator("#told")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#command").inner_text()
 

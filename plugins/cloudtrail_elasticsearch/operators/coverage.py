@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
@@ -11,7 +12,11 @@ from cloudtrail_elasticsearch.core.coverage import Cell, Coverage
 from cloudtrail_elasticsearch.core.errors import CoverageError
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
 from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.operators.context import this_run
 from cloudtrail_elasticsearch.operators.retries import retry_policy
+
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.ledger import Ledger, Run
 
 SECONDS_FOR_THE_LEDGER: Final = 30.0
 
@@ -24,6 +29,7 @@ class CloudTrailCoverageOperator(BaseOperator):
     :param index: the index pattern, under which the ledger has the cells
     :param search_conn_id: the connection to the search server, to note in the ledger the cells that no load has:
         the missing ones, and those without events; None: they are told, and not noted
+    :param fetch_task_id: the mapped task whose log says why a cell is missing that no load has begun
     """
 
     template_fields: Sequence[str] = ("planned", "cells", "index")
@@ -35,6 +41,7 @@ class CloudTrailCoverageOperator(BaseOperator):
         cells: Any,
         index: str = DEFAULT_INDEX,
         search_conn_id: str | None = "elasticsearch_default",
+        fetch_task_id: str = "cell.fetch",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trigger_rule", "all_done")
@@ -44,8 +51,9 @@ class CloudTrailCoverageOperator(BaseOperator):
         self.cells: Iterable[dict[str, Any]] | dict[str, Any] | None = cells
         self.index = index
         self.search_conn_id = search_conn_id
+        self.fetch_task_id = fetch_task_id
 
-    def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, int]:
         """Return the totals over all cells.
 
         :raises CoverageError: there is no plan, or a planned cell is missing or does not add up
@@ -54,18 +62,30 @@ class CloudTrailCoverageOperator(BaseOperator):
         if self.planned is None:
             raise CoverageError("Nothing was planned, so nothing is covered: the plan task's log says why.")
         rows = [row for row in _rows(self.cells) if row]
-        coverage = Coverage.of(map(Window.from_dict, self.planned), map(Cell.from_dict, rows))
+        planned = [Window.from_dict(window) for window in self.planned]
+        coverage = Coverage.of(planned, map(Cell.from_dict, rows))
         totals = coverage.totals()
         self.log.info("Coverage: %s", ", ".join(f"{name} {count}" for name, count in totals.items()))
         try:
-            self._note(rows, coverage.missing)
+            self._note(rows, self._tasks(context, planned, coverage.missing))
         except Exception:
             coverage.prove()  # what it has to say matters more
             raise
         coverage.prove()
         return totals
 
-    def _note(self, rows: Iterable[dict[str, Any]], missing: Sequence[Window]) -> None:
+    def _tasks(
+        self, context: Context, planned: Sequence[Window], missing: Iterable[Window]
+    ) -> dict[Window, Run | None]:
+        """Return the fetch of each missing cell: its place in the plan is its map index."""
+        this = this_run(context)
+        places = {window: place for place, window in enumerate(planned)}
+        return {
+            window: this and replace(this, task_id=self.fetch_task_id, map_index=places[window])
+            for window in missing
+        }
+
+    def _note(self, rows: Iterable[dict[str, Any]], missing: Mapping[Window, Run | None]) -> None:
         """Note in the ledger what no load has: the quiet cells, all at once, and the missing ones."""
         from cloudtrail_elasticsearch.core.ledger import Ledger, Verified
         from cloudtrail_elasticsearch.core.send import LoadSettings
@@ -77,8 +97,17 @@ class CloudTrailCoverageOperator(BaseOperator):
         server = SearchHook(self.search_conn_id).get_conn()
         ledger = Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
         ledger.verified_all(quiet)
-        for window in missing:
-            ledger.missing(window, "It was not loaded; its own log says why.")
+        begun = _begun(ledger, missing)
+        for window, fetch in missing.items():
+            ledger.missing(window, "It was not loaded; its own log says why.", None if window in begun else fetch)
+
+
+def _begun(ledger: Ledger, missing: Mapping[Window, Run | None]) -> set[Window]:
+    """Return the cells whose load this run has begun: the ledger names it already."""
+    runs = {run.run_id for run in missing.values() if run}
+    if not runs:
+        return set()
+    return {Window.from_dict(cell) for cell in ledger.cells({"terms": {"run.run_id": sorted(runs)}})}
 
 
 def _rows(cells: Iterable[dict[str, Any]] | dict[str, Any] | None) -> Iterable[dict[str, Any]]:

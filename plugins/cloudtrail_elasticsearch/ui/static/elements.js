@@ -18,8 +18,8 @@ export const brief = (number) => short.format(number);
 export const time = (text) => text.replace("T", " ").replace(/\.\d+/, "").replace(/Z|\+00:00/, " UTC");
 
 // A button that copies what an element shows, and says so.
-export function copyButton(shown, told) {
-  const button = make("button", { type: "button", id: "copy" }, "Copy the command");
+export function copyButton(shown, told, label = "Copy the command") {
+  const button = make("button", { type: "button", class: "copy" }, label);
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(shown.textContent);
