@@ -1,6 +1,7 @@
 import { asked, before, length, remember } from "./address.js";
 import { get } from "./api.js";
 import { brief, count, make } from "./elements.js";
+import { leaveFrames } from "./frame.js";
 import { Grid } from "./grid.js";
 import { busiest, details, selected } from "./side.js";
 import { Table } from "./table.js";
@@ -17,6 +18,7 @@ let table = null;
 let opened = null;
 
 followTheme(find("theme"));
+leaveFrames();
 
 function note() {
   const params = new URLSearchParams();

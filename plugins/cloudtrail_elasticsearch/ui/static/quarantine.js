@@ -1,10 +1,12 @@
 import { AIRFLOW, get, refusal, trigger } from "./api.js";
 import { copyButton, count, make, time } from "./elements.js";
+import { leaveFrames } from "./frame.js";
 import { followTheme } from "./theme.js";
 
 const find = (id) => document.getElementById(id);
 const chosen = find("filters").elements.namedItem("pattern");
 followTheme(find("theme"));
+leaveFrames();
 
 async function load() {
   const pattern = new URLSearchParams(location.hash.slice(1)).get("pattern");
