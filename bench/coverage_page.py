@@ -36,7 +36,7 @@ _LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def measure() -> list[Result]:
-    """Open the page some times, in a real browser: after a change of the ledger each, and once more without one."""
+    """Open the page some times, in a real browser: after a change of the ledger, and again without one."""
     with tempfile.TemporaryDirectory() as folder, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
         _fill(search.url)
         host, port = search.url.removeprefix("http://").split(":")
@@ -61,7 +61,7 @@ def measure() -> list[Result]:
             unit="ms",
             at_most=ANSWER_TO_REACH,
             how=f"from the request for the page's data to the data read, after a change of the ledger; {how}",
-            limited_by="twelve thousand cells: listed by the search server, and read from its JSON by the API server",
+            limited_by="twelve thousand cells: listed by the search server, read as JSON by the API server",
             machine=machine(),
         ),
         Result(
