@@ -173,6 +173,9 @@ class _Camera:
         if frame is None:
             raise RuntimeError(f"Airflow shows no frame at /plugin/{view}")
         frame.wait_for_selector("body[data-loaded]")
+        problem = frame.locator("#problem")
+        if problem.is_visible():
+            raise RuntimeError(f"/plugin/{view} says: {problem.inner_text()}")
         return _View(page, frame)
 
 

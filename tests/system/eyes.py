@@ -4,12 +4,12 @@ from __future__ import annotations
 
 GREYS = """async (png) => {
   const picture = await createImageBitmap(new Blob([new Uint8Array(png)]));
-  const pen = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
-  pen.drawImage(picture, 0, 0);
-  const { data } = pen.getImageData(0, 0, picture.width, picture.height);
+  const pen = new OffscreenCanvas(14, 14).getContext("2d");
+  pen.drawImage(picture, 0, 0, 14, 14);
+  const { data } = pen.getImageData(0, 0, 14, 14);
   return Array.from({ length: data.length / 4 }, (_, at) => data[4 * at]);
 }"""
-"""The pixels of a picture, as bright as they are."""
+"""How bright a picture is, point by point, whatever its size."""
 
 FAINT = """(theme) => {
   document.documentElement.dataset.theme = theme;

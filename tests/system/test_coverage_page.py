@@ -295,6 +295,7 @@ def test_a_tooltip_stays_within_the_window_and_goes_at_escape(page: Page) -> Non
 def test_the_map_is_one_stop_for_the_tab_key(page: Page) -> None:
     """After the filters, whatever number of cells it has; what a click shows comes after it."""
     cell(page, "us-east-1", YESTERDAY).click()
+    expect(page.locator("#task")).to_be_visible()
     page.get_by_role("button", name="365 d").focus()
     page.keyboard.press("Tab")
     expect(page.locator("td.current")).to_be_focused()
@@ -332,7 +333,7 @@ def test_the_pages_work_within_airflows_frame(page: Page, site: Site) -> None:
     """Links to the task and to the documents leave it, and who comes back finds the cell as it was left."""
     page.goto(f"{site.airflow.url}/plugin/cloudtrail-coverage")
     frame = framed(page)
-    frame.get_by_label("Index").select_option(site.pattern)
+    frame.get_by_label("Index", exact=True).select_option(site.pattern)
     expect(frame.locator("#legend [data-state=quarantined] b")).to_have_text("1")
     cell_of = frame.locator("td.s-quarantined")
     cell_of.click()
