@@ -1,4 +1,4 @@
-"""``coverage_page_answer`` and ``coverage_page_draw``: the coverage page of a year of 34 regions."""
+"""``coverage_page_answer``, ``_again`` and ``_draw``: the coverage page of a year of 34 regions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import statistics
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -28,13 +29,14 @@ REGIONS: Final = 34
 DAYS: Final = 365
 LOOKS: Final = 5
 ANSWER_TO_REACH: Final = 300
+AGAIN_TO_REACH: Final = 150
 DRAW_TO_REACH: Final = 1_000
 
 _LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def measure() -> list[Result]:
-    """Open the page some times, in a real browser, after one look to warm up."""
+    """Open the page some times, in a real browser: after a change of the ledger, and again without one."""
     with tempfile.TemporaryDirectory() as folder, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
         _fill(search.url)
         host, port = search.url.removeprefix("http://").split(":")
@@ -44,24 +46,36 @@ def measure() -> list[Result]:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "true",
         }
         with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
-            looks = _looks(airflow)[1:]
+            looks = _looks(airflow, search.url)[1:]
     how = (
         f"{REGIONS} regions by {DAYS} days, each a document of the ledger on OpenSearch 3, by a real API server "
         f"of Airflow's in Debian's Chromium; median of {LOOKS} looks after one to warm up"
     )
+    limited_by_asking = (
+        "the rights that Airflow checks, one small question to the server, and the answer's compression"
+    )
     return [
         Result(
             name="coverage_page_answer",
-            value=statistics.median(answer for answer, _ in looks),
+            value=statistics.median(look.answer for look in looks),
             unit="ms",
             at_most=ANSWER_TO_REACH,
-            how=f"from the request for the page's data to the data read; {how}",
-            limited_by="twelve thousand small documents: read in the search server, and as JSON in the API server",
+            how=f"from the request for the page's data to the data read, after a change of the ledger; {how}",
+            limited_by="twelve thousand cells: listed by the search server, read as JSON by the API server",
+            machine=machine(),
+        ),
+        Result(
+            name="coverage_page_again",
+            value=statistics.median(look.again for look in looks),
+            unit="ms",
+            at_most=AGAIN_TO_REACH,
+            how=f"the same without a change of the ledger, as for everybody who looks on; {how}",
+            limited_by=limited_by_asking,
             machine=machine(),
         ),
         Result(
             name="coverage_page_draw",
-            value=statistics.median(draw for _, draw in looks),
+            value=statistics.median(look.draw for look in looks),
             unit="ms",
             at_most=DRAW_TO_REACH,
             how=f"from the data read to the table laid out; {how}",
@@ -88,19 +102,35 @@ def _cell(region: int, ago: int) -> Verified:
     return Verified(cell, Staged(1, events // 50 + 1, 0, start, window.end, window.end), run, window.end)
 
 
-def _looks(airflow: Airflow) -> list[tuple[float, float]]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Milliseconds for the answer, for the same answer without a change, and for drawing it."""
+
+    answer: float
+    again: float
+    draw: float
+
+
+def _looks(airflow: Airflow, search_url: str) -> list[Look]:
     login = json.dumps({"username": "admin", "password": airflow.password}).encode()
     request = Request(f"{airflow.url}/auth/token", login, {"content-type": "application/json"})
     with urlopen(request) as answer:
         token = json.load(answer)["access_token"]
     first = _LAST - timedelta(days=DAYS - 1)
     address = f"{airflow.url}/cloudtrail/coverage#first={first:%Y-%m-%d}&last={_LAST:%Y-%m-%d}"
+    server = connect(SearchSettings.from_url(search_url))
+    looks = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         context.add_cookies([{"name": "_token", "value": token, "url": airflow.url}])
         page = context.new_page()
-        looks = [_look(page, address) for _ in range(LOOKS + 1)]
+        for ago in range(LOOKS + 1):
+            Ledger(server, DEFAULT_INDEX).verified_all([_cell(0, ago)])
+            server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+            answered, draw = _look(page, address)
+            again, _ = _look(page, address)
+            looks.append(Look(answered, again, draw))
         browser.close()
     return looks
 

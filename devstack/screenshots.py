@@ -1,22 +1,35 @@
-"""``make screenshots``: the pages of the documentation, taken from real ones after a real backfill."""
+"""``make screenshots``: the documentation's pictures, of the real pages in Airflow's UI.
+
+The last two days of some regions are a real run's, in which one index refuses everything and one region is denied;
+the months before, and the other regions, are written into the ledger as the loader writes them.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import boto3
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.coverage import Cell
+from cloudtrail_elasticsearch.core.index_setup import SearchServer as Server
+from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
+from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
@@ -24,44 +37,24 @@ from devstack.aws import AwsServices
 from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 from devstack.search_server import DISTRIBUTIONS, SearchServer
-from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
+from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind, Simulator, SimulatorSettings
+from devstack.simulator.regions import SHARES
 
 IMAGES: Final = ROOT / "docs" / "images"
-DAYS: Final = 30
+SECONDS_AT_MOST: Final = 300
+SIZE: Final = {"width": 1280, "height": 720}
+
+DAYS: Final = 90
 DAG_ID: Final = "cloudtrail_to_elasticsearch"
 BUCKET: Final = "screenshots"
 PATTERN: Final = "cloudtrail-%Y.%m.%d"
-REGIONS: Final = ("ap-northeast-3", "eu-central-1", "eu-west-1", "us-east-1", "us-west-2")
 DENIED: Final = "eu-west-1"
+LOADED: Final = ("ap-northeast-3", DENIED, "us-east-1", "us-west-2")
+BUSIEST: Final = 90_000
+"""Events a day of the busiest region, in the months before."""
 
 _LAST: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 _HOPELESS: Final = {name: {"type": "long"} for name in ("eventName", "overflow", "unindexed")}
-
-
-def main() -> int:
-    """Load some days, of which an index refuses one and one region is denied the last two; take pictures."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        AwsServices() as aws,
-        SearchServer(DISTRIBUTIONS["opensearch-3"]) as search,
-        Simulator(SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=300)) as simulator,
-    ):
-        boto3.client("s3", endpoint_url=aws.endpoint_url, **_CREDENTIALS).create_bucket(Bucket=BUCKET)
-        refusing = IndexPattern(PATTERN).name(_LAST - timedelta(days=DAYS // 2))
-        server = connect(SearchSettings.from_url(search.url))
-        server.request("PUT", f"/{refusing}", codec.encode({"mappings": {"properties": _HOPELESS}}))
-        endpoints = Endpoints(aws.endpoint_url, simulator.endpoint_url, search.url, "opensearch")
-        environment = endpoints.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET}
-        airflow = Airflow(AirflowSettings(Path(folder) / "home", environment, port=0))
-        airflow.prepare()
-        with airflow:
-            _load(airflow, _LAST - timedelta(days=DAYS - 1), _LAST - timedelta(days=2))
-            simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region=DENIED))
-            _load(airflow, _LAST - timedelta(days=1), _LAST)
-            _pictures(airflow)
-    return 0
-
-
 _CREDENTIALS: Final[dict[str, Any]] = {
     "aws_access_key_id": "screenshots",
     "aws_secret_access_key": "screenshots",
@@ -69,45 +62,157 @@ _CREDENTIALS: Final[dict[str, Any]] = {
 }
 
 
-def _load(airflow: Airflow, first: datetime, last: datetime) -> None:
-    end = last + timedelta(days=1)
-    conf = {"start": f"{first:%Y-%m-%d}", "end": f"{end:%Y-%m-%d}", "regions": REGIONS, "index": PATTERN}
+def main() -> int:
+    """Load, and take pictures."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit("screenshots need Chromium: apt-get install chromium")
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(SECONDS_AT_MOST)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        AwsServices() as aws,
+        SearchServer(DISTRIBUTIONS["opensearch-3"]) as search,
+        Simulator(SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=300)) as simulator,
+    ):
+        boto3.client("s3", endpoint_url=aws.endpoint_url, **_CREDENTIALS).create_bucket(Bucket=BUCKET)
+        server = connect(SearchSettings.from_url(search.url))
+        _remember(server)
+        refusing = IndexPattern(PATTERN).name(_LAST - timedelta(days=1))
+        server.request("PUT", f"/{refusing}", codec.encode({"mappings": {"properties": _HOPELESS}}))
+        simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region=DENIED))
+        endpoints = Endpoints(aws.endpoint_url, simulator.endpoint_url, search.url, "opensearch")
+        environment = endpoints.environment() | {
+            "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET,
+            "AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL": "http://127.0.0.1:5601",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "true",
+        }
+        with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
+            _load(airflow)
+            _pictures(airflow, chromium)
+    return 0
+
+
+def _too_late(*_: object) -> None:
+    raise TimeoutError(f"no pictures after {SECONDS_AT_MOST} s")
+
+
+def _remember(server: Server) -> None:
+    """Fill the ledger with the months before: busy weekdays, calm weekends, and what goes wrong now and then."""
+    chance = random.Random(1)
+    ledger = Ledger(server, PATTERN)
+    ledger.verified_all(_history(chance))
+    for region, ago in (("ca-central-1", 17), ("us-east-2", 41), ("sa-east-1", 64)):
+        ledger.missing(_window(region, ago), "It was not loaded; its own log says why.", _run(region, ago))
+    for region in ("ap-southeast-1", "us-east-2"):
+        ledger.loading(_window(region, 0), _run(region, 0))
+
+
+def _history(chance: random.Random) -> Iterator[Verified]:
+    for region, share in SHARES.items():
+        for ago in range(80 if share < 0.01 else DAYS):
+            window = _window(region, ago)
+            calm = 0.35 if window.start.weekday() > 4 else 1
+            events = int(BUSIEST * share * calm * chance.uniform(0.75, 1.25))
+            refused = 3 if events and chance.random() < 0.012 else 0
+            lost = 5 if events and chance.random() < 0.006 else 0
+            cell = Cell(window, events, events, 0, events - refused - lost, refused)
+            staged = Staged(1, events // 50 + 1, 0, window.start, window.end, window.end)
+            yield Verified(cell, staged, _run(region, ago), window.end)
+
+
+def _window(region: str, ago: int) -> Window:
+    start = _LAST - timedelta(days=ago)
+    return Window(DEFAULT_ACCOUNT, region, start, start + timedelta(days=1))
+
+
+def _run(region: str, ago: int) -> Run:
+    start = _LAST - timedelta(days=ago)
+    return Run(DAG_ID, f"scheduled__{start:%Y-%m-%dT%H:%M:%S+00:00}", "cell.load", list(SHARES).index(region), 1)
+
+
+def _load(airflow: Airflow) -> None:
+    first, end = _LAST - timedelta(days=1), _LAST + timedelta(days=1)
+    conf = {"start": f"{first:%Y-%m-%d}", "end": f"{end:%Y-%m-%d}", "regions": LOADED, "index": PATTERN}
+    airflow.request("PATCH", f"/dags/{DAG_ID}", {"is_paused": False})
     run = airflow.request("POST", f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})
-    path = f"/dags/{DAG_ID}/dagRuns/{run['dag_run_id'].replace('+', '%2B')}"
+    path = f"/dags/{DAG_ID}/dagRuns/{quote(run['dag_run_id'])}"
     while airflow.request("GET", path)["state"] not in {"success", "failed"}:
         time.sleep(1)
 
 
-def _pictures(airflow: Airflow) -> None:
+def _pictures(airflow: Airflow, chromium: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     login = json.dumps({"username": "admin", "password": airflow.password}).encode()
     request = Request(f"{airflow.url}/auth/token", login, {"content-type": "application/json"})
     with urlopen(request) as answer:
         token = json.load(answer)["access_token"]
-    found = shutil.which("chromium")
-    if found is None:
-        sys.exit("screenshots need Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for theme in ("light", "dark"):
-            context = browser.new_context(viewport={"width": 1280, "height": 560}, color_scheme=theme)
-            context.add_cookies([{"name": "_token", "value": token, "url": airflow.url}])
-            _take(context.new_page(), airflow.url, theme)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        camera = _Camera(browser, airflow.url, token)
+        _one_cell(camera.look("light", "cloudtrail-coverage"), "coverage-light")
+        _some_cells(camera.look("dark", "cloudtrail-coverage"), "coverage-dark")
+        _quarantine(camera.look("light", "cloudtrail-quarantine"), "quarantine-light")
         browser.close()
 
 
-def _take(page: Page, url: str, theme: str) -> None:
-    first = _LAST - timedelta(days=DAYS - 1)
-    page.goto(f"{url}/cloudtrail/coverage#first={first:%Y-%m-%d}&last={_LAST:%Y-%m-%d}&pattern={PATTERN}")
-    page.wait_for_selector("body[data-loaded] table.grid")
-    page.locator("td.s-missing").first.click()
-    page.wait_for_selector("#details dl")
-    page.wait_for_selector("#command")
-    page.mouse.move(0, 0)
-    page.screenshot(path=IMAGES / f"coverage-{theme}.png")
-    page.goto(f"{url}/cloudtrail/quarantine#pattern={PATTERN}")
-    page.wait_for_selector("body[data-loaded] .group")
-    page.screenshot(path=IMAGES / f"quarantine-{theme}.png")
+@dataclass(frozen=True, slots=True)
+class _Camera:
+    browser: Browser
+    url: str
+    token: str
+
+    def look(self, theme: Any, view: str) -> _View:
+        """Open a view in Airflow's UI."""
+        context = self.browser.new_context(viewport=SIZE, color_scheme=theme)  # type: ignore[arg-type]
+        context.add_cookies([{"name": "_token", "value": self.token, "url": self.url}])
+        page = context.new_page()
+        page.goto(f"{self.url}/plugin/{view}")
+        element = page.wait_for_selector("iframe")
+        frame = element.content_frame() if element else None
+        if frame is None:
+            raise RuntimeError(f"Airflow shows no frame at /plugin/{view}")
+        frame.wait_for_selector("body[data-loaded]")
+        problem = frame.locator("#problem")
+        if problem.is_visible():
+            raise RuntimeError(f"/plugin/{view} says: {problem.inner_text()}")
+        return _View(page, frame)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    page: Page
+    frame: Frame
+
+    def cell(self, region: str, ago: int) -> Any:
+        """Return a cell, by its days before the last one."""
+        row = self.frame.locator("tbody tr", has=self.frame.get_by_role("rowheader", name=region, exact=True))
+        return row.locator("td").nth(DAYS - 1 - ago)
+
+    def take(self, name: str) -> None:
+        """Take a picture, once nothing moves and nothing is pointed at."""
+        self.page.mouse.move(1, 1)
+        self.page.wait_for_timeout(500)
+        self.page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def _one_cell(view: _View, name: str) -> None:
+    view.cell(DENIED, 0).click()
+    view.frame.wait_for_selector("#details dl")
+    view.frame.wait_for_selector("#command")
+    view.take(name)
+
+
+def _some_cells(view: _View, name: str) -> None:
+    view.cell("ca-central-1", 24).click()
+    view.cell("us-west-2", 10).click(modifiers=["Shift"])
+    view.frame.wait_for_selector("#command")
+    view.take(name)
+
+
+def _quarantine(view: _View, name: str) -> None:
+    view.frame.wait_for_selector(".group")
+    view.take(name)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from cloudtrail_elasticsearch.core.errors import (
     TransientError,
 )
 from cloudtrail_elasticsearch.core.events import LookedUpEvent
-from cloudtrail_elasticsearch.core.ledger import Ledger
+from cloudtrail_elasticsearch.core.ledger import Ledger, Run
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
@@ -244,6 +244,26 @@ def test_a_cell_that_is_missing_is_in_the_ledger(services: Services) -> None:
     assert states == {"us-east-1": "complete", "eu-west-1": "missing"}
     (missing,) = (cell for cell in ledger(services) if cell["state"] == "missing")
     assert "its own log says why" in missing["problem"]
+
+
+def test_a_missing_cell_leads_to_the_task_that_failed(services: Services) -> None:
+    """The fetch at its place in the plan; where its load has begun, that."""
+    names = {"dag_id": "dag", "run_id": "run"}
+    context: Any = {"ti": SimpleNamespace(**names, task_id="coverage", map_index=None, try_number=1)}
+    other = WINDOW | {"region": "eu-west-1"}
+    begun = Run("dag", "run", "cell.load", 0, 1)
+    Ledger(connect(SearchSettings.from_url(services.search_url)), services.index).loading(
+        Window.from_dict(WINDOW), begun
+    )
+    operator = CloudTrailCoverageOperator(
+        task_id="coverage", planned=[WINDOW, other], cells=[None, None], index=services.index
+    )
+    with pytest.raises(CoverageError, match="2 of 2 cells"):
+        operator.execute(context)
+    assert {cell["region"]: (cell["state"], cell["run"]) for cell in ledger(services)} == {
+        "us-east-1": ("missing", names | {"task_id": "cell.load", "map_index": 0}),
+        "eu-west-1": ("missing", names | {"task_id": "cell.fetch", "map_index": 1}),
+    }
 
 
 def test_the_ledger_tells_of_a_cell_and_of_the_task_behind_it(services: Services) -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect, sync_playwright
 
 from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.core.coverage import Cell
+from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
+from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.windows import Window, midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
-from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
+from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind, Simulator, SimulatorSettings
+from tests.system.eyes import FAINT, GREYS
 from tests.system.test_backfill import DAG_ID, FIRST, REGIONS, YESTERDAY, ended, until
 
 pytestmark = pytest.mark.xdist_group("coverage-page")
@@ -28,6 +33,12 @@ pytestmark = pytest.mark.xdist_group("coverage-page")
 USERS = "admin:admin,viewer:viewer,stranger:"
 HOPELESS = {name: {"type": "long"} for name in ("eventName", "overflow", "unindexed")}
 """A mapping that refuses every event, wherever its values are put."""
+
+
+STATES = ("complete", "quiet", "quarantined", "loading", "failed", "missing", "none")
+OTHER_ACCOUNT = "210987654321"
+LOADING, FAILED = "sa-east-1", "us-west-2"
+"""Regions whose cells nothing of the backfill stands for: they are noted as a load notes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,24 @@ def site(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) ->
         airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
         with airflow:
             until(lambda: ended(airflow), "the backfill's end")
+            note_others(Ledger(server, pattern))
+            server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
             yield Site(airflow, simulator, pattern, airflow.passwords, SearchSettings.from_url(opensearch))
+
+
+def note_others(ledger: Ledger) -> None:
+    """A cell whose load is at work, one that does not add up, and one of another account."""
+
+    def window(region: str, account: str = DEFAULT_ACCOUNT) -> Window:
+        start = midnight(YESTERDAY)
+        return Window(account, region, start, start + timedelta(days=1))
+
+    run = Run(DAG_ID, "manual__other", "cell.load", 0, 1)
+    ledger.loading(window(LOADING), run)
+    for region, account, indexed in ((FAILED, DEFAULT_ACCOUNT, 8), ("eu-north-1", OTHER_ACCOUNT, 10)):
+        found = window(region, account)
+        cell = Cell(found, 10, 10, 0, indexed, 0)
+        ledger.verified(Verified(cell, Staged(1, 1, 0, found.start, found.end, found.end), run, found.end))
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +145,18 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     assert not faults
 
 
-def cell(page: Page, region: str, day: Any) -> Any:
+def cell(page: Page | Frame, region: str, day: Any) -> Any:
     row = page.locator("tbody tr", has=page.get_by_role("rowheader", name=region, exact=True))
     return row.locator("td").nth((day - FIRST).days)
+
+
+def framed(page: Page) -> Frame:
+    """The page within Airflow's own."""
+    element = page.wait_for_selector("iframe", timeout=30_000)
+    frame = element.content_frame() if element else None
+    assert frame
+    frame.wait_for_selector("body[data-loaded]")
+    return frame
 
 
 def state_of(found: Any) -> str:
@@ -129,14 +166,18 @@ def state_of(found: Any) -> str:
 
 
 def test_each_state_is_seen(page: Page, site: Site) -> None:
-    """Complete, quiet, quarantined and missing, each where it is, and counted in the legend."""
+    """Each where it is, and counted in the legend; pointed at, it tells its figures."""
     expected = {
         ("us-east-1", FIRST): "quarantined",
         ("us-east-1", YESTERDAY): "complete",
         ("ap-northeast-3", YESTERDAY): "quiet",
         ("eu-west-1", FIRST): "missing",
         ("eu-west-1", YESTERDAY): "missing",
+        (LOADING, YESTERDAY): "loading",
+        (FAILED, YESTERDAY): "failed",
+        (FAILED, FIRST): "none",
     }
+    assert set(expected.values()) == set(STATES)
     for (region, day), state in expected.items():
         assert state_of(cell(page, region, day)) == state
     expect(page.locator("#legend [data-state=missing] b")).to_have_text("2")
@@ -196,6 +237,119 @@ def test_airflow_has_it_in_its_navigation(page: Page, site: Site) -> None:
         expect(frame.get_by_role("heading", name="CloudTrail coverage")).to_be_visible(timeout=30_000)
 
 
+def test_a_missing_cell_leads_to_the_log_that_says_why(page: Page) -> None:
+    """That of its fetch: no load has begun."""
+    cell(page, "eu-west-1", YESTERDAY).click()
+    page.locator("#task").click()
+    page.wait_for_url("**/tasks/cell.fetch/mapped/*")
+    expect(page.get_by_text("cloudtrail:LookupEvents").first).to_be_visible(timeout=30_000)
+
+
+def test_cells_are_filtered(page: Page) -> None:
+    """By account, by region, by range; each choice stands in the address, and lasts."""
+    rows = page.locator("tbody th[scope=row]")
+    page.get_by_label("Regions").fill("us-, sa-")
+    expect(rows).to_have_text([LOADING, "us-east-1", FAILED])
+    page.get_by_label("From").fill(str(YESTERDAY))
+    expect(page.locator("tbody td")).to_have_count(3)
+    page.get_by_role("button", name="30 d").click()
+    expect(page.locator("tbody td")).to_have_count(90)
+    expect(page.get_by_role("button", name="30 d")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(rows).to_have_text([LOADING, "us-east-1", FAILED])
+    page.get_by_label("Regions").fill("")
+    page.get_by_label("Account").select_option(OTHER_ACCOUNT)
+    expect(rows).to_have_text(["eu-north-1"])
+    page.get_by_label("Regions").fill("nowhere")
+    expect(page.locator("#map")).to_contain_text("no cells here")
+
+
+def test_totals_days_and_regions_are_counted(page: Page) -> None:
+    """Over all that is shown: the events of each day above it, of each region beside it, the busiest first."""
+    shown = (
+        page.locator("tbody tr", has=page.get_by_role("rowheader", name="us-east-1")).locator(".sum").inner_text()
+    )
+    expect(page.locator("#busiest li").first).to_have_text(f"us-east-1{shown}")
+    page.locator(".bars td").last.hover()
+    expect(page.locator("#tip")).to_contain_text(f"{YESTERDAY}")
+    expect(page.locator("#tip")).to_contain_text("events")
+
+
+def test_a_tooltip_stays_within_the_window_and_goes_at_escape(page: Page) -> None:
+    """At every corner of the map, in a narrow window too."""
+    page.set_viewport_size({"width": 480, "height": 420})
+    page.get_by_role("button", name="90 d").click()
+    for corner in (page.locator("tbody td").first, page.locator("tbody td").last):
+        corner.scroll_into_view_if_needed()
+        corner.hover()
+        box: Any = page.locator("#tip").bounding_box()
+        assert 0 <= box["x"] <= 480 - box["width"]
+        assert 0 <= box["y"] <= 420 - box["height"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("td.current").focus()
+    expect(page.locator("#tip")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#tip")).to_be_hidden()
+
+
+def test_the_map_is_one_stop_for_the_tab_key(page: Page) -> None:
+    """After the filters, whatever number of cells it has; what a click shows comes after it."""
+    cell(page, "us-east-1", YESTERDAY).click()
+    expect(page.locator("#task")).to_be_visible()
+    page.get_by_role("button", name="365 d").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("td.current")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#task")).to_be_focused()
+
+
+def test_states_are_told_apart_without_colour(page: Page) -> None:
+    """As who sees no colour at all sees them, in both themes: no two of their signs look alike."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setEmulatedVisionDeficiency", {"type": "achromatopsia"})
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        seen = {
+            state: page.evaluate(GREYS, list(page.locator(f"#legend [data-state={state}] i").screenshot()))
+            for state in STATES
+        }
+        for one, other in itertools.combinations(STATES, 2):
+            differ = sum(abs(a - b) > 24 for a, b in zip(seen[one], seen[other], strict=True))
+            assert differ >= len(seen[one]) / 20, (theme, one, other)
+
+
+def test_text_stands_out_from_what_is_behind_it(page: Page, site: Site) -> None:
+    """By the 4.5 to 1 of WCAG AA, in both themes, on both pages."""
+    cell(page, "eu-west-1", YESTERDAY).click()
+    expect(page.locator("#command")).to_be_visible()
+    faint = [page.evaluate(FAINT, theme) for theme in ("light", "dark")]
+    page.goto(f"{site.airflow.url}/cloudtrail/quarantine#pattern={site.pattern}")
+    page.wait_for_selector("body[data-loaded] .group")
+    faint += [page.evaluate(FAINT, theme) for theme in ("light", "dark")]
+    assert faint == [[], [], [], []]
+
+
+def test_the_pages_work_within_airflows_frame(page: Page, site: Site) -> None:
+    """Links to the task and to the documents leave it, and who comes back finds the cell as it was left."""
+    page.goto(f"{site.airflow.url}/plugin/cloudtrail-coverage")
+    frame = framed(page)
+    frame.get_by_label("Index", exact=True).select_option(site.pattern)
+    expect(frame.locator("#legend [data-state=quarantined] b")).to_have_text("1")
+    cell_of = frame.locator("td.s-quarantined")
+    cell_of.click()
+    with page.context.expect_page() as opened:
+        frame.get_by_text("Its documents").click()
+    opened.value.close()
+    frame.locator("#selection .copy").click()
+    expect(frame.locator("#told")).to_have_text("Copied.")
+    frame.locator("#task").click()
+    page.wait_for_url("**/tasks/cell.load/mapped/*")
+    page.go_back()
+    expect(framed(page).locator("#details")).to_contain_text("quarantined", timeout=30_000)
+    framed(page).get_by_text("Its events in quarantine").click()
+    expect(framed(page).locator(".group").first).to_contain_text("failed to parse field")
+
+
 def test_who_may_not_is_refused(browser: Browser, site: Site) -> None:
     """401 without a login, 403 for who may not read the DAG, and no backfill for who may only read it."""
     data = ["api/coverage", "api/cells", "api/backfill", "api/quarantine", "api/quarantine/event"]
@@ -244,7 +398,7 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
     cell(page, "eu-west-1", FIRST).click()
     cell(page, "eu-west-1", YESTERDAY).click(modifiers=["Shift"])
     expect(page.locator("#command")).to_contain_text("--reprocess-behavior failed")
-    page.click("#copy")
+    page.click("#selection .copy")
     expect(page.locator("#told")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#command").inner_text()
 

@@ -127,6 +127,48 @@ def test_windows_of_one_day_are_one_cell(client: TestClient, pattern: str) -> No
     }
 
 
+class Heard:
+    """A server, and what it was asked."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.engine, self.name = server.engine, server.name
+        self.asked: list[bytes] = []
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        self.asked.append(body or b"")
+        return self._server.request(method, path, body)
+
+
+def test_cells_are_read_again_only_after_a_change(client: TestClient, server: Any, pattern: str) -> None:
+    """Who looks again has the same answer for one small question; a change of any cell is seen at once."""
+    heard = Heard(server)
+    app: Any = client.app
+    app.dependency_overrides[search_server] = lambda: heard
+    first, again = asked(client, pattern), asked(client, pattern)
+    assert first == again
+    assert sum(b"composite" in body for body in heard.asked) == 1
+    Ledger(server, pattern).missing(window("us-east-1"), "It was not loaded.")
+    server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+    changed = asked(client, pattern)["table"]
+    assert changed != first["table"]
+    assert sum(b"composite" in body for body in heard.asked) == 2
+
+
+def test_windows_that_say_the_same_are_counted_each(
+    client: TestClient, server: Any, unique_index_prefix: str
+) -> None:
+    """Two halves of a day with equal figures are one cell with twice of them; one without figures adds nothing."""
+    ledger = Ledger(server, unique_index_prefix)
+    ledger.verified_all([verified(window("us-east-1", 0, hours), 5, 5) for hours in ((0, 8), (8, 16))])
+    ledger.loading(window("us-east-1", 0, (16, 24)), RUN)
+    server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+    answer = asked(client, unique_index_prefix)
+    table = answer["table"]
+    assert [answer["states"][state] for state in table["state"]] == ["loading"]
+    assert table["figures"] == {"looked_up": [10], "indexed": [10], "quarantined": [0]}
+
+
 def test_a_cell_is_told_whole(client: TestClient, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the task behind it, and where its documents are seen, if somebody said where."""
     params = {"pattern": pattern, "account": ACCOUNT, "region": "us-east-1", "day": "2026-11-03"}

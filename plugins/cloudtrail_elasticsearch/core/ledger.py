@@ -108,9 +108,9 @@ class Ledger:
         """Note that a cell is being loaded."""
         self._update(window, {"state": State.LOADING, "problem": None, **_run(run)})
 
-    def missing(self, window: Window, problem: str) -> None:
-        """Note that nothing came of a cell that was planned."""
-        self._update(window, {"state": State.MISSING, "problem": problem})
+    def missing(self, window: Window, problem: str, run: Run | None = None) -> None:
+        """Note that nothing came of a cell that was planned; `run` is the task whose log says why."""
+        self._update(window, {"state": State.MISSING, "problem": problem, **_run(run)})
 
     def verified(self, found: Verified) -> None:
         """Note a cell's figures, as the server was just asked for them."""

@@ -69,16 +69,33 @@ class Table:
     figures: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in FIGURES})
 
 
-def names(server: SearchServer) -> dict[str, list[str]]:
-    """Return the accounts and index patterns that the ledger knows; those with most cells first."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger as a whole has, told without its cells."""
+
+    accounts: list[str]
+    """Those with most cells first."""
+    patterns: list[str]
+    """The same of index patterns."""
+    version: str
+    """Another one after every change of the ledger."""
+
+
+def known(server: SearchServer) -> Known:
+    """Return the accounts and index patterns that the ledger has, and its version."""
     fields = {"accounts": "account", "patterns": "pattern"}
     request = {
         "size": 0,
-        "aggs": {name: {"terms": {"field": path, "size": _NAMES_AT_MOST}} for name, path in fields.items()},
+        "aggs": {
+            **{name: {"terms": {"field": path, "size": _NAMES_AT_MOST}} for name, path in fields.items()},
+            "updates": {"stats": {"field": "updated_at"}},
+        },
     }
-    answer = server.request("POST", _search("aggregations.*.buckets.key"), codec.encode(request))
-    found = answer.get("aggregations", {})
-    return {name: [bucket["key"] for bucket in found.get(name, {}).get("buckets", [])] for name in fields}
+    found = server.request("POST", _search("aggregations"), codec.encode(request)).get("aggregations", {})
+    names = {name: [bucket["key"] for bucket in found.get(name, {}).get("buckets", [])] for name in fields}
+    updates = found.get("updates", {})
+    version = "/".join(str(updates.get(name)) for name in ("count", "max", "sum"))
+    return Known(names["accounts"], names["patterns"], version)
 
 
 def usual(patterns: list[str]) -> str:
@@ -93,7 +110,8 @@ def table(server: SearchServer, choice: Choice) -> Table:
     numbers = {day: number for number, day in enumerate(made.days)}
     places: dict[tuple[str, str], int] = {}
     regions: dict[str, int] = {}
-    for cell in _cells(server, choice):
+    for bucket in _cells(server, choice):
+        cell, windows = bucket["key"], bucket["doc_count"]
         name, day = cell["region"], cell["day"]
         place = places.setdefault((name, day), len(places))
         rank = _RANKS[cell["state"]]
@@ -102,11 +120,11 @@ def table(server: SearchServer, choice: Choice) -> Table:
             made.day.append(numbers[day])
             made.state.append(rank)
             for figure, column in made.figures.items():
-                column.append(cell.get(figure, 0))
+                column.append((cell[figure] or 0) * windows)
             continue
         made.state[place] = max(made.state[place], rank)
         for figure, column in made.figures.items():
-            column[place] += cell.get(figure, 0)
+            column[place] += (cell[figure] or 0) * windows
     made.regions = list(regions)
     return made
 
@@ -135,21 +153,26 @@ def quarantined_days(server: SearchServer, pattern: str) -> tuple[list[str], lis
 
 
 def _cells(server: SearchServer, choice: Choice) -> Iterator[dict[str, Any]]:
-    """Yield the cells from the index' columns: documents are not read, which takes several times as long."""
-    sources = [{name: {"terms": {"field": name}}} for name in ("region", "day", "state")]
+    """Yield the windows that say the same of the same day, and how many they are.
+
+    They come from the index' columns: documents are not read, which takes several times as long, and nothing is
+    computed of them there, which takes twice as long. A cell that is not loaded yet has no figures.
+    """
+    sources = [
+        *({name: {"terms": {"field": name}}} for name in ("region", "day", "state")),
+        *({name: {"terms": {"field": name, "missing_bucket": True}}} for name in FIGURES),
+    ]
     composite: dict[str, Any] = {"size": _CELLS_PER_PAGE, "sources": sources}
-    sums = {name: {"sum": {"field": name}} for name in FIGURES}
     request = {
         "size": 0,
         "track_total_hits": False,
         "query": choice.query,
-        "aggs": {"cells": {"composite": composite, "aggs": sums}},
+        "aggs": {"cells": {"composite": composite}},
     }
     while True:
         found = server.request("POST", _search("aggregations"), codec.encode(request)).get("aggregations", {})
         buckets = found.get("cells", {}).get("buckets", [])
-        for bucket in buckets:
-            yield bucket.pop("key") | {name: int(bucket[name]["value"]) for name in FIGURES}
+        yield from buckets
         if len(buckets) < _CELLS_PER_PAGE:
             return
         composite["after"] = found["cells"]["after_key"]

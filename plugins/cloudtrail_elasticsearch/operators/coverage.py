@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -13,11 +14,12 @@ from cloudtrail_elasticsearch.core.errors import CoverageError
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS, tell_new
+from cloudtrail_elasticsearch.operators.context import this_run
 from cloudtrail_elasticsearch.operators.metrics import tell_newest
 from cloudtrail_elasticsearch.operators.retries import retry_policy
 
 if TYPE_CHECKING:
-    from cloudtrail_elasticsearch.core.ledger import Ledger
+    from cloudtrail_elasticsearch.core.ledger import Ledger, Run
 
 SECONDS_FOR_THE_LEDGER: Final = 30.0
 
@@ -31,6 +33,7 @@ class CloudTrailCoverageOperator(BaseOperator):
     :param search_conn_id: the connection to the search server, to note in the ledger the cells that no load has:
         the missing ones, and those without events; None: they are told, and not noted
     :param aws_conn_id: the AWS connection, to know every region that a complete day has
+    :param fetch_task_id: the mapped task whose log says why a cell is missing that no load has begun
 
     Where all adds up, it tells Airflow's metrics of each region's newest event, and Airflow's assets of those of
     the run's days that are complete, by `complete_days`: once, and again where a day's figures have changed since.
@@ -48,6 +51,7 @@ class CloudTrailCoverageOperator(BaseOperator):
         index: str = DEFAULT_INDEX,
         search_conn_id: str | None = "elasticsearch_default",
         aws_conn_id: str | None = "aws_default",
+        fetch_task_id: str = "cell.fetch",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trigger_rule", "all_done")
@@ -61,6 +65,7 @@ class CloudTrailCoverageOperator(BaseOperator):
         self.index = index
         self.search_conn_id = search_conn_id
         self.aws_conn_id = aws_conn_id
+        self.fetch_task_id = fetch_task_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return the totals over all cells.
@@ -71,18 +76,18 @@ class CloudTrailCoverageOperator(BaseOperator):
         if self.planned is None:
             raise CoverageError("Nothing was planned, so nothing is covered: the plan task's log says why.")
         rows = [row for row in _rows(self.cells) if row]
-        windows = [Window.from_dict(window) for window in self.planned]
-        coverage = Coverage.of(windows, map(Cell.from_dict, rows))
+        planned = [Window.from_dict(window) for window in self.planned]
+        coverage = Coverage.of(planned, map(Cell.from_dict, rows))
         totals = coverage.totals()
         self.log.info("Coverage: %s", ", ".join(f"{name} {count}" for name, count in totals.items()))
         try:
-            self._note(rows, coverage.missing)
+            self._note(rows, self._tasks(context, planned, coverage.missing))
         except Exception:
             coverage.prove()  # what it has to say matters more
             raise
         coverage.prove()
-        if self.search_conn_id and windows and context.get("ti"):
-            self._tell(windows, context)
+        if self.search_conn_id and planned and context.get("ti"):
+            self._tell(planned, context)
         return totals
 
     def _tell(self, windows: Sequence[Window], context: Context) -> None:
@@ -107,7 +112,18 @@ class CloudTrailCoverageOperator(BaseOperator):
         server = SearchHook(str(self.search_conn_id)).get_conn()
         return Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
 
-    def _note(self, rows: Iterable[dict[str, Any]], missing: Sequence[Window]) -> None:
+    def _tasks(
+        self, context: Context, planned: Sequence[Window], missing: Iterable[Window]
+    ) -> dict[Window, Run | None]:
+        """Return the fetch of each missing cell: its place in the plan is its map index."""
+        this = this_run(context)
+        places = {window: place for place, window in enumerate(planned)}
+        return {
+            window: this and replace(this, task_id=self.fetch_task_id, map_index=places[window])
+            for window in missing
+        }
+
+    def _note(self, rows: Iterable[dict[str, Any]], missing: Mapping[Window, Run | None]) -> None:
         """Note in the ledger what no load has: the quiet cells, all at once, and the missing ones."""
         from cloudtrail_elasticsearch.core.ledger import Verified
 
@@ -116,8 +132,17 @@ class CloudTrailCoverageOperator(BaseOperator):
             return
         ledger = self._ledger()
         ledger.verified_all(quiet)
-        for window in missing:
-            ledger.missing(window, "It was not loaded; its own log says why.")
+        begun = _begun(ledger, missing)
+        for window, fetch in missing.items():
+            ledger.missing(window, "It was not loaded; its own log says why.", None if window in begun else fetch)
+
+
+def _begun(ledger: Ledger, missing: Mapping[Window, Run | None]) -> set[Window]:
+    """Return the cells whose load this run has begun: the ledger names it already."""
+    runs = {run.run_id for run in missing.values() if run}
+    if not runs:
+        return set()
+    return {Window.from_dict(cell) for cell in ledger.cells({"terms": {"run.run_id": sorted(runs)}})}
 
 
 def _rows(cells: Iterable[dict[str, Any]] | dict[str, Any] | None) -> Iterable[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
+import orjson
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 
 from cloudtrail_elasticsearch.core import codec, links, overview, refused
@@ -17,6 +18,7 @@ from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.ui.access import DAG_ID, may_backfill, may_read
 from cloudtrail_elasticsearch.ui.backfills import Backfill, Replay, reprocess
 from cloudtrail_elasticsearch.ui.server import DASHBOARDS, dashboards, search_server
+from cloudtrail_elasticsearch.ui.tables import Tables
 
 STATIC: Final = Path(__file__).parent / "static"
 DAYS: Final = 90
@@ -36,9 +38,15 @@ _HEADERS: Final = {
 Server = Annotated[SearchServer, Depends(search_server)]
 
 
+def _tables(request: Request) -> Tables:
+    kept: Tables = request.app.state.tables
+    return kept
+
+
 def make_app() -> FastAPI:
     """Make the app: nothing of it is answered to who may not read the DAG."""
     app = FastAPI(title="CloudTrail", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
+    app.state.tables = Tables()
     app.middleware("http")(_with_headers)
     app.exception_handler(LoaderError)(_told)
     app.get("/coverage")(page)
@@ -72,6 +80,7 @@ def static(name: str) -> Response:
 
 def coverage(
     server: Server,
+    tables: Annotated[Tables, Depends(_tables)],
     backfills: Annotated[bool, Depends(may_backfill)],
     first: date | None = None,
     last: date | None = None,
@@ -79,16 +88,16 @@ def coverage(
     pattern: str | None = None,
 ) -> Response:
     """The cells of some days, in columns; without days, of the last ninety that are over."""
-    known = overview.names(server)
+    known = overview.known(server)
     choice = _choice(
-        first, last, account or next(iter(known["accounts"]), ""), pattern or overview.usual(known["patterns"])
+        first, last, account or next(iter(known.accounts), ""), pattern or overview.usual(known.patterns)
     )
-    found = overview.table(server, choice)
     return _json(
         {
             **msgspec.to_builtins(choice),
-            **known,
-            "table": found,
+            "accounts": known.accounts,
+            "patterns": known.patterns,
+            "table": orjson.Fragment(tables.get(server, choice, known.version)),
             "states": overview.STATES,
             "may_backfill": backfills,
             "dag_id": DAG_ID,
@@ -165,7 +174,7 @@ def _times(cell: dict[str, Any]) -> tuple[datetime, datetime]:
 
 
 def _json(value: Any) -> Response:
-    return Response(codec.encode(msgspec.to_builtins(value)), media_type="application/json")
+    return Response(codec.encode(value), media_type="application/json")
 
 
 async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:

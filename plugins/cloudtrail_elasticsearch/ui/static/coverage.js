@@ -1,11 +1,12 @@
+import { asked, before, length, remember } from "./address.js";
 import { get } from "./api.js";
 import { brief, count, make } from "./elements.js";
+import { leaveFrames } from "./frame.js";
 import { Grid } from "./grid.js";
 import { busiest, details, selected } from "./side.js";
 import { Table } from "./table.js";
 import { followTheme } from "./theme.js";
 
-const DAY = 86_400_000;
 const find = (id) => document.getElementById(id);
 const filters = find("filters");
 const field = (name) => filters.elements.namedItem(name);
@@ -14,24 +15,25 @@ const choicePlace = make("div");
 const grid = new Grid(find("map"), find("tip"));
 let answer = null;
 let table = null;
+let opened = null;
 
 followTheme(find("theme"));
+leaveFrames();
 
-function asked() {
-  return new URLSearchParams(location.hash.slice(1));
-}
-
-function remember() {
+function note() {
   const params = new URLSearchParams();
   for (const name of ["first", "last", "account", "pattern", "region"]) if (field(name).value) params.set(name, field(name).value);
-  history.replaceState(null, "", `#${params}`);
+  if (opened) params.set("cell", opened);
+  remember(params);
 }
 
 async function load() {
   find("map").setAttribute("aria-busy", "true");
   const params = asked();
   const region = params.get("region") ?? "";
+  opened = params.get("cell");
   params.delete("region");
+  params.delete("cell");
   try {
     const began = performance.now();
     answer = await get("coverage", params);
@@ -59,7 +61,7 @@ function fill(region) {
   field("first").value = answer.first;
   field("last").value = answer.last;
   field("region").value = region;
-  const days = Math.round((Date.parse(answer.last) - Date.parse(answer.first)) / DAY) + 1;
+  const days = length(answer.first, answer.last);
   for (const button of document.querySelectorAll("[data-days]")) button.setAttribute("aria-pressed", String(+button.dataset.days === days));
 }
 
@@ -80,12 +82,32 @@ function draw() {
     make("i", { class: `s-${name}` }), name === "none" ? "nothing known" : name, make("b", {}, count(number)))));
   find("side").replaceChildren(cellPlace, choicePlace, busiest(table));
   choicePlace.replaceChildren();
-  cellPlace.replaceChildren(make("section", { class: "hint" }, "Click a cell for its figures, its task and its documents. Drag, or hold Shift, to choose cells to load again."));
+  cellPlace.replaceChildren(make("section", {}, make("p", { class: "hint" },
+    "Click a cell, or move by the arrow keys and press Enter, for its figures, its task and its documents. Drag, or hold Shift, to choose cells to load again.")));
   grid.draw(table);
+  reopen();
 }
 
+// Who comes back from the task of a cell finds the cell as it was left.
+function reopen() {
+  const [region, day] = opened?.split("/") ?? [];
+  const place = [table.regions.indexOf(region), table.days.indexOf(day)];
+  if (place.includes(-1)) return;
+  grid.mark(place);
+  open(place);
+}
+
+function open([row, column]) {
+  details(cellPlace, { region: table.regions[row], day: table.days[column], account: answer.account, pattern: answer.pattern });
+}
+
+grid.onOpen = (place) => {
+  opened = `${table.regions[place[0]]}/${table.days[place[1]]}`;
+  note();
+  open(place);
+};
+
 let late = 0;
-grid.onOpen = ([row, column]) => details(cellPlace, { region: table.regions[row], day: table.days[column], account: answer.account, pattern: answer.pattern });
 // The keyboard moves on quickly: only where it rests is asked about.
 grid.onSelect = ({ top, bottom, left, right }) => {
   clearTimeout(late);
@@ -97,14 +119,14 @@ grid.onSelect = ({ top, bottom, left, right }) => {
 
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.addEventListener("change", (event) => {
-  remember();
+  note();
   if (event.target.name !== "region") load();
 });
-field("region").addEventListener("input", () => { remember(); draw(); });
+field("region").addEventListener("input", () => { note(); draw(); });
 for (const button of document.querySelectorAll("[data-days]")) {
   button.addEventListener("click", () => {
-    field("first").value = new Date(Date.parse(field("last").value) - (button.dataset.days - 1) * DAY).toISOString().slice(0, 10);
-    remember();
+    field("first").value = before(field("last").value, button.dataset.days);
+    note();
     load();
   });
 }

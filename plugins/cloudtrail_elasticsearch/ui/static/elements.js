@@ -18,16 +18,21 @@ export const brief = (number) => short.format(number);
 export const time = (text) => text.replace("T", " ").replace(/\.\d+/, "").replace(/Z|\+00:00/, " UTC");
 
 // A button that copies what an element shows, and says so.
-export function copyButton(shown, told) {
-  const button = make("button", { type: "button", id: "copy" }, "Copy the command");
+export function copyButton(shown, told, label = "Copy the command") {
+  const button = make("button", { type: "button", class: "copy" }, label);
   button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(shown.textContent);
-      told.textContent = "Copied.";
-    } catch {
-      getSelection().selectAllChildren(shown);
-      told.textContent = "The browser does not let this page copy: press Ctrl+C.";
-    }
+    told.textContent = (await copied(shown)) ? "Copied." : "The browser does not let this page copy: press Ctrl+C.";
   });
   return button;
+}
+
+// Without HTTPS there is no clipboard to write to, but a selection can be copied.
+async function copied(shown) {
+  try {
+    await navigator.clipboard.writeText(shown.textContent);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(shown);
+    return document.execCommand("copy");
+  }
 }

@@ -1,6 +1,15 @@
 import { brief, count, make } from "./elements.js";
 
-const MONTH = new Intl.DateTimeFormat("en", { month: "short", year: "2-digit", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
+const FIGURES = { looked_up: "looked up", indexed: "indexed", quarantined: "quarantined" };
+
+// A cell is as wide as lets all days be seen at once, within what an eye and a pointer still tell apart.
+const WIDEST = 18;
+const NARROWEST = 6;
+const AIRY = 10;
+const LONGEST_NAME = 170;
+const MONTH_WIDTH = 64;
+const SUMS_WIDTH = 66;
 
 // The heat map: one cell has the focus, arrows move it, with Shift they select.
 export class Grid {
@@ -15,52 +24,77 @@ export class Grid {
     place.addEventListener("pointerleave", () => { this.tip.hidden = true; });
     place.addEventListener("focusin", (event) => this.#tell(event.target.closest("td[data-c]")));
     place.addEventListener("focusout", () => { this.tip.hidden = true; });
+    place.addEventListener("scroll", () => { this.tip.hidden = true; });
     addEventListener("pointerup", () => { this.dragging = false; });
+    new ResizeObserver(() => this.#fit()).observe(place);
   }
 
   draw(table) {
     this.table = table;
     this.anchor = this.current = [0, table.days.length - 1];
-    const size = table.days.length > 200 ? 8 : table.days.length > 100 ? 11 : 14;
-    document.documentElement.style.setProperty("--size", `${size}px`);
+    this.names = this.#width(table.regions);
     const most = Math.max(1, ...table.perDay);
     this.rows = table.regions.map((region, row) => this.#row(region, row));
     const grid = make("table", { class: "grid", role: "grid", "aria-label": "Coverage by region and day", "aria-multiselectable": "true" },
       make("thead", {}, this.#months(), this.#bars(most)),
       make("tbody", {}, ...this.rows));
-    this.place.replaceChildren(table.regions.length ? grid : make("p", { class: "hint" }, "The ledger has no cells here. Cells appear as the DAG loads them."));
+    this.frame = make("div", { class: "frame", hidden: true });
+    this.#fit();
+    this.place.replaceChildren(...table.regions.length ? [grid, this.frame] : [ make("p", { class: "empty" }, "The ledger has no cells here. Cells appear as the DAG loads them.")]);
     this.place.setAttribute("aria-busy", "false");
-    if (table.regions.length) this.#mark(this.current, false);
+    if (table.regions.length) this.mark(this.current);
     this.place.scrollLeft = this.place.scrollWidth;
+  }
+
+  #width(names) {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `12px ${getComputedStyle(this.place).fontFamily}`;
+    const widest = Math.max(...[...names, "events a day"].map((name) => pen.measureText(name).width));
+    return Math.min(LONGEST_NAME, Math.ceil(widest)) + 16;
+  }
+
+  #fit() {
+    if (!this.table) return;
+    const step = Math.floor((this.place.clientWidth - this.names - SUMS_WIDTH) / this.table.days.length);
+    const gap = step >= AIRY ? 2 : 1;
+    const { style } = document.documentElement;
+    style.setProperty("--gap", `${gap}px`);
+    style.setProperty("--size", `${Math.min(WIDEST, Math.max(NARROWEST, step - gap))}px`);
+    style.setProperty("--names", `${this.names}px`);
+    for (const [cell, name] of this.months) name.hidden = cell.colSpan * Math.max(step, NARROWEST + gap) < MONTH_WIDTH;
+    if (this.frame?.isConnected) this.#enclose();
   }
 
   #months() {
     const row = make("tr", { class: "months" }, make("th"));
+    this.months = [];
     let month = null;
     for (const day of this.table.days) {
       const name = day.slice(0, 7);
       if (name !== month?.name) {
-        month = { name, cell: make("th", { colSpan: 0 }, MONTH.format(new Date(`${day}T00:00:00Z`))) };
+        const words = make("span", {}, MONTH.format(new Date(`${day}T00:00:00Z`)));
+        month = { name, cell: make("th", {}, words) };
+        this.months.push([month.cell, words]);
         row.append(month.cell);
-        month.cell.colSpan = 1;
       } else month.cell.colSpan += 1;
     }
-    for (const cell of row.children) if (cell.colSpan < 3) cell.textContent = "";
     return row;
   }
 
   #bars(most) {
     const row = make("tr", { class: "bars" }, make("th", {}, "events a day"));
     this.table.perDay.forEach((events, day) => {
-      const bar = make("i", { title: `${this.table.days[day]}: ${count(events)} events` });
+      const bar = make("i");
       bar.style.height = `${Math.round((42 * events) / most)}px`;
-      row.append(make("td", {}, bar));
+      const place = make("td", {}, bar);
+      place.dataset.d = day;
+      row.append(place);
     });
     return row;
   }
 
   #row(region, row) {
-    const line = make("tr", {}, make("th", { scope: "row" }, region));
+    const line = make("tr", {}, make("th", { scope: "row", title: region }, region));
     const { table } = this;
     for (let column = 0; column < table.days.length; column += 1) {
       const cell = document.createElement("td");
@@ -84,7 +118,18 @@ export class Grid {
     const head = `${table.regions[row]}, ${table.days[column]}: ${state === "none" ? "nothing known" : state}`;
     if (state === "none") return head;
     const figure = (name) => count(table.figureAt(name, row, column));
-    return `${head}\n${figure("looked_up")} looked up, ${figure("indexed")} indexed, ${figure("quarantined")} quarantined`;
+    return `${head}; ${figure("looked_up")} looked up, ${figure("indexed")} indexed, ${figure("quarantined")} quarantined`;
+  }
+
+  #shown([row, column]) {
+    const { table } = this;
+    const state = table.stateAt(row, column);
+    const figures = state === "none" ? [] : Object.entries(FIGURES).flatMap(([key, name]) => [make("dt", {}, name), make("dd", {}, count(table.figureAt(key, row, column)))]);
+    return [
+      make("b", {}, `${table.regions[row]}, ${table.days[column]}`),
+      make("span", { class: "state" }, make("i", { class: `s-${state}` }), state === "none" ? "nothing known" : state),
+      ...(figures.length ? [make("dl", {}, ...figures)] : []),
+    ];
   }
 
   selection() {
@@ -93,7 +138,7 @@ export class Grid {
     return { top, bottom, left, right };
   }
 
-  #mark(to, extend) {
+  mark(to, extend = false) {
     if (!extend) this.anchor = to;
     const old = this.place.querySelector("td.current");
     if (old) { old.classList.remove("current"); old.tabIndex = -1; }
@@ -101,9 +146,10 @@ export class Grid {
     const cell = this.cell(to);
     cell.classList.add("current");
     cell.tabIndex = 0;
-    cell.setAttribute("aria-label", this.words(to).replace("\n", "; "));
+    cell.setAttribute("aria-label", this.words(to));
     for (const each of this.place.querySelectorAll("td.selected")) { each.classList.remove("selected"); each.removeAttribute("aria-selected"); }
     const { top, bottom, left, right } = this.selection();
+    this.#enclose();
     if (top === bottom && left === right) return;
     for (let row = top; row <= bottom; row += 1) {
       for (let column = left; column <= right; column += 1) {
@@ -114,10 +160,23 @@ export class Grid {
     }
   }
 
+  // One frame around all that are chosen: around each, narrow cells would hardly be seen.
+  #enclose() {
+    const { top, bottom, left, right } = this.selection();
+    this.frame.hidden = top === bottom && left === right;
+    if (this.frame.hidden) return;
+    const [from, to] = [this.cell([top, left]), this.cell([bottom, right])];
+    const { style } = this.frame;
+    style.left = `${from.offsetLeft - 3}px`;
+    style.top = `${from.offsetTop - 3}px`;
+    style.width = `${to.offsetLeft + to.offsetWidth - from.offsetLeft + 6}px`;
+    style.height = `${to.offsetTop + to.offsetHeight - from.offsetTop + 6}px`;
+  }
+
   go(to, extend) {
     const row = Math.min(Math.max(to[0], 0), this.table.regions.length - 1);
     const column = Math.min(Math.max(to[1], 0), this.table.days.length - 1);
-    this.#mark([row, column], extend);
+    this.mark([row, column], extend);
     this.cell([row, column]).focus({ preventScroll: false });
     this.onSelect(this.selection());
   }
@@ -130,8 +189,10 @@ export class Grid {
     else if (event.key === "Home") this.go([row, 0], event.shiftKey);
     else if (event.key === "End") this.go([row, this.table.days.length - 1], event.shiftKey);
     else if (event.key === "Enter" || event.key === " ") this.onOpen(this.current);
-    else if (event.key === "Escape") this.go(this.current, false);
-    else return;
+    else if (event.key === "Escape") {
+      this.go(this.current, false);
+      this.tip.hidden = true;
+    } else return;
     event.preventDefault();
   }
 
@@ -146,17 +207,20 @@ export class Grid {
 
   #over(event) {
     const cell = event.target.closest("td[data-c]");
-    this.#tell(cell);
+    this.#tell(cell ?? event.target.closest("td[data-d]"));
     if (cell && this.dragging) this.go([+cell.dataset.r, +cell.dataset.c], true);
   }
 
   #tell(cell) {
     this.tip.hidden = !cell;
     if (!cell) return;
-    this.tip.textContent = this.words([+cell.dataset.r, +cell.dataset.c]);
+    const { c: column, r: row, d: day } = cell.dataset;
+    this.tip.replaceChildren(...(day === undefined ? this.#shown([+row, +column])
+      : [make("b", {}, this.table.days[day]), make("span", {}, `${count(this.table.perDay[day])} events`)]));
     const box = cell.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = this.tip;
-    this.tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
-    this.tip.style.top = `${box.bottom + 8 + height > innerHeight ? box.top - height - 8 : box.bottom + 8}px`;
+    const right = Math.min(innerWidth, this.place.getBoundingClientRect().right) - 8;
+    this.tip.style.left = `${Math.max(8, Math.min(box.left, right - width))}px`;
+    this.tip.style.top = `${box.bottom + 8 + height > innerHeight ? Math.max(8, box.top - height - 8) : box.bottom + 8}px`;
   }
 }

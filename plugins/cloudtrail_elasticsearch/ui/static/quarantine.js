@@ -1,10 +1,12 @@
 import { AIRFLOW, get, refusal, trigger } from "./api.js";
 import { copyButton, count, make, time } from "./elements.js";
+import { leaveFrames } from "./frame.js";
 import { followTheme } from "./theme.js";
 
 const find = (id) => document.getElementById(id);
 const chosen = find("filters").elements.namedItem("pattern");
 followTheme(find("theme"));
+leaveFrames();
 
 async function load() {
   const pattern = new URLSearchParams(location.hash.slice(1)).get("pattern");
@@ -23,7 +25,7 @@ function show(answer) {
   chosen.replaceChildren(...Object.entries(known).map(([name, number]) => make("option", { value: name }, `${name} (${count(number)})`)));
   chosen.value = answer.pattern;
   const groups = answer.groups.map((group) => described(group, answer.pattern));
-  if (!groups.length) groups.push(make("p", { class: "hint" }, "Nothing is in quarantine here."));
+  if (!groups.length) groups.push(make("p", { class: "empty" }, "Nothing is in quarantine here."));
   find("groups").replaceChildren(...groups);
   find("side").replaceChildren(...(groups.length && answer.groups.length ? [replay(answer)] : []));
 }
@@ -41,8 +43,15 @@ function described(group, pattern) {
     make("p", { class: "problem" }, group.reason),
     make("p", { class: "hint" }, `${group.kind}, index ${group.index}, the newest ${time(group.newest)}`),
     make("p", {}, group.remedy),
-    ...(group.rule ? [make("p", { class: "hint" }, "Or a rule that gives the value another name, in your rules file:"), make("pre", { class: "rule" }, group.rule)] : []),
+    ...(group.rule ? rule(group.rule) : []),
     make("details", {}, make("summary", {}, "The events"), events, ...(more > 0 ? [make("p", { class: "hint" }, `and ${count(more)} more`)] : [])));
+}
+
+function rule(words) {
+  const told = make("span", { class: "hint", role: "status" });
+  const text = make("pre", { class: "rule" }, words);
+  return [make("p", { class: "hint" }, "Or a rule that gives the value another name, in your rules file:"), text,
+    make("div", { class: "actions" }, copyButton(text, told, "Copy the rule"), told)];
 }
 
 async function open(button, place, pattern, id) {
@@ -67,11 +76,11 @@ function pretty(text) {
 }
 
 function replay(answer) {
-  const told = make("p", { class: "hint", role: "status", id: "told" });
   const text = make("pre", { id: "command" }, answer.command);
   const may = answer.may_trigger && answer.body;
   const why = answer.may_trigger ? "The ledger knows no cell with events in quarantine." : "You may not start runs of this DAG.";
-  const start = make("button", { type: "button", class: "primary", id: "start", disabled: !may, title: may ? "" : why }, "Replay now");
+  const told = make("p", { class: "hint", role: "status", id: "told" }, may ? "" : why);
+  const start = make("button", { type: "button", class: "primary", id: "start", disabled: !may }, "Replay now");
   start.addEventListener("click", async () => {
     start.disabled = true;
     told.textContent = "Starting …";

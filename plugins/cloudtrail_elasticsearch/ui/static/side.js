@@ -13,7 +13,7 @@ export function busiest(table) {
   const lines = order.filter(([, events]) => events).map(([name, events]) => {
     const bar = make("i");
     bar.style.width = `${(100 * events) / most}%`;
-    return make("li", {}, make("span", {}, name), make("span", {}, bar), make("b", {}, brief(events)));
+    return make("li", {}, make("span", { title: name }, name), make("span", {}, bar), make("b", {}, brief(events)));
   });
   return make("section", { id: "busiest" }, make("h2", {}, "Busiest regions"),
     lines.length ? make("ul", { class: "busiest" }, ...lines) : make("p", { class: "hint" }, "No events."));
@@ -35,7 +35,7 @@ export async function details(place, { region, day, account, pattern }) {
 function described(cell, missing) {
   const list = make("dl");
   const add = (name, value) => list.append(make("dt", {}, name), make("dd", {}, value));
-  add("state", cell.state);
+  add("state", make("span", { class: "state" }, make("i", { class: `s-${cell.state}` }), cell.state));
   for (const [key, name] of FIGURES) if (cell[key] !== undefined && (cell[key] || key === "looked_up")) add(name, count(cell[key]));
   if (cell.attempts) add("attempts", Object.entries(cell.attempts).map(([task, number]) => `${task} ${number}`).join(", "));
   for (const [key, name] of TIMES) if (cell[key]) add(name, time(cell[key]));
@@ -46,6 +46,7 @@ function described(cell, missing) {
     const task = `${AIRFLOW}/dags/${run.dag_id}/runs/${encodeURIComponent(run.run_id)}/tasks/${run.task_id}${mapped}`;
     links.append(make("a", { href: task, target: "_top", id: "task" }, "Task instance and its log"));
   }
+  if (cell.quarantined) links.append(make("a", { href: `quarantine#${new URLSearchParams({ pattern: cell.pattern })}` }, "Its events in quarantine"));
   if (cell.documents) links.append(make("a", { href: cell.documents, target: "_blank", rel: "noopener" }, "Its documents"));
   else if (missing) links.append(make("span", { class: "hint" }, `Set the Airflow variable ${missing} to have a link to its documents.`));
   return [list, ...(cell.problem ? [make("p", { class: "problem" }, cell.problem)] : []), links];
@@ -62,11 +63,12 @@ export async function selected(place, chosen, { pattern, mayBackfill }) {
   for (const state of states) params.append("state", state);
   const section = make("section", { id: "selection" },
     make("h2", {}, `Load again: ${words(regions)}, ${first}${first === last ? "" : ` to ${last}`}`));
+  place.replaceChildren(section);
   try {
     const { command, body } = await get("backfill", params);
-    const told = make("p", { class: "hint", role: "status", id: "told" });
+    const told = make("p", { class: "hint", role: "status", id: "told" }, mayBackfill ? "" : "You may not start runs of this DAG: who may can use the command.");
     const text = make("pre", { id: "command" }, command);
-    const start = make("button", { type: "button", class: "primary", id: "start", disabled: !mayBackfill, title: mayBackfill ? "" : "You may not start runs of this DAG." }, "Start this backfill");
+    const start = make("button", { type: "button", class: "primary", id: "start", disabled: !mayBackfill }, "Start this backfill");
     start.addEventListener("click", async () => {
       start.disabled = true;
       told.textContent = "Starting …";
@@ -82,5 +84,4 @@ export async function selected(place, chosen, { pattern, mayBackfill }) {
   } catch (error) {
     section.append(make("p", { class: "problem" }, error.message));
   }
-  place.replaceChildren(section);
 }
