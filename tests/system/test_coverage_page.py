@@ -279,6 +279,7 @@ def test_a_tooltip_stays_within_the_window_and_goes_at_escape(page: Page) -> Non
     """At every corner of the map, in a narrow window too."""
     page.set_viewport_size({"width": 480, "height": 420})
     page.get_by_role("button", name="90 d").click()
+    expect(page.locator("tbody tr").first.locator("td")).to_have_count(90)
     for corner in (page.locator("tbody td").first, page.locator("tbody td").last):
         corner.scroll_into_view_if_needed()
         corner.hover()
@@ -333,7 +334,7 @@ def test_the_pages_work_within_airflows_frame(page: Page, site: Site) -> None:
     """Links to the task and to the documents leave it, and who comes back finds the cell as it was left."""
     page.goto(f"{site.airflow.url}/plugin/cloudtrail-coverage")
     frame = framed(page)
-    frame.get_by_label("Index", exact=True).select_option(site.pattern)
+    frame.locator("select[name=pattern]").select_option(site.pattern)
     expect(frame.locator("#legend [data-state=quarantined] b")).to_have_text("1")
     cell_of = frame.locator("td.s-quarantined")
     cell_of.click()

@@ -3,6 +3,7 @@ import { copyButton, count, make, time } from "./elements.js";
 import { leaveFrames } from "./frame.js";
 import { followTheme } from "./theme.js";
 
+const LONGEST_REASON = 280;
 const find = (id) => document.getElementById(id);
 const chosen = find("filters").elements.namedItem("pattern");
 followTheme(find("theme"));
@@ -40,11 +41,16 @@ function described(group, pattern) {
   const more = group.events - group.ids.length;
   return make("section", { class: "group" },
     make("h2", {}, `${count(group.events)} ${group.events === 1 ? "event" : "events"}: ${group.path ?? "no field is blamed"}`),
-    make("p", { class: "problem" }, group.reason),
+    make("p", { class: "problem" }, shortened(group.reason)),
     make("p", { class: "hint" }, `${group.kind}, index ${group.index}, the newest ${time(group.newest)}`),
     make("p", {}, group.remedy),
     ...(group.rule ? rule(group.rule) : []),
     make("details", {}, make("summary", {}, "The events"), events, ...(more > 0 ? [make("p", { class: "hint" }, `and ${count(more)} more`)] : [])));
+}
+
+// A server quotes whole values: its words stand in full at each event.
+function shortened(words) {
+  return words.length > LONGEST_REASON ? `${words.slice(0, LONGEST_REASON)} …` : words;
 }
 
 function rule(words) {
