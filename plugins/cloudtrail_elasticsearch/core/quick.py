@@ -41,6 +41,7 @@ _ORDER: Final = {
 """The order in which CloudTrail writes names: each is found at once where it is expected."""
 
 
+
 class _UnsureError(Exception):
     """The event has to be looked at."""
 
