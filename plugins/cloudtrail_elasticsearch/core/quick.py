@@ -31,7 +31,6 @@ _OPERATIONS: Final = 4_096
 """So many operations are known at once."""
 
 
-
 class _UnsureError(Exception):
     """The event has to be looked at."""
 
