@@ -67,7 +67,7 @@ async function open(button, place, pattern, id) {
   if (isOpen) return;
   try {
     const entry = await get("quarantine/event", new URLSearchParams({ pattern, id }));
-    place.replaceChildren(make("p", { class: "hint" }, entry.reason), make("pre", { class: "event" }, pretty(entry.event)));
+    place.replaceChildren(make("p", { class: "hint whole" }, entry.reason), make("pre", { class: "event" }, pretty(entry.event)));
   } catch (error) {
     place.replaceChildren(make("p", { class: "problem" }, error.message));
   }
