@@ -92,6 +92,18 @@ def test_pictures_are_well_formed_and_described() -> None:
         assert {"title", "desc"} <= names
 
 
+def test_pictures_of_the_pages_are_small_and_described() -> None:
+    """Each is shown somewhere, with words for who cannot see it."""
+    shown = {
+        (page.parent / path).resolve(): words
+        for page in PAGES
+        for words, path in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", page.read_text())
+    }
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert shown[picture]
+        assert picture.stat().st_size < 250_000
+
+
 def installed_by_hand() -> set[str]:
     """What the README says to install where the plugin is copied."""
     line = re.search(r"`pip install (apache-airflow-providers-amazon [^`]+)`", (ROOT / "README.md").read_text())
