@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from cloudtrail_elasticsearch.core.errors import (
 )
 from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.ledger import Ledger, Run
+from cloudtrail_elasticsearch.core.send import LoadSettings
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
@@ -143,6 +145,7 @@ def test_an_unreachable_search_server_passes(services: Services, monkeypatch: py
         "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT",
         '{"conn_type": "opensearch", "host": "127.0.0.1", "port": 9, "login": "u", "password": "secret"}',
     )
+    monkeypatch.setattr("cloudtrail_elasticsearch.core.load.LoadSettings", partial(LoadSettings, patience=2.0))
     with pytest.raises(TransientError, match=r"127\.0\.0\.1:9 cannot be reached") as told:
         load(services)
     assert "secret" not in str(told.value)
