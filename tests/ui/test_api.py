@@ -18,6 +18,7 @@ from cloudtrail_elasticsearch.core.events import Event
 from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
 from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.normalize import Normalizer
+from cloudtrail_elasticsearch.core.overview import known
 from cloudtrail_elasticsearch.core.quarantine import Quarantine
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.send import LoadSettings, Sender
@@ -145,14 +146,19 @@ def test_cells_are_read_again_only_after_a_change(client: TestClient, server: An
     heard = Heard(server)
     app: Any = client.app
     app.dependency_overrides[search_server] = lambda: heard
-    first, again = asked(client, pattern), asked(client, pattern)
+    version = None
+    while version != known(server).version:  # other tests write to this server's ledger, too
+        version = known(server).version
+        first = asked(client, pattern)
+        heard.asked.clear()
+        again = asked(client, pattern)
     assert first == again
-    assert sum(b"composite" in body for body in heard.asked) == 1
+    assert not any(b"composite" in body for body in heard.asked)
     Ledger(server, pattern).missing(window("us-east-1"), "It was not loaded.")
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     changed = asked(client, pattern)["table"]
     assert changed != first["table"]
-    assert sum(b"composite" in body for body in heard.asked) == 2
+    assert any(b"composite" in body for body in heard.asked)
 
 
 def test_windows_that_say_the_same_are_counted_each(
