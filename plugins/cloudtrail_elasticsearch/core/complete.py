@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, ClassVar, Final
 
 from cloudtrail_elasticsearch.core.coverage import State
-from cloudtrail_elasticsearch.core.windows import DAY
+from cloudtrail_elasticsearch.core.windows import Window
 
 FIGURES: Final = ("staged", "indexed", "quarantined", "left_out")
 PROVEN: Final = frozenset({State.COMPLETE, State.QUIET, State.QUARANTINED})
@@ -48,15 +47,10 @@ def complete_days(cells: Iterable[dict[str, Any]], regions: Collection[str]) -> 
 
     :param cells: cells of whole days of the ledger, of one account and index pattern
     """
-    whole = sorted(filter(_is_day, cells), key=itemgetter("day"))
+    whole = sorted((cell for cell in cells if Window.from_dict(cell).is_day), key=itemgetter("day"))
     for day, of_the_day in groupby(whole, key=itemgetter("day")):
         proven = {cell["region"]: cell for cell in of_the_day if cell["state"] in PROVEN}
         if proven and proven.keys() >= set(regions):
             sums = {name: sum(cell.get(name, 0) for cell in proven.values()) for name in FIGURES}
             one = next(iter(proven.values()))
             yield CompleteDay(one["account"], day, one["pattern"], len(proven), **sums)
-
-
-def _is_day(cell: dict[str, Any]) -> bool:
-    start, end = (datetime.fromisoformat(cell[name]) for name in ("start", "end"))
-    return end - start == DAY and start.time() == datetime.min.time()

@@ -25,7 +25,7 @@ MOST_NAMES: Final = 200
 
 
 class _StrangeError(Exception):
-    """Whether an object fits depends on more than its names and types."""
+    """Whether an object fits depends on more than its names and types, or its names are values of their own."""
 
 
 class Familiar:
@@ -53,16 +53,21 @@ class Familiar:
             return
         try:
             self._seen.add(value, None if self._node.kind is Kind.FLAT else self._node)
+            self._unfamiliar += 1
+            if self._unfamiliar == self._wanted:
+                self._know()
         except _StrangeError:
             self._wanted = 0
-            return
-        self._unfamiliar += 1
-        if self._unfamiliar == self._wanted:
-            self._decode = msgspec.json.Decoder(
-                self._seen.type() if self._seen.count() <= MOST_NAMES else None
-            ).decode
-            self._unfamiliar = 0
-            self._wanted *= GROWTH
+            self._seen = _Seen()
+
+    def _know(self) -> None:
+        """Make a type of what was seen."""
+        if self._seen.count() > MOST_NAMES:
+            self._decode = None
+            raise _StrangeError
+        self._decode = msgspec.json.Decoder(self._seen.type()).decode
+        self._unfamiliar = 0
+        self._wanted *= GROWTH
 
 
 @dataclass(slots=True)
