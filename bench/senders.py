@@ -1,8 +1,13 @@
-"""What sends documents to a search server, each in a process of its own: the loader, a bare sender, a helper."""
+"""What sends documents to a search server, each in a process of its own: the loader, a bare sender, a helper.
+
+``free`` is the loader as if its rules cost nothing: its staged lines are documents already, each after its id.
+It tells how much of what the loader lacks a loader without any rules would lack too.
+"""
 
 from __future__ import annotations
 
 import argparse
+import gc
 import http.client
 import itertools
 import os
@@ -10,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +28,7 @@ from bench.children import BUCKET, CREDENTIALS, day
 from cloudtrail_elasticsearch.core import bulk, index_setup
 from cloudtrail_elasticsearch.core.adapt import Adapter
 from cloudtrail_elasticsearch.core.bulk import BulkItem
+from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.core.load import Loader, LoadSettings
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
@@ -31,10 +38,15 @@ from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
+from cloudtrail_elasticsearch.staging.manifest import Part
+from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.staging import Standing
 
 INDEX: Final = "bench-steady"
 PREFIX: Final = "steady"
 HELPER_CHUNK: Final = 1_000
+PART: Final = 20_000
+"""Documents of a staged part, as a fetch makes them, nearly."""
 
 Send = Callable[[], int]
 """Sends everything and returns how many events that were."""
@@ -67,7 +79,7 @@ class _Asked(argparse.Namespace):
 def main(argv: Sequence[str] | None = None) -> None:
     """Send, and print what it took."""
     parser = argparse.ArgumentParser(prog="python -m bench.senders")
-    parser.add_argument("sender", choices=("render", "ours", "bare", "helper"))
+    parser.add_argument("sender", choices=("render", "ours", "free", "bare", "helper"))
     parser.add_argument("--s3", required=True)
     parser.add_argument("--search", required=True)
     parser.add_argument("--strategy", choices=STRATEGIES, required=True)
@@ -82,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         server = connect(SearchSettings.from_url(asked.search))
         _new_index(server, asked)
-        send = {"ours": _ours, "bare": _bare, "helper": _helper}[asked.sender](server, asked)
+        send = {"ours": _ours, "free": _free, "bare": _bare, "helper": _helper}[asked.sender](server, asked)
         began, worked = time.monotonic(), time.process_time()
         events = send()
         took = Sent(events, time.monotonic() - began, time.process_time() - worked)
@@ -101,8 +113,12 @@ def _new_index(server: SearchServer, asked: _Asked) -> None:
     server.request("PUT", f"/{INDEX}")
 
 
-def _lines(asked: _Asked) -> Iterator[bytes]:
-    area = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET, PREFIX)
+def _staging(asked: _Asked, prefix: str) -> Staging:
+    return Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET, prefix)
+
+
+def _lines(asked: _Asked, prefix: str = PREFIX) -> Iterator[bytes]:
+    area = _staging(asked, prefix)
     manifest = area.manifest(day(1))
     assert manifest is not None
     return itertools.islice((line for part in manifest.parts for line in area.lines(part)), asked.events)
@@ -112,6 +128,21 @@ def _ours(server: SearchServer, asked: _Asked) -> Send:
     loader = Loader(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
     loader.prepare()
     lines = _lines(asked)
+    return lambda: loader.load(lines).indexed
+
+
+class _FreeLoader(Loader):
+    """Finds documents where others find events."""
+
+    def _item(self, line: bytes) -> BulkItem:
+        identifier, _, document = line.partition(b" ")
+        return BulkItem(identifier.decode(), INDEX, document, line)
+
+
+def _free(server: SearchServer, asked: _Asked) -> Send:
+    loader = _FreeLoader(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
+    loader.prepare()
+    lines = _lines(asked, f"{PREFIX}-{asked.strategy}")
     return lambda: loader.load(lines).indexed
 
 
@@ -125,10 +156,23 @@ def _items(server: SearchServer, asked: _Asked) -> Iterator[BulkItem]:
 
 
 def _render(asked: _Asked) -> None:
-    """Write the documents, each after its action, as bulk requests have them."""
+    """Write the documents, each after its action, as bulk requests have them; stage them, each after its id."""
+    area, builder = _staging(asked, f"{PREFIX}-{asked.strategy}"), PartBuilder()
+    parts: list[Part] = []
+    manifest = _staging(asked, PREFIX).manifest(day(1))
+    assert manifest is not None
     with asked.bodies.open("wb") as file:
         for item in _items(connect(SearchSettings.from_url(asked.search)), asked):
+            assert item.document is not None
             file.write(bulk.body([item]))
+            line = b"%b %b" % (item.id.encode(), item.document)
+            builder.add([LookedUpEvent(item.id, day(1).start, line)])
+            if builder.events == PART:
+                parts.append(area.write_part(day(1), manifest.fetch, str(len(parts)), builder))
+                builder = PartBuilder()
+    if builder.events:
+        parts.append(area.write_part(day(1), manifest.fetch, str(len(parts)), builder))
+    area.publish(replace(manifest, parts=tuple(parts)), Standing())
 
 
 def _documents(asked: _Asked) -> Iterator[tuple[bytes, bytes]]:
@@ -179,6 +223,7 @@ def _helper(server: SearchServer, asked: _Asked) -> Send:
         orjson.loads(action)["index"] | {"_source": orjson.loads(document)}
         for action, document in _documents(asked)
     ]
+    gc.freeze()
     client: Any
     parallel_bulk: Any
     if server.engine == "opensearch":
