@@ -59,7 +59,7 @@ class Airflow:
 
     def __init__(self, settings: AirflowSettings) -> None:
         self._settings = settings
-        self._port = _free_port(settings.port)
+        self._port = free_port(settings.port)
         self._services: dict[str, Child] = {}
         self._token: str | None = None
 
@@ -242,7 +242,7 @@ class Airflow:
             return {}
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     """Return the wanted port where nothing listens on it, else one that is free."""
     for port in (wanted, 0):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:

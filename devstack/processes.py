@@ -86,6 +86,16 @@ class Child:
         if code is not None:
             raise ServiceError(f"{self.name} ended with code {code}. {self._last_words()}")
 
+    def end(self, seconds: float) -> int:
+        """Wait until it has ended by itself, and return its exit code.
+
+        :raises ServiceError: it has not after so many seconds
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ServiceError(f"{self.name} has not ended after {seconds:.0f} s. {self._last_words()}") from None
+
     def stop(self, seconds: float = 20) -> None:
         """Ask the group to end; after the seconds, kill what is left of it."""
         self._signal(signal.SIGTERM)

@@ -62,16 +62,19 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html
 """
 
+_LINKS: Final = ("StagedObjectsLink", "DocumentsLink", "CoverageLink", "RunCoverageLink")
+
 _LABELS: Final = {"host": "Host or URL", "port": "Port (Test needs it)", "schema": "Scheme"}
 """Airflow 3.3.2's button sends port 0 where none is saved, which its API takes for another server's."""
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's name and its connection type with its form."""
+    """Return the provider's name, its connection type with its form, and the links of its tasks."""
     return {
         "package-name": "cloudtrail-elasticsearch",
         "name": "CloudTrail to Elasticsearch",
         "description": "Every CloudTrail event of an AWS account, in Elasticsearch or OpenSearch, proven.",
+        "extra-links": [f"cloudtrail_elasticsearch.ui.links.{name}" for name in _LINKS],
         "connection-types": [
             {
                 "connection-type": "cloudtrail_search",

@@ -6,7 +6,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
-from cloudtrail_elasticsearch import preload
+from cloudtrail_elasticsearch import airflows, preload
+from cloudtrail_elasticsearch.ui.blueprint import LazyBlueprints
 from cloudtrail_elasticsearch.ui.lazy import LazyApp
 from cloudtrail_elasticsearch.ui.links import CoverageLink, DocumentsLink, RunCoverageLink, StagedObjectsLink
 from cloudtrail_elasticsearch.ui.paths import PREFIX, path
@@ -23,6 +24,10 @@ def _view(page: str, destination: str, route: str) -> dict[str, Any]:
     }
 
 
+def _menu_item(page: str) -> dict[str, str]:
+    return {"name": f"CloudTrail {page}", "href": path(page), "category": "Browse"}
+
+
 class CloudTrailElasticsearchPlugin(AirflowPlugin):
     """The pages in Airflow's UI, the links of the tasks, and what is imported once for all tasks."""
 
@@ -35,3 +40,7 @@ class CloudTrailElasticsearchPlugin(AirflowPlugin):
         _view("coverage", "dag", "cloudtrail-coverage-dag"),
         _view("quarantine", "nav", "cloudtrail-quarantine"),
     ]
+    flask_blueprints = airflows.of_the_webserver(LazyBlueprints())
+    appbuilder_menu_items = airflows.of_the_webserver(
+        [_menu_item("coverage"), _menu_item("quarantine")],
+    )

@@ -1,4 +1,7 @@
-"""What every task imports, imported once in the process that LocalExecutor forks its tasks from."""
+"""What is done when a process of Airflow's starts: above all, what every task imports is imported once.
+
+It is done in the process that LocalExecutor forks its tasks from.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from importlib import import_module
 from typing import Any, Final
 
 from airflow.listeners import hookimpl
+
+from cloudtrail_elasticsearch.airflows import leave_mapping_to_backfills
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +31,15 @@ MODULES: Final = (
 
 @hookimpl
 def on_starting(component: Any) -> None:  # noqa: ARG001 - Airflow's signature
-    """Import them where a scheduler starts that runs tasks itself: most of a quiet cell's time were imports.
+    """Prepare the process: import them where a scheduler starts that runs tasks itself.
+
+    Most of a quiet cell's time were imports.
 
     Airflow calls this before it says which job starts, and for each task; the command line tells, which a task
     that is forked from a scheduler shares with it.
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/listeners.html
     """
+    leave_mapping_to_backfills()
     if sys.argv[1:2] == ["scheduler"] and _forks_tasks():
         load()
 

@@ -181,6 +181,9 @@ def test_a_cell_is_told_whole(client: TestClient, pattern: str, monkeypatch: pyt
     (cell,) = client.get("/api/cells", params=params).json()["cells"]
     assert (cell["state"], cell["staged"], cell["indexed"]) == ("failed", 10, 9)
     assert cell["run"]["map_index"] == 4
+    assert cell["task"] == (
+        "/dags/cloudtrail_to_elasticsearch/runs/scheduled__2026-11-01/tasks/cell.load/mapped/4"
+    )
     assert cell["documents"] is None
     monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL", "https://dashboards.example.com")
     (cell,) = client.get("/api/cells", params=params).json()["cells"]
@@ -198,7 +201,7 @@ def test_a_selection_is_a_backfill(client: TestClient) -> None:
     }
     answer = client.get("/api/backfill", params=params).json()
     assert "--from-date 2026-11-01 --to-date 2026-11-02 --reprocess-behavior failed" in answer["command"]
-    assert answer["body"]["dag_run_conf"] == {"regions": ["eu-west-1"]}
+    assert answer["request"]["body"]["dag_run_conf"] == {"regions": ["eu-west-1"]}
 
 
 @pytest.mark.parametrize(
@@ -307,14 +310,17 @@ def test_an_event_in_quarantine_is_told_whole(client: TestClient, pattern: str, 
 def test_a_replay_covers_the_cells_with_events_in_quarantine(client: TestClient, pattern: str) -> None:
     """Their days and regions, as params of the DAG; and the command that takes all of the pattern."""
     answer = client.get("/api/quarantine", params={"pattern": pattern}).json()
-    assert answer["body"] == {
-        "logical_date": None,
-        "conf": {
-            "replay": True,
-            "start": "2026-11-02",
-            "end": "2026-11-03",
-            "regions": ["us-east-1"],
-            "index": pattern,
+    assert answer["request"] == {
+        "path": "/api/v2/dags/cloudtrail_to_elasticsearch/dagRuns",
+        "body": {
+            "logical_date": None,
+            "conf": {
+                "replay": True,
+                "start": "2026-11-02",
+                "end": "2026-11-03",
+                "regions": ["us-east-1"],
+                "index": pattern,
+            },
         },
     }
     assert answer["command"].endswith(f"--index {pattern}")

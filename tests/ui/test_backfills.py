@@ -22,6 +22,9 @@ CHOSEN = Backfill(
     "mine-%Y",
     "failed",
 )
+_REQUEST = CHOSEN.request
+assert _REQUEST is not None
+_BODY = _REQUEST["body"]
 
 
 def test_the_command_is_one_that_airflow_takes() -> None:
@@ -31,8 +34,8 @@ def test_the_command_is_one_that_airflow_takes() -> None:
     program, *arguments = shlex.split(CHOSEN.command)
     parsed = get_parser().parse_args(arguments)
     assert program == "airflow"
-    assert (parsed.dag_id, str(parsed.reprocess_behavior)) == (CHOSEN.body["dag_id"], "failed")
-    assert json.loads(parsed.dag_run_conf) == CHOSEN.body["dag_run_conf"] == CHOSEN.conf
+    assert (parsed.dag_id, str(parsed.reprocess_behavior)) == (_BODY["dag_id"], "failed")
+    assert json.loads(parsed.dag_run_conf) == _BODY["dag_run_conf"] == CHOSEN.conf
     assert (str(parsed.from_date.date()), str(parsed.to_date.date())) == ("2026-11-01", "2026-11-07")
 
 
@@ -40,7 +43,7 @@ def test_the_request_is_one_that_airflow_takes() -> None:
     """By its own model."""
     from airflow.api_fastapi.core_api.datamodels.backfills import BackfillPostBody
 
-    body = BackfillPostBody(**CHOSEN.body)
+    body = BackfillPostBody(**_BODY)
     assert (body.from_date.date(), body.to_date.date()) == (CHOSEN.first, CHOSEN.last)
 
 

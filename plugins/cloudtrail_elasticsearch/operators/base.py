@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.operators.retries import retry_policy
+from cloudtrail_elasticsearch.operators.retries import retry_arguments
 from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, Staging
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ class WindowOperator(BaseOperator):
         aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", retry_policy())
         kwargs.setdefault("map_index_template", "{{ task.window['name'] }}")
-        super().__init__(**kwargs)
+        super().__init__(**retry_arguments() | kwargs)
         self.window = window
         self.bucket = bucket
         self.prefix = prefix

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import Context
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 from cloudtrail_elasticsearch.operators.context import state_store
 from cloudtrail_elasticsearch.operators.metrics import count
+from cloudtrail_elasticsearch.operators.retries import fails_for_good
 from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class CloudTrailToS3Operator(WindowOperator):
         self.late = late
         self.look_up = look_up
 
+    @fails_for_good
     def execute(self, context: Context) -> str:
         """Stage the window and return the URI of its folder.
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, Context
 
+from cloudtrail_elasticsearch.airflows import asset_events
 from cloudtrail_elasticsearch.core.complete import CompleteDay
 from cloudtrail_elasticsearch.core.windows import midnight
 
@@ -34,7 +35,7 @@ def tell_new(days: Iterable[CompleteDay], context: Context) -> Iterator[Complete
     if not complete:
         return
     oldest = min(midnight(date.fromisoformat(day.day)) for day in complete)
-    events = context["inlet_events"][COMPLETE_DAYS].after(oldest.isoformat())
+    events = asset_events(context, COMPLETE_DAYS, oldest)
     extras = [event.extra or {} for event in events]
     told = {tuple(extra.get(name) for name in CompleteDay.SUBJECT): extra for extra in extras}
     for day in complete:

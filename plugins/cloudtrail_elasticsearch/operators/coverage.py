@@ -16,7 +16,7 @@ from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS, tell_new
 from cloudtrail_elasticsearch.operators.context import this_run
 from cloudtrail_elasticsearch.operators.metrics import tell_newest
-from cloudtrail_elasticsearch.operators.retries import retry_policy
+from cloudtrail_elasticsearch.operators.retries import fails_for_good, retry_arguments
 
 if TYPE_CHECKING:
     from cloudtrail_elasticsearch.core.ledger import Ledger, Run
@@ -58,8 +58,7 @@ class CloudTrailCoverageOperator(BaseOperator):
         kwargs.setdefault("inlets", [COMPLETE_DAYS])
         kwargs.setdefault("outlets", [COMPLETE_DAYS])
         kwargs.setdefault("max_active_tis_per_dag", 1)
-        kwargs.setdefault("retry_policy", retry_policy())
-        super().__init__(**kwargs)
+        super().__init__(**retry_arguments() | kwargs)
         self.planned: Iterable[dict[str, str]] | None = planned
         self.cells: Iterable[dict[str, Any]] | dict[str, Any] | None = cells
         self.index = index
@@ -67,6 +66,7 @@ class CloudTrailCoverageOperator(BaseOperator):
         self.aws_conn_id = aws_conn_id
         self.fetch_task_id = fetch_task_id
 
+    @fails_for_good
     def execute(self, context: Context) -> dict[str, int]:
         """Return the totals over all cells.
 

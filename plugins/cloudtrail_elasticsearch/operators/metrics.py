@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def count(window: Window, **figures: int) -> None:
     """Add figures of a window to the counters ``cloudtrail.{name}``, tagged with its account and region."""
-    from airflow.sdk.observability import stats
+    from airflow.providers.common.compat.sdk import Stats
 
     tags = {"account": window.account, "region": window.region}
     for name, figure in figures.items():
         if figure:
-            stats.incr(f"cloudtrail.{name}", figure, tags=tags)
+            Stats.incr(f"cloudtrail.{name}", figure, tags=tags)
 
 
 def tell_newest(account: str, newest: Mapping[str, datetime]) -> None:
@@ -28,9 +28,9 @@ def tell_newest(account: str, newest: Mapping[str, datetime]) -> None:
 
     The region stands in the name, too: StatsD as it is knows no tags, and would keep the last region's alone.
     """
-    from airflow.sdk.observability import stats
+    from airflow.providers.common.compat.sdk import Stats
 
     now = datetime.now(UTC)
     for region, time in newest.items():
         tags = {"account": account, "region": region}
-        stats.gauge(f"cloudtrail.newest_event_age.{region}", (now - time).total_seconds(), tags=tags)
+        Stats.gauge(f"cloudtrail.newest_event_age.{region}", (now - time).total_seconds(), tags=tags)

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context, conf
 from cloudtrail_elasticsearch.core.errors import PlanError
 from cloudtrail_elasticsearch.core.windows import HISTORY, check_size, choose_regions, midnight, parse_day, plan
 from cloudtrail_elasticsearch.operators.base import is_true
-from cloudtrail_elasticsearch.operators.retries import retry_policy
+from cloudtrail_elasticsearch.operators.retries import fails_for_good, retry_arguments
 from cloudtrail_elasticsearch.params import SETTLE_MINUTES
 
 
@@ -44,8 +44,7 @@ class CloudTrailPlanOperator(BaseOperator):
         aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", retry_policy())
-        super().__init__(**kwargs)
+        super().__init__(**retry_arguments() | kwargs)
         self.start = start
         self.end = end
         self.regions = regions
@@ -54,6 +53,7 @@ class CloudTrailPlanOperator(BaseOperator):
         self.look_up = look_up
         self.aws_conn_id = aws_conn_id
 
+    @fails_for_good
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Return the windows as plain values.
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from cloudtrail_elasticsearch import airflows
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, CoverageError, StagingError
 
-FINAL = (ConfigurationError, CoverageError, StagingError)
+FINAL: Final = (ConfigurationError, CoverageError, StagingError)
+
+fails_for_good = airflows.ends_on(FINAL)
+"""Decorates every operator's ``execute``."""
 
 
-def retry_policy() -> Any:
-    """Return a policy that fails at once for what another attempt cannot mend."""
-    from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
-
-    rules = [
-        RetryRule(exception=kind, action=RetryAction.FAIL, reason="Another attempt cannot mend this")
-        for kind in FINAL
-    ]
-    return ExceptionRetryPolicy(rules=rules)
+def retry_arguments() -> dict[str, Any]:
+    """Return every operator's arguments by which it fails at once for what another attempt cannot mend."""
+    return airflows.final_failures(FINAL)

@@ -16,6 +16,7 @@ from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_f
 from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
 from cloudtrail_elasticsearch.operators.context import state_store, this_run
 from cloudtrail_elasticsearch.operators.metrics import count
+from cloudtrail_elasticsearch.operators.retries import fails_for_good
 from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class S3ToElasticsearchOperator(WindowOperator):
         self.search_conn_id = search_conn_id
         self._server: SearchServer | None = None
 
+    @fails_for_good
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return its `Cell` as plain values.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -10,7 +10,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 from fastapi import Depends
 
-DAG_ID: Final = "cloudtrail_to_elasticsearch"
+from cloudtrail_elasticsearch.ui.answers import DAG_ID
 
 may_read = Depends(requires_access_dag(method="GET", param_dag_id=DAG_ID))
 """Answers 401 to who is not logged in, and 403 to who may not read the DAG."""

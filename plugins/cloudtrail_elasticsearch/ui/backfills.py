@@ -1,18 +1,17 @@
-"""A backfill of chosen cells, or a replay: the command for a shell, and the body for Airflow's public API."""
+"""A backfill of chosen cells, or a replay: the command for a shell, and the request for Airflow's public API."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from cloudtrail_elasticsearch import airflows
+from cloudtrail_elasticsearch.airflows import Reprocess
 from cloudtrail_elasticsearch.core.coverage import State
 from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
-
-Reprocess = Literal["none", "failed", "completed"]
 
 _FAILED: Final = frozenset({State.FAILED, State.MISSING, State.LOADING})
 
@@ -37,24 +36,16 @@ class Backfill:
     @property
     def command(self) -> str:
         """The command, as a shell takes it."""
-        return shlex.join(
-            [
-                *("airflow", "backfill", "create", "--dag-id", self.dag_id),
-                *("--from-date", self.first.isoformat(), "--to-date", self.last.isoformat()),
-                *("--reprocess-behavior", self.reprocess, "--dag-run-conf", json.dumps(self.conf)),
-            ]
-        )
+        return airflows.backfill_command(*self._asked)
 
     @property
-    def body(self) -> dict[str, Any]:
-        """What to POST to ``/api/v2/backfills``."""
-        return {
-            "dag_id": self.dag_id,
-            "from_date": f"{self.first.isoformat()}T00:00:00Z",
-            "to_date": f"{self.last.isoformat()}T00:00:00Z",
-            "reprocess_behavior": self.reprocess,
-            "dag_run_conf": self.conf,
-        }
+    def request(self) -> dict[str, Any] | None:
+        """What to POST to Airflow's API, as path and body; None where it knows no backfills."""
+        return airflows.backfill_request(*self._asked)
+
+    @property
+    def _asked(self) -> tuple[str, str, str, Reprocess, dict[str, Any]]:
+        return self.dag_id, self.first.isoformat(), self.last.isoformat(), self.reprocess, self.conf
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +62,8 @@ class Replay:
         return shlex.join(["cloudtrail-elasticsearch", "replay", "--url", server, "--index", self.pattern])
 
     @property
-    def body(self) -> dict[str, Any] | None:
-        """What to POST to ``/api/v2/dags/…/dagRuns``; None where the ledger has no such cells."""
+    def request(self) -> dict[str, Any] | None:
+        """What to POST to Airflow's API, as path and body; None where the ledger has no such cells."""
         if not self.days:
             return None
         end = date.fromisoformat(self.days[-1]) + timedelta(days=1)
@@ -83,7 +74,7 @@ class Replay:
             "regions": self.regions,
             "index": self.pattern,
         }
-        return {"logical_date": None, "conf": conf}
+        return airflows.trigger_request(self.dag_id, conf)
 
 
 def reprocess(states: Collection[State | None]) -> Reprocess:

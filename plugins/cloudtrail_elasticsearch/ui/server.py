@@ -6,8 +6,9 @@ import time
 from functools import lru_cache
 from typing import Final
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, Variable
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from cloudtrail_elasticsearch.airflows import variable
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.hooks.search import SearchHook
@@ -19,8 +20,7 @@ DASHBOARDS: Final = "cloudtrail_dashboards_url"
 
 def dashboards() -> str | None:
     """Return the address of Kibana or OpenSearch Dashboards; None where the variable is not set."""
-    address: str | None = Variable.get(DASHBOARDS, default=None)
-    return address
+    return variable(DASHBOARDS)
 
 
 def search_server() -> SearchServer:

@@ -1,4 +1,4 @@
-import { AIRFLOW, get, refusal, trigger } from "./api.js";
+import { AIRFLOW, get, post, refusal } from "./api.js";
 import { copyButton, count, make, time } from "./elements.js";
 import { leaveFrames } from "./frame.js";
 import { followTheme } from "./theme.js";
@@ -83,7 +83,7 @@ function pretty(text) {
 
 function replay(answer) {
   const text = make("pre", { id: "command" }, answer.command);
-  const may = answer.may_trigger && answer.body;
+  const may = answer.may_trigger && answer.request;
   const why = answer.may_trigger ? "The ledger knows no cell with events in quarantine." : "You may not start runs of this DAG.";
   const told = make("p", { class: "hint", role: "status", id: "told" }, may ? "" : why);
   const start = make("button", { type: "button", class: "primary", id: "start", disabled: !may }, "Replay now");
@@ -91,8 +91,8 @@ function replay(answer) {
     start.disabled = true;
     told.textContent = "Starting …";
     try {
-      const run = await trigger(answer.dag_id, answer.body);
-      const address = `${AIRFLOW}/dags/${answer.dag_id}/runs/${encodeURIComponent(run.dag_run_id)}`;
+      const run = await post(answer.request);
+      const address = AIRFLOW + answer.run_page.replace("{}", encodeURIComponent(run.dag_run_id));
       told.replaceChildren("The replay has begun: ", make("a", { href: address, target: "_top" }, "see its run"), ".");
     } catch (error) {
       told.textContent = refusal(error);

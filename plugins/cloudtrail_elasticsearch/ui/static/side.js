@@ -1,4 +1,4 @@
-import { AIRFLOW, get, refusal, startBackfill } from "./api.js";
+import { AIRFLOW, get, post, refusal } from "./api.js";
 import { brief, copyButton, count, make, time } from "./elements.js";
 
 const FIGURES = [
@@ -40,16 +40,16 @@ function described(cell, missing) {
   if (cell.attempts) add("attempts", Object.entries(cell.attempts).map(([task, number]) => `${task} ${number}`).join(", "));
   for (const [key, name] of TIMES) if (cell[key]) add(name, time(cell[key]));
   const links = make("div", { class: "links" });
-  const { run } = cell;
-  if (run) {
-    const mapped = run.map_index >= 0 ? `/mapped/${run.map_index}` : "";
-    const task = `${AIRFLOW}/dags/${run.dag_id}/runs/${encodeURIComponent(run.run_id)}/tasks/${run.task_id}${mapped}`;
-    links.append(make("a", { href: task, target: "_top", id: "task" }, "Task instance and its log"));
-  }
+  if (cell.task) links.append(make("a", { href: `${AIRFLOW}${cell.task}`, target: "_top", id: "task" }, "Task instance and its log"));
   if (cell.quarantined) links.append(make("a", { href: `quarantine#${new URLSearchParams({ pattern: cell.pattern })}` }, "Its events in quarantine"));
   if (cell.documents) links.append(make("a", { href: cell.documents, target: "_blank", rel: "noopener" }, "Its documents"));
   else if (missing) links.append(make("span", { class: "hint" }, `Set the Airflow variable ${missing} to have a link to its documents.`));
   return [list, ...(cell.problem ? [make("p", { class: "problem" }, cell.problem)] : []), links];
+}
+
+function unable(mayBackfill, request) {
+  if (!mayBackfill) return "You may not start runs of this DAG: who may can use the command.";
+  return request ? "" : "This Airflow starts backfills by its command alone.";
 }
 
 const words = (regions) => (regions.length === 1 ? regions[0] : `${count(regions.length)} regions`);
@@ -65,16 +65,16 @@ export async function selected(place, chosen, { pattern, mayBackfill }) {
     make("h2", {}, `Load again: ${words(regions)}, ${first}${first === last ? "" : ` to ${last}`}`));
   place.replaceChildren(section);
   try {
-    const { command, body } = await get("backfill", params);
-    const told = make("p", { class: "hint", role: "status", id: "told" }, mayBackfill ? "" : "You may not start runs of this DAG: who may can use the command.");
+    const { command, request, dag_id: dag } = await get("backfill", params);
+    const told = make("p", { class: "hint", role: "status", id: "told" }, unable(mayBackfill, request));
     const text = make("pre", { id: "command" }, command);
-    const start = make("button", { type: "button", class: "primary", id: "start", disabled: !mayBackfill }, "Start this backfill");
+    const start = make("button", { type: "button", class: "primary", id: "start", disabled: !mayBackfill || !request }, "Start this backfill");
     start.addEventListener("click", async () => {
       start.disabled = true;
       told.textContent = "Starting …";
       try {
-        const started = await startBackfill(body);
-        told.replaceChildren(`Backfill ${started.id} has begun: `, make("a", { href: `${AIRFLOW}/dags/${body.dag_id}/backfills`, target: "_top" }, "see the DAG's backfills"), ".");
+        const started = await post(request);
+        told.replaceChildren(`Backfill ${started.id} has begun: `, make("a", { href: `${AIRFLOW}/dags/${dag}/backfills`, target: "_top" }, "see the DAG's backfills"), ".");
       } catch (error) {
         told.textContent = refusal(error);
         start.disabled = false;

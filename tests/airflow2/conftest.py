@@ -1,0 +1,68 @@
+"""An Airflow 2.11 beside the services that all tests use."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from devstack.airflow2 import Airflow2
+from devstack.simulator import Simulator, SimulatorSettings
+
+DAG_ID: Final = "cloudtrail_to_elasticsearch"
+YESTERDAY: Final = datetime.now(UTC).date() - timedelta(days=1)
+FIRST: Final = YESTERDAY - timedelta(days=1)
+REGIONS: Final = ["ap-northeast-3", "eu-west-1", "us-east-1"]
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """The interpreter of the environment with Airflow 2.11."""
+    return Path(os.environ["AIRFLOW2_PYTHON"])
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """CloudTrail with AWS's own quota and latency."""
+    with Simulator(SimulatorSettings(volume=400)) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(simulator: Simulator, aws: str, bucket: str, opensearch: str) -> dict[str, str]:
+    """Connections and variables, as an operator would set them."""
+    host, port = opensearch.removeprefix("http://").split(":")
+    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
+    connection = {"conn_type": "aws", "login": "t", "password": "t", "extra": {"region_name": "us-east-1"}}
+    return {
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
+        "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket,
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
+    }
+
+
+@pytest.fixture
+def airflow2(python: Path, environment: dict[str, str], tmp_path: Path) -> Airflow2:
+    """An Airflow 2.11 whose database is made."""
+    made = Airflow2(python, tmp_path / "airflow", environment)
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def backfill(unique_index_prefix: str) -> Callable[..., list[str]]:
+    """The arguments of a backfill of two days into the test's own index."""
+    conf = json.dumps({"regions": REGIONS, "index": f"{unique_index_prefix}-%Y.%m"})
+    days = ("-s", str(FIRST), "-e", str(YESTERDAY))
+
+    def arguments(*more: str) -> list[str]:
+        return ["dags", "backfill", DAG_ID, *days, "--conf", conf, *more]
+
+    return arguments

@@ -1,0 +1,120 @@
+"""`airflow dags backfill` on Airflow 2.11: cells that fail, are killed, and are made again, to the same counts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.ledger import Ledger
+from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.airflow2 import Airflow2
+from devstack.simulator import Fault, FaultKind, Simulator
+
+from .conftest import DAG_ID, FIRST, REGIONS, YESTERDAY
+
+pytestmark = pytest.mark.airflow2
+
+
+def calls(simulator: Simulator) -> Counter[str]:
+    return Counter({name: region.calls for name, region in simulator.service.statistics.regions.items()})
+
+
+def truth(simulator: Simulator, first: date = FIRST) -> list[str]:
+    end = midnight(YESTERDAY + timedelta(days=1)) - timedelta(seconds=1)
+    return sorted(each for region in REGIONS for each in simulator.truth(region, midnight(first), end))
+
+
+def indexed(server: Any, prefix: str) -> list[str]:
+    server.request("POST", f"/{prefix}-*/_refresh")
+    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
+    return sorted(hit["_id"] for hit in server.request("POST", f"/{prefix}-*/_search", body)["hits"]["hits"])
+
+
+def states(server: Any, prefix: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for cell in Ledger(server, f"{prefix}-%Y.%m").cells():
+        found.setdefault(cell["region"], set()).add(cell["state"])
+    return found
+
+
+def test_what_failed_is_mended_by_its_command(
+    airflow2: Airflow2,
+    simulator: Simulator,
+    opensearch: str,
+    unique_index_prefix: str,
+    backfill: Callable[..., list[str]],
+) -> None:
+    """A region is denied: its cells fail at once, and the command; --rerun-failed-tasks mends just them."""
+    server = connect(SearchSettings.from_url(opensearch))
+    simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
+    failed = airflow2.attempt(*backfill())
+    assert failed.returncode != 0
+    found = states(server, unique_index_prefix)
+    assert found.pop("eu-west-1") == {"missing"}
+    assert set().union(*found.values()) <= {"complete", "quiet"}
+    assert calls(simulator)["eu-west-1"] == 2, "what another attempt cannot mend was tried again"
+
+    simulator.service.faults.clear()
+    before = calls(simulator)
+    airflow2.command(*backfill("--rerun-failed-tasks"))
+    assert {region for region, count in (calls(simulator) - before).items() if count} == {"eu-west-1"}
+    assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
+    assert indexed(server, unique_index_prefix) == truth(simulator)
+
+    before = calls(simulator)
+    airflow2.command(*backfill("--reset-dagruns", "--yes", "-s", str(YESTERDAY)))
+    assert calls(simulator) == before, "what is staged was looked up again"
+    assert indexed(server, unique_index_prefix) == truth(simulator)
+
+
+def test_a_killed_fetch_goes_on(
+    airflow2: Airflow2,
+    simulator: Simulator,
+    opensearch: str,
+    bucket: str,
+    aws: str,
+    unique_index_prefix: str,
+    backfill: Callable[..., list[str]],
+) -> None:
+    """kill -9 of task and command, and the documented way on: what was looked up stands in the bucket by then."""
+    server = connect(SearchSettings.from_url(opensearch))
+    day = ("-s", str(YESTERDAY), "-e", str(YESTERDAY))
+    process = airflow2.begin("backfill", *backfill(*day))
+    try:
+        kill_fetch(process.pid, simulator)
+    finally:
+        process.kill()
+    for _ in range(2):
+        airflow2.command("tasks", "clear", DAG_ID, *day, "--yes")
+    airflow2.command(*backfill(*day))
+    assert indexed(server, unique_index_prefix) == truth(simulator, YESTERDAY)
+    assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
+    assert simulator.service.statistics.regions["us-east-1"].repeated_pages <= 1
+    keys = boto3.client("s3", endpoint_url=aws).list_objects_v2(Bucket=bucket)["Contents"]
+    assert not [entry["Key"] for entry in keys if re.search(r"/state/|/pages/", entry["Key"])]
+
+
+def kill_fetch(backfill: int, simulator: Simulator) -> None:
+    """Kill the process that looks up the busiest region, after some pages."""
+    deadline = time.monotonic() + 300
+    while calls(simulator)["us-east-1"] < 3:
+        assert time.monotonic() < deadline, "no fetch has begun"
+        time.sleep(0.05)
+    family = psutil.Process(backfill).children(recursive=True)
+    (victim,) = (
+        each for each in family if "task runner" in (title := " ".join(each.cmdline())) and "fetch" in title
+    )
+    os.kill(victim.pid, signal.SIGKILL)

@@ -1,0 +1,68 @@
+"""Complete days on Airflow 2.11, where assets are datasets."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+
+from cloudtrail_elasticsearch.core.coverage import Cell
+from cloudtrail_elasticsearch.core.ledger import Ledger, Staged, Verified
+from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
+from cloudtrail_elasticsearch.core.windows import Window, midnight
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.airflow2 import Airflow2
+from devstack.simulator import DEFAULT_ACCOUNT
+
+from .conftest import YESTERDAY
+
+pytestmark = pytest.mark.airflow2
+
+
+def verified(region: str, events: int) -> Verified:
+    start = midnight(YESTERDAY)
+    window = Window(DEFAULT_ACCOUNT, region, start, start + timedelta(days=1))
+    cell = Cell(window, events, events, 0, events, 0)
+    return Verified(cell, Staged(1, 1, 0, start, start, start), None, start)
+
+
+def test_a_complete_day_is_told_once(
+    python: Path,
+    environment: dict[str, str],
+    aws: str,
+    opensearch: str,
+    unique_index_prefix: str,
+    tmp_path: Path,
+) -> None:
+    """As a dataset's event; the same day again is not told, and one with another figure is."""
+    regions = boto3.client("ec2", endpoint_url=aws).describe_regions(AllRegions=False)["Regions"]
+    server = connect(SearchSettings.from_url(opensearch))
+    ledger = Ledger(server, unique_index_prefix)
+
+    def backfill(events: int) -> list[tuple[str, int]]:
+        found = [verified(region["RegionName"], events) for region in regions]
+        ledger.verified_all(found)
+        server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+        given = {
+            "planned": [each.cell.window.to_dict() for each in found],
+            "cells": [each.cell.to_dict() for each in found],
+            "index": unique_index_prefix,
+        }
+        dags = {"AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags")}
+        airflow2 = Airflow2(
+            python, tmp_path / "airflow", environment | dags | {"COVERAGE_ALONE": json.dumps(given)}
+        )
+        airflow2.prepare()
+        day = ("-s", str(YESTERDAY), "-e", str(YESTERDAY))
+        airflow2.command("dags", "backfill", "coverage_alone", *day, "--reset-dagruns", "--yes")
+        assert {uri for uri, _ in airflow2.dataset_events()} == {f"cloudtrail://{DEFAULT_ACCOUNT}/days"}
+        return [(extra["day"], extra["staged"]) for _, extra in airflow2.dataset_events()]
+
+    one, two = ((str(YESTERDAY), events * len(regions)) for events in (1, 2))
+    assert backfill(1) == [one]
+    assert backfill(1) == [one]
+    assert backfill(2) == [one, two]
