@@ -1,5 +1,7 @@
 """Read docker-compose.yaml as Docker Compose would: anchors merged, variables replaced."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 import botocore.session
 from botocore import xform_name
 
-from .compose import ROOT
+from devstack.compose.reading import ROOT
 
 PLUGINS = ROOT / "plugins"
 SERVICES = ("cloudtrail", "ec2", "kms", "s3", "sts")

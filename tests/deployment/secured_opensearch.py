@@ -21,11 +21,10 @@ from urllib.request import urlopen
 
 from jgo.maven import MavenContext
 
+from devstack.compose.reading import load, required_variables
 from devstack.java import java_home
 from devstack.search_server import OPENSEARCH_2, fetch
 from devstack.search_server.configuration import adapt_java_options, unprivileged
-
-from .compose import load, required_variables
 
 CONFIG = PurePosixPath("/usr/share/opensearch/config")
 SECRETS = {name: f"{name.title().replace('_', '')}0123456789" for name in required_variables()}

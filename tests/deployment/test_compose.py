@@ -12,12 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
+from devstack.compose.reading import (
+    COMPOSE_FILE,
+    ROOT,
+    UnsetVariableError,
+    load,
+    plain_variables,
+    required_variables,
+)
 from devstack.views.__main__ import FOLDER
 from devstack.views.products import DASHBOARDS
 from tests.views.asked import parsed
 from tests.views.import_api import import_api
-
-from .compose import COMPOSE_FILE, ROOT, UnsetVariableError, load, plain_variables, required_variables
 
 ONE_SHOT = {"airflow-init", "opensearch-certificates", "opensearch-views"}
 VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()}

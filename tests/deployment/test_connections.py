@@ -10,8 +10,7 @@ import yaml
 
 from cloudtrail_elasticsearch.hooks.search import SearchHook
 from cloudtrail_elasticsearch.sinks.opensearch import OpenSearchServer
-
-from .compose import ROOT, load, required_variables
+from devstack.compose.reading import ROOT, load, required_variables
 
 NAME = "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT"
 VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from .compose import ROOT, load, required_variables
+from devstack.compose.reading import ROOT, load, required_variables
 
 EXAMPLE = ROOT / ".env.example"
 

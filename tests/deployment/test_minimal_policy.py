@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from devstack.compose.reading import ROOT
+
 from .calls import aws_calls, search_requests
-from .compose import ROOT
 
 POLICY_TEXT = (ROOT / "minimal_policy.json").read_text()
 STATEMENTS: list[dict[str, Any]] = json.loads(POLICY_TEXT)["Statement"]

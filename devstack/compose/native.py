@@ -1,0 +1,202 @@
+"""Airflow's services of docker-compose.yaml, with its PostgreSQL and its Redis, as programs of this machine.
+
+Commands, environments, health checks, and what waits for what are the file's. What differs is said in one place,
+`Project._moves` and `Project._ports`: a container has ports, a file system and a host name of its own, these
+programs share them. OpenSearch's services are left out: their images' security plugin is nowhere else to be had.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import psutil
+
+from devstack.airflow import free_port
+from devstack.compose import programs
+from devstack.compose.reading import load
+from devstack.processes import ROOT, Child, ServiceError
+
+AIRFLOW: Final = "cloudtrail-elasticsearch/airflow"
+WORKER: Final = "airflow-worker"
+LEFT_OUT: Final = frozenset({"opensearch-certificates", "opensearch", "opensearch-dashboards", "opensearch-views"})
+
+_SECONDS: Final = 240
+
+
+class Project:
+    """The services from entering to leaving.
+
+    :param python: the interpreter of the environment that has what the image has
+    :param home: a folder for all that they keep
+    :param variables: the settings, as ``.env`` has them
+    :param outside: the worker's variables that say where AWS and the search server are, instead of the file's
+    :param workers: how many workers, as with ``--scale airflow-worker=2``
+    """
+
+    def __init__(
+        self, python: Path, home: Path, variables: Mapping[str, str], outside: Mapping[str, str], workers: int = 2
+    ) -> None:
+        self._python = python
+        self._home = home
+        self._outside = outside
+        services: dict[str, dict[str, Any]] = load(variables)["services"]
+        self._services = {name: service for name, service in services.items() if name not in LEFT_OUT}
+        self.workers = [f"{WORKER}-{number}" for number in range(1, workers + 1)]
+        worker = self._services.pop(WORKER)
+        self._services |= dict.fromkeys(self.workers, worker)
+        self._port = {
+            name: free_port(0) for name in ("postgres", "redis", "airflow-apiserver", "airflow-scheduler")
+        }
+        self._children: dict[str, Child] = {}
+
+    @property
+    def url(self) -> str:
+        """Where Airflow's UI and API are."""
+        return f"http://127.0.0.1:{self._port['airflow-apiserver']}"
+
+    @property
+    def names(self) -> list[str]:
+        """The services, each worker by itself."""
+        return list(self._services)
+
+    def __enter__(self) -> Self:
+        self._home.mkdir(parents=True, exist_ok=True)
+        for folder in ("dags", "plugins"):
+            (self._home / folder).symlink_to(ROOT / folder)
+        try:
+            for name in self._services:
+                self._start(name)
+            for name in self._services:
+                self._await(name)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def is_healthy(self, name: str) -> bool:
+        """Run a service's health check once, in its environment."""
+        test = self._moved(programs.health(self._services[name]["healthcheck"]["test"]))
+        done = subprocess.run(test, env=self._environment(name), capture_output=True, check=False)
+        return done.returncode == 0
+
+    def execute(self, name: str, *command: str) -> str:
+        """Run a command in a service's environment, as ``docker compose exec`` does, and return what it prints.
+
+        :raises CalledProcessError: it fails
+        """
+        done = subprocess.run(
+            command, env=self._environment(name), stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=True
+        )
+        return done.stdout
+
+    def kill(self, name: str) -> None:
+        """Kill a service with all its processes at once, as ``kill -9`` does, or a machine that dies."""
+        child = self._children.pop(name)
+        for process in [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]:
+            process.kill()
+        child.kill()
+
+    def log(self, name: str) -> str:
+        """Return what a service has printed."""
+        return (self._home / f"{name}.log").read_text(errors="replace")
+
+    def _start(self, name: str) -> None:
+        for other, how in self._services[name].get("depends_on", {}).items():
+            assert how["condition"] in {"service_healthy", "service_completed_successfully"}
+            self._await(other)
+        log = self._home / f"{name}.log"
+        self._children[name] = Child(name, self._command(name), log, self._environment(name))
+
+    def _await(self, name: str) -> None:
+        """Wait until a service is healthy; one without a health check, until it has succeeded."""
+        child = self._children[name]
+        if "healthcheck" not in self._services[name]:
+            if code := child.end(_SECONDS):
+                raise ServiceError(f"{name} ended with {code}: {self.log(name)[-3000:]}")
+            return
+        deadline = time.monotonic() + _SECONDS
+        while not self.is_healthy(name):
+            child.check()
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{name} is not healthy after {_SECONDS} s: {self.log(name)[-3000:]}")
+            time.sleep(1)
+
+    def _stop(self) -> None:
+        for name in reversed(list(self._children)):
+            self._children.pop(name).stop()
+
+    def _command(self, name: str) -> list[str]:
+        service = self._services[name]
+        command = self._moved(programs.words(service.get("command", ())))
+        match service["image"].partition(":")[0]:
+            case "postgres":
+                data = self._home / name / "data"
+                return programs.postgres(service["environment"], data, self._port[name])
+            case "redis":
+                return programs.redis(command, self._home / name, self._port[name])
+            case image if image == AIRFLOW:
+                told = programs.airflow(command)
+                return [*told, "--celery-hostname", f"celery@{name}"] if name in self.workers else told
+            case image:
+                raise ServiceError(f"Nothing here stands in for the image {image}.")
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """Return a service's environment: the file's, and nothing of ours but how programs are found."""
+        found = {
+            key: value for key, value in self._services[name].get("environment", {}).items() if value is not None
+        }
+        given = dict(zip(found, self._moved([str(value) for value in found.values()]), strict=True))
+        return {
+            "HOME": str(self._home),
+            "LANG": "C.UTF-8",
+            "PATH": f"{self._python.parent}{os.pathsep}{os.environ['PATH']}",
+            "AIRFLOW_HOME": str(self._home),
+            **given,
+            **self._ports(name),
+            **(self._outside if name in self.workers else {}),
+        }
+
+    def _ports(self, name: str) -> dict[str, str]:
+        """Return the variables that give a program the ports which a container would have for itself."""
+        everywhere = {
+            "HOSTNAME": name,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self._port["postgres"]),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self._port["airflow-apiserver"]),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self._port["airflow-scheduler"]),
+        }
+        for kind in ("WORKER", "TRIGGER"):
+            everywhere[f"AIRFLOW__LOGGING__{kind}_LOG_SERVER_PORT"] = str(
+                self._port.setdefault(f"{kind} {name}", free_port(0))
+            )
+        return everywhere
+
+    def _moved(self, texts: Sequence[str]) -> list[str]:
+        """Replace what a container has for itself by what it is here."""
+        moved = list(texts)
+        for container, here in self._moves().items():
+            moved = [text.replace(container, here) for text in moved]
+        return moved
+
+    def _moves(self) -> dict[str, str]:
+        at = {name: f"127.0.0.1:{port}" for name, port in self._port.items()}
+        return {
+            "@postgres/": f"@{at['postgres']}/",
+            "@redis:6379": f"@{at['redis']}",
+            "redis-cli ": f"redis-cli -p {self._port['redis']} ",
+            "airflow-apiserver:8080": at["airflow-apiserver"],
+            "localhost:8080": at["airflow-apiserver"],
+            "localhost:8974": at["airflow-scheduler"],
+            "/opt/airflow": str(self._home),
+        }

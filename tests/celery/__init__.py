@@ -1,0 +1,1 @@
+"""docker-compose.yaml's services with CeleryExecutor, PostgreSQL and Redis: `make test-celery`."""

@@ -1,0 +1,172 @@
+"""What docker-compose.yaml starts, started without Docker: healthy, and a backfill that outlives a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+import urllib.request
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+import pytest
+
+from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.ledger import Ledger
+from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.params import DEFAULT_REGIONS
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.compose.native import Project
+from devstack.compose.reading import required_variables
+from devstack.simulator import Simulator, SimulatorSettings
+
+pytestmark = pytest.mark.celery
+
+DAG_ID: Final = "cloudtrail_to_elasticsearch"
+DAYS: Final = 10
+LAST: Final = datetime.now(UTC).date() - timedelta(days=1)
+FIRST: Final = LAST - timedelta(days=DAYS - 1)
+CELLS: Final = DAYS * len(DEFAULT_REGIONS)
+PATIENCE: Final = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The services, what they load from, and the API of their Airflow."""
+
+    project: Project
+    simulator: Simulator
+    password: str
+
+    def ask(self, path: str, body: object = None) -> Any:
+        """Ask Airflow's public API as the user that airflow-init has made."""
+        login = {"username": "admin", "password": self.password}
+        token = self._asked("/auth/token", login, {})["access_token"]
+        return self._asked(f"/api/v2{path}", body, {"authorization": f"Bearer {token}"})
+
+    def _asked(self, path: str, body: object, headers: dict[str, str]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = headers | {"content-type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(self.project.url + path, data, headers)) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def deployment(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """All services but OpenSearch's, with two workers, which find AWS and OpenSearch where the tests have them."""
+    variables = {name: secrets.token_hex(32) for name in required_variables()}
+    variables["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    variables["CLOUDTRAIL_STAGING_BUCKET"] = f"compose-{secrets.token_hex(4)}"
+    boto3.client("s3", endpoint_url=aws).create_bucket(Bucket=variables["CLOUDTRAIL_STAGING_BUCKET"])
+    host, port = opensearch.removeprefix("http://").split(":")
+    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
+    with Simulator(SimulatorSettings(volume=300)) as simulator:
+        outside = {
+            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_ENDPOINT_URL": aws,
+            "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
+        }
+        python = Path(os.environ["COMPOSE_PYTHON"])
+        with Project(python, tmp_path_factory.mktemp("compose"), variables, outside) as project:
+            yield Deployment(project, simulator, variables["AIRFLOW_ADMIN_PASSWORD"])
+
+
+def until(answer: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Return the first true answer."""
+    deadline = time.monotonic() + patience
+    while not (found := answer()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(1)
+    return found
+
+
+def test_every_service_is_healthy(deployment: Deployment) -> None:
+    """By the file's own checks; and Airflow says the same of its parts."""
+    project = deployment.project
+    assert [name for name in project.names if name != "airflow-init" and not project.is_healthy(name)] == []
+    health = deployment.ask("/monitor/health")
+    assert {part["status"] for part in health.values()} == {"healthy"}
+
+
+def test_the_dags_are_there(deployment: Deployment) -> None:
+    """Both, without an error, from the folders that are mounted."""
+    until(lambda: deployment.ask("/dags")["total_entries"] == 2, "both DAGs", 120)
+    assert deployment.ask("/importErrors")["import_errors"] == []
+
+
+def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, unique_index_prefix: str) -> None:
+    """Ten days of all regions; one of the two workers is killed: nothing is lost, and nothing twice."""
+    project, simulator = deployment.project, deployment.simulator
+    server = connect(SearchSettings.from_url(opensearch))
+    pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m.%d")
+    ledger = Ledger(server, pattern.text)
+
+    def proven() -> int:
+        server.request("POST", f"/{COVERAGE_INDEX}/_refresh?ignore_unavailable=true")
+        return sum(cell["state"] == "complete" for cell in ledger.cells())
+
+    until(lambda: deployment.ask("/dags")["total_entries"] == 2, "both DAGs", 120)
+    days = ("--from-date", str(FIRST), "--to-date", str(LAST))
+    conf = ("--dag-run-conf", json.dumps({"regions": list(DEFAULT_REGIONS), "index": pattern.text}))
+    project.execute("airflow-scheduler", "airflow", "backfill", "create", "--dag-id", DAG_ID, *days, *conf)
+    project.execute("airflow-scheduler", "airflow", "dags", "unpause", DAG_ID)
+    until(lambda: proven() >= CELLS // 10, "the first cells")
+    victim, other = project.workers
+    before = running(deployment)
+    assert before, "nothing is at work"
+    project.kill(victim)
+    assert (project.is_healthy(victim), project.is_healthy(other)) == (False, True)
+
+    runs = until(lambda: ended(deployment), "the backfill's end")
+    assert Counter(run["state"] for run in runs) == {"success": DAYS}
+    cells = list(ledger.cells())
+    assert (len(cells), {cell["state"] for cell in cells} - {"complete", "quiet"}) == (CELLS, set())
+    for number in range(DAYS):
+        day = FIRST + timedelta(days=number)
+        assert indexed(server, pattern.name(midnight(day))) == truth(simulator, day)
+    assert any(task["try_number"] > 1 for task in tasks(deployment)), "no task of the dead worker was made again"
+
+
+def tasks(deployment: Deployment) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        path = f"/dags/{DAG_ID}/dagRuns/~/taskInstances?limit=100&offset={len(found)}&order_by=id"
+        some = deployment.ask(path)["task_instances"]
+        if not some:
+            return found
+        found += some
+
+
+def running(deployment: Deployment) -> list[dict[str, Any]]:
+    return [task for task in tasks(deployment) if task["state"] == "running"]
+
+
+def ended(deployment: Deployment) -> list[dict[str, Any]] | None:
+    runs = deployment.ask(f"/dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
+    over = len(runs) >= DAYS and all(run["state"] in {"success", "failed"} for run in runs)
+    return list(runs) if over else None
+
+
+def truth(simulator: Simulator, day: Any) -> list[str]:
+    end = midnight(day + timedelta(days=1)) - timedelta(seconds=1)
+    return sorted(each for region in DEFAULT_REGIONS for each in simulator.truth(region, midnight(day), end))
+
+
+def indexed(server: Any, index: str) -> list[str]:
+    """The ids of all documents, twice where one should be there twice."""
+    server.request("POST", f"/{index}/_refresh")
+    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
+    hits = server.request("POST", f"/{index}/_search", body)["hits"]["hits"]
+    assert len(hits) < 10_000
+    return sorted(hit["_id"] for hit in hits)

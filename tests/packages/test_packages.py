@@ -1,0 +1,157 @@
+"""Installed as a wheel, and dropped in as folders: on each Python, Airflow finds the same."""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import cloudtrail_elasticsearch
+from devstack.processes import ROOT
+
+pytestmark = pytest.mark.packages
+
+UV: Final = Path(sys.executable).with_name("uv")
+DAGS: Final = ["cloudtrail_late_events", "cloudtrail_to_elasticsearch"]
+LINKS: Final = ["CoverageLink", "DocumentsLink", "RunCoverageLink", "StagedObjectsLink"]
+LOCK: Final = {"3.3.2": "requirements.lock", "2.11.2": "requirements-airflow2.lock"}
+
+combinations = pytest.mark.parametrize(
+    ("airflow", "python"),
+    [("3.3.2", "3.11"), ("3.3.2", "3.12"), ("3.3.2", "3.13"), ("2.11.2", "3.11"), ("2.11.2", "3.12")],
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built as the README says."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+def interpreter(version: str) -> str:
+    """Return a Python of this version: on the path, or of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    on_the_path = shutil.which(f"python{version}")
+    candidates = [*map(str, pyenv.glob(f"{version}.*/bin/python")), *([on_the_path] if on_the_path else [])]
+    for each in candidates:
+        asked = [each, "-c", "import sys, ensurepip; print('%d.%d' % sys.version_info[:2])"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if done.stdout.strip() == version:
+            return each
+    pytest.skip(f"there is no Python {version} on this machine")
+
+
+class Environment:
+    """A Python environment and an Airflow home, with an Airflow and its amazon provider."""
+
+    def __init__(self, folder: Path, airflow: str, python: str) -> None:
+        self.home = folder / "home"
+        self.home.mkdir()
+        self._python = folder / "venv" / "bin" / "python"
+        self._lock = ROOT / LOCK[airflow]
+        subprocess.run([UV, "venv", "--quiet", "--python", interpreter(python), folder / "venv"], check=True)
+        self.install(f"apache-airflow=={airflow}", "apache-airflow-providers-amazon")
+
+    def install(self, *what: str) -> None:
+        """Install something at the versions of the lock file."""
+        place = ["--python", str(self._python), "--constraint", str(self._lock)]
+        subprocess.run([str(UV), "pip", "install", "--quiet", *place, *what], check=True)
+
+    def drop_in(self, *folders: str) -> None:
+        """Copy folders into the Airflow home."""
+        for folder in folders:
+            shutil.copytree(ROOT / folder, self.home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def found(self) -> dict[str, Any]:
+        """Return what Airflow finds."""
+        environment = {
+            "PATH": f"{self._python.parent}{os.pathsep}{os.defpath}",
+            "HOME": str(self.home),
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        }
+        script = str(Path(__file__).with_name("found.py"))
+        commands: list[list[str]] = [["-m", "airflow", "db", "migrate"], [script]]
+        for command in commands:
+            done = subprocess.run(
+                [self._python, *command],
+                env=environment,
+                cwd=self.home,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith("FOUND "))
+        answer: dict[str, Any] = json.loads(line.removeprefix("FOUND "))
+        return answer
+
+
+@combinations
+def test_a_wheel_and_the_dags_are_all(wheel: Path, airflow: str, python: str, tmp_path: Path) -> None:
+    """The plugin by its entry point; the connection type with its form and the links by the provider."""
+    environment = Environment(tmp_path, airflow, python)
+    environment.install(str(wheel))
+    environment.drop_in("dags")
+    found = environment.found()
+    assert (found["import_errors"], found["dags"]) == ({}, DAGS)
+    assert (found["python"], found["version"]) == (python, cloudtrail_elasticsearch.__version__)
+    assert len(found["plugins"]) == 1
+    assert f"cloudtrail-elasticsearch=={cloudtrail_elasticsearch.__version__}" in found["plugins"][0]
+    assert found["links"] == LINKS
+    assert found["connection"] == "Elasticsearch or OpenSearch (CloudTrail)"
+
+
+@combinations
+def test_folders_and_requirements_are_all(airflow: str, python: str, tmp_path: Path) -> None:
+    """As in a managed Airflow, which takes dags/, plugins/ and requirements.txt, and nothing else."""
+    environment = Environment(tmp_path, airflow, python)
+    environment.install("-r", str(ROOT / "docs" / "examples" / "requirements.txt"))
+    environment.drop_in("dags", "plugins")
+    found = environment.found()
+    assert (found["import_errors"], found["dags"]) == ({}, DAGS)
+    assert (found["python"], found["entry_points"]) == (python, 0)
+    assert found["from"].startswith(str(environment.home))
+    assert [source.rpartition("/")[2] for source in found["plugins"]] == ["cloudtrail_elasticsearch_plugin.py"]
+
+
+def test_a_wheel_has_all_that_belongs_to_it(wheel: Path) -> None:
+    """Types, pages, rules; one version, and what it needs; and nothing of the tests."""
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        told = email.message_from_bytes(packed.read(metadata))
+    package = ROOT / "plugins" / "cloudtrail_elasticsearch"
+    files = {
+        f"cloudtrail_elasticsearch/{file.relative_to(package)}" for file in package.rglob("*") if file.is_file()
+    }
+    wanted = {name for name in files if "__pycache__" not in name}
+    assert {name for name in names if ".dist-info/" not in name} == wanted
+    assert "cloudtrail_elasticsearch/py.typed" in names
+    assert told["Version"] == cloudtrail_elasticsearch.__version__
+    assert set(str(told["Requires-Python"]).split(",")) == {">=3.11", "<3.14"}
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {cloudtrail_elasticsearch.__version__}" in changes or "## Unreleased" in changes
+
+
+def test_a_managed_airflow_is_asked_for_what_the_wheel_needs() -> None:
+    """requirements.txt and the wheel's own dependencies are the same, but for Airflow and boto3 themselves."""
+    import tomllib
+
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        needed = set(tomllib.load(file)["project"]["dependencies"])
+    lines = (ROOT / "docs" / "examples" / "requirements.txt").read_text().splitlines()
+    asked = {line for line in lines if line and not line.startswith("#")}
+    assert {each for each in needed if not each.startswith(("apache-airflow>", "boto3"))} == asked
