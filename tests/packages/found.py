@@ -13,7 +13,7 @@ from airflow.providers_manager import ProvidersManager  # noqa: E402
 
 providers = ProvidersManager()  # type: ignore[no-untyped-call]
 hook = providers.hooks.get("cloudtrail_search")
-bag = DagBag(include_examples=False)
+bag = DagBag()
 plugins = [plugin for plugin in get_plugin_info() if plugin["name"] == "cloudtrail_elasticsearch"]
 
 import cloudtrail_elasticsearch  # noqa: E402
