@@ -75,6 +75,13 @@ class Airflow2:
             self._airflow(*arguments), env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def script(self, file: Path) -> str:
+        """Run a Python file beside Airflow, and return what it prints."""
+        done = subprocess.run(
+            [self._python, file], env=self.environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return done.stdout
+
     def begin(self, name: str, *arguments: str) -> Child:
         """Start an ``airflow`` command and go on; its log is in the home."""
         return Child(f"airflow {name}", self._airflow(*arguments), self._home / f"{name}.log", self.environment)

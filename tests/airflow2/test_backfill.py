@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -78,6 +80,16 @@ def test_what_failed_is_mended_by_its_command(
     airflow2.command(*backfill("--reset-dagruns", "--yes", "-s", str(YESTERDAY)))
     assert calls(simulator) == before, "what is staged was looked up again"
     assert indexed(server, unique_index_prefix) == truth(simulator)
+
+    (line,) = (
+        line
+        for line in airflow2.script(Path(__file__).with_name("links_of_tasks.py")).splitlines()
+        if line.startswith("FOUND ")
+    )
+    links = json.loads(line.removeprefix("FOUND "))
+    assert set(links["cell.fetch"]) == set(links["cell.load"]) == {"Staged objects", "Documents", "Coverage"}
+    assert links["cell.fetch"]["Coverage"].startswith("/cloudtrail/coverage#pattern=test-")
+    assert f"first={FIRST}" in links["coverage"]["Coverage"]
 
 
 def test_a_killed_fetch_goes_on(
