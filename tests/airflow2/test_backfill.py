@@ -88,7 +88,8 @@ def test_what_failed_is_mended_by_its_command(
     )
     links = json.loads(line.removeprefix("FOUND "))
     assert set(links["cell.fetch"]) == set(links["cell.load"]) == {"Staged objects", "Documents", "Coverage"}
-    assert links["cell.fetch"]["Coverage"].startswith("/cloudtrail/coverage#pattern=test-")
+    assert links["cell.fetch"]["Coverage"].startswith("/cloudtrail/coverage#region=us-east-1&")
+    assert links["cell.load"]["Coverage"].startswith("/cloudtrail/coverage#pattern=test-")
     assert f"first={FIRST}" in links["coverage"]["Coverage"]
 
 
