@@ -53,6 +53,7 @@ class Project:
         self._port = {
             name: free_port(0) for name in ("postgres", "redis", "airflow-apiserver", "airflow-scheduler")
         }
+        self._log_port = {name: free_port(0) for name in self._services}
         self._children: dict[str, Child] = {}
 
     @property
@@ -177,9 +178,7 @@ class Project:
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self._port["airflow-scheduler"]),
         }
         for kind in ("WORKER", "TRIGGER"):
-            everywhere[f"AIRFLOW__LOGGING__{kind}_LOG_SERVER_PORT"] = str(
-                self._port.setdefault(f"{kind} {name}", free_port(0))
-            )
+            everywhere[f"AIRFLOW__LOGGING__{kind}_LOG_SERVER_PORT"] = str(self._log_port[name])
         return everywhere
 
     def _moved(self, texts: Sequence[str]) -> list[str]:

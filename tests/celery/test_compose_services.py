@@ -27,6 +27,7 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.compose.native import Project
 from devstack.compose.reading import required_variables
+from devstack.faults.proof import truth
 from devstack.simulator import Simulator, SimulatorSettings
 
 pytestmark = pytest.mark.celery
@@ -134,7 +135,7 @@ def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, u
     assert (len(cells), {cell["state"] for cell in cells} - {"complete", "quiet"}) == (CELLS, set())
     for number in range(DAYS):
         day = FIRST + timedelta(days=number)
-        assert indexed(server, pattern.name(midnight(day))) == truth(simulator, day)
+        assert indexed(server, pattern.name(midnight(day))) == sorted(truth(simulator, DEFAULT_REGIONS, day, 1))
     assert any(task["try_number"] > 1 for task in tasks(deployment)), "no task of the dead worker was made again"
 
 
@@ -156,11 +157,6 @@ def ended(deployment: Deployment) -> list[dict[str, Any]] | None:
     runs = deployment.ask(f"/dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
     over = len(runs) >= DAYS and all(run["state"] in {"success", "failed"} for run in runs)
     return list(runs) if over else None
-
-
-def truth(simulator: Simulator, day: Any) -> list[str]:
-    end = midnight(day + timedelta(days=1)) - timedelta(seconds=1)
-    return sorted(each for region in DEFAULT_REGIONS for each in simulator.truth(region, midnight(day), end))
 
 
 def indexed(server: Any, index: str) -> list[str]:

@@ -5,7 +5,6 @@ The plugin is published for 2.19 only, and its configuration files are the same 
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from urllib.request import urlopen
 
 from jgo.maven import MavenContext
 
+from devstack.airflow import free_port
 from devstack.compose.reading import load, required_variables
 from devstack.java import java_home
 from devstack.search_server import OPENSEARCH_2, fetch
@@ -74,17 +74,10 @@ def _make_certificates(home: Path, project: dict[str, Any]) -> Path:
     return ca / "ca.pem"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     settings = {
         "http.port": port,
-        "transport.port": _free_port(),
+        "transport.port": free_port(0),
         "network.host": "127.0.0.1",
         "bootstrap.memory_lock": "false",
     }
@@ -129,7 +122,7 @@ def secured_opensearch() -> Iterator[SecuredServer]:
         home = _install(Path(folder))
         _configure(home, project)
         ca_certs = _make_certificates(home, project)
-        port = _free_port()
+        port = free_port(0)
         process = _start(home, port, passwords)
         try:
             health = service["healthcheck"]["test"][-1].replace(":9200", f":{port}")

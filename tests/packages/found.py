@@ -27,7 +27,6 @@ found = {
     "plugins": [str(plugin["source"]) for plugin in plugins],
     "links": sorted(link.rpartition(".")[2] for link in providers.extra_links_class_names if "cloudtrail" in link),
     "connection": hook and hook.hook_name,
-    "fields": sorted(name for name in providers.connection_form_widgets if "cloudtrail_search" in name),
     "entry_points": len(entry_points(group="airflow.plugins", name="cloudtrail_elasticsearch")),
 }
 sys.stdout.write(f"FOUND {json.dumps(found)}\n")
