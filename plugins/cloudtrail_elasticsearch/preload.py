@@ -1,6 +1,6 @@
 """What is done when a process of Airflow's starts: above all, what every task imports is imported once.
 
-It is done in the process that LocalExecutor forks its tasks from.
+It is done in the process that LocalExecutor forks its tasks from; `celery_config` does it where Celery does.
 """
 
 from __future__ import annotations

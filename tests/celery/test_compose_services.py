@@ -106,6 +106,12 @@ def test_the_dags_are_there(deployment: Deployment) -> None:
     assert deployment.ask("/importErrors")["import_errors"] == []
 
 
+def test_each_worker_imports_once_what_its_tasks_need(deployment: Deployment) -> None:
+    """Before there is a task."""
+    logs = [deployment.project.log(name) for name in deployment.project.workers]
+    assert [log.count("Imported what the tasks of cloudtrail_to_elasticsearch need") for log in logs] == [1, 1]
+
+
 def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, unique_index_prefix: str) -> None:
     """Ten days of all regions; one of the two workers is killed: nothing is lost, and nothing twice."""
     project, simulator = deployment.project, deployment.simulator
