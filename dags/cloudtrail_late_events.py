@@ -26,8 +26,6 @@ with DAG(
     staged = {
         "bucket": "{{ var.value.get('cloudtrail_staging_bucket', '') }}",
         "prefix": "{{ params.prefix }}",
-        "encryption": "{{ var.value.get('cloudtrail_staging_encryption', '') }}",
-        "kms_key": "{{ var.value.get('cloudtrail_staging_kms_key', '') }}",
     }
     plan = CloudTrailPlanOperator(
         task_id="plan",
@@ -47,8 +45,6 @@ with DAG(
             index="{{ params.index }}",
             mapping="{{ params.mapping }}",
             ecs="{{ params.ecs }}",
-            rules_file="{{ var.value.get('cloudtrail_rules_file', '') }}",
-            fields_file="{{ var.value.get('cloudtrail_fields_file', '') }}",
             own_events="{{ params.own_events }}",
             **staged,
         )

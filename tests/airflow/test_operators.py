@@ -414,6 +414,27 @@ def test_staging_is_encrypted_as_asked(services: Services, encryption: str, word
     assert {head["ServerSideEncryption"] for head in heads} == {encryption}
 
 
+@pytest.mark.parametrize("given", [None, ""])
+def test_what_is_not_given_is_as_airflows_variables_say(
+    services: Services, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    """What is given goes before them, were it that there is none."""
+    for name, value in (("ENCRYPTION", "aws:kms"), ("KMS_KEY", "alias/trail")):
+        monkeypatch.setenv(f"AIRFLOW_VAR_CLOUDTRAIL_STAGING_{name}", value)
+    for name in ("RULES_FILE", "FIELDS_FILE"):
+        monkeypatch.setenv(f"AIRFLOW_VAR_CLOUDTRAIL_{name}", f"/nowhere/{name}")
+    fetch(services, encryption=given, kms_key=given)
+    s3 = boto3.client("s3")
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
+    heads = [s3.head_object(Bucket=services.bucket, Key=key) for key in keys]
+    assert {head.get("SSEKMSKeyId") for head in heads} == {"alias/trail" if given is None else None}
+    for one, other in (("rules_file", "fields_file"), ("fields_file", "rules_file")):
+        with pytest.raises(RulesError, match=f"/nowhere/{one.upper()}"):
+            load(services, **{one: None, other: "", "encryption": given, "kms_key": given})
+    if given is not None:
+        load(services, rules_file=given, fields_file=given, encryption=given, kms_key=given)
+
+
 def test_what_cannot_be_mended_is_not_tried_again() -> None:
     """The retry policy fails configuration, staging and coverage errors at once."""
     policy = CloudTrailPlanOperator(task_id="plan").retry_policy

@@ -255,7 +255,7 @@ def test_what_is_staged_is_encrypted_as_asked(
     s3: Any, bucket: str, encryption: Encryption, algorithm: str
 ) -> None:
     """Every object, parts and manifest."""
-    staging = Staging(s3, bucket, encryption=encryption)
+    staging = Staging(s3, bucket, encryption=lambda: encryption)
     publish(staging, manifest(write_part(staging, b"{}")))
     heads = [
         s3.head_object(Bucket=bucket, Key=entry["Key"]) for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from cloudtrail_elasticsearch.airflows import variable
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.windows import Window
 from cloudtrail_elasticsearch.operators.retries import retry_arguments
@@ -21,6 +22,14 @@ def is_true(rendered: str | bool) -> bool:
     return str(rendered).strip().lower() == "true"
 
 
+def configured(given: str | None, name: str) -> str:
+    """Return what an operator was given, or else what the Airflow variable of this name says.
+
+    Airflow's API is asked for a variable, once for each of a run's tasks: so no sooner than it is needed.
+    """
+    return (variable(name) or "") if given is None else given
+
+
 class WindowOperator(BaseOperator):
     """Works on one window's staged events.
 
@@ -28,8 +37,10 @@ class WindowOperator(BaseOperator):
     :param bucket: the S3 bucket to stage in
     :param prefix: the key prefix in it
     :param force: do the work again although it is done (``true`` or ``false``, so that it can be templated)
-    :param encryption: how S3 encrypts what is staged: ``AES256`` or ``aws:kms``; empty: as the bucket does
-    :param kms_key: the id or ARN of the key for ``aws:kms``
+    :param encryption: how S3 encrypts what is staged: ``AES256`` or ``aws:kms``; empty: as the bucket does;
+        where none is given, as the Airflow variable ``cloudtrail_staging_encryption`` says
+    :param kms_key: the id or ARN of the key for ``aws:kms``; where none is given, as the Airflow variable
+        ``cloudtrail_staging_kms_key`` says
     :param aws_conn_id: the AWS connection
     """
 
@@ -42,8 +53,8 @@ class WindowOperator(BaseOperator):
         bucket: str,
         prefix: str = DEFAULT_PREFIX,
         force: str | bool = False,
-        encryption: str = "",
-        kms_key: str = "",
+        encryption: str | None = None,
+        kms_key: str | None = None,
         aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
@@ -86,5 +97,10 @@ class WindowOperator(BaseOperator):
                 "There is no staging bucket: set the Airflow variable cloudtrail_staging_bucket "
                 "(or AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET) to the name of an S3 bucket."
             )
-        encryption = Encryption(self.encryption, self.kms_key)
-        return Staging(aws.s3(), self.bucket, self.prefix, encryption)
+        return Staging(aws.s3(), self.bucket, self.prefix, self._encryption)
+
+    def _encryption(self) -> Encryption:
+        return Encryption(
+            configured(self.encryption, "cloudtrail_staging_encryption"),
+            configured(self.kms_key, "cloudtrail_staging_kms_key"),
+        )

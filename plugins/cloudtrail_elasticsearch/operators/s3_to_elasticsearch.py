@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
-from cloudtrail_elasticsearch.operators.base import WindowOperator, is_true
+from cloudtrail_elasticsearch.operators.base import WindowOperator, configured, is_true
 from cloudtrail_elasticsearch.operators.context import state_store, this_run
 from cloudtrail_elasticsearch.operators.metrics import count
 from cloudtrail_elasticsearch.operators.retries import fails_for_good
@@ -36,8 +36,10 @@ class S3ToElasticsearchOperator(WindowOperator):
     :param index: the index, with ``%Y``, ``%m``, ``%d`` of the event's time
     :param mapping: ``typed`` or ``flattened``
     :param ecs: whether the envelope has the names of the Elastic Common Schema too
-    :param rules_file: a rules file of your own
-    :param fields_file: a list of further paths to have fields of their own
+    :param rules_file: a rules file of your own; where none is given, the one that the Airflow variable
+        ``cloudtrail_rules_file`` names
+    :param fields_file: a list of further paths to have fields of their own; where none is given, the one that the
+        Airflow variable ``cloudtrail_fields_file`` names
     :param own_events: what becomes of the loader's own LookupEvents calls: ``keep``, ``mark`` or ``leave-out``
     :param replay: load just the window's quarantined events again (``true`` or ``false``)
     :param verify: load nothing, and ask the server again what it holds of the window (``true`` or ``false``)
@@ -137,7 +139,9 @@ class S3ToElasticsearchOperator(WindowOperator):
     def _shape(self) -> Shape:
         for strategy in STRATEGIES:
             if strategy == self.mapping:
-                rules = load_rules([Path(self.rules_file)] if self.rules_file else [])
-                fields = read_fields(Path(self.fields_file)) if self.fields_file else ()
+                rules_file = configured(self.rules_file, "cloudtrail_rules_file")
+                fields_file = configured(self.fields_file, "cloudtrail_fields_file")
+                rules = load_rules([Path(rules_file)] if rules_file else [])
+                fields = read_fields(Path(fields_file)) if fields_file else ()
                 return build(strategy, rules, fields, ecs=is_true(self.ecs))
         raise ConfigurationError(f"mapping is {self.mapping!r}: it is {' or '.join(STRATEGIES)}.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -59,11 +60,14 @@ class Listed:
 
 
 class Bucket:
-    """Reads and writes objects of a bucket through a boto3 S3 client, which threads may share."""
+    """Reads and writes objects of a bucket through a boto3 S3 client, which threads may share.
 
-    def __init__(self, client: Any, name: str, encryption: Encryption | None = None) -> None:
+    :param encryption: tells how to encrypt; it is asked when something is written
+    """
+
+    def __init__(self, client: Any, name: str, encryption: Callable[[], Encryption] = Encryption) -> None:
         self._client = client
-        self._encryption = (encryption or Encryption()).arguments
+        self._asked_encryption = encryption
         self.name = name
 
     def uri(self, key: str) -> str:
@@ -108,14 +112,17 @@ class Bucket:
                     Bucket=self.name, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
                 )
 
+    @cached_property
+    def _encryption(self) -> dict[str, str]:
+        return self._asked_encryption().arguments
+
     def _put(self, key: str, body: bytes, content_type: str, **condition: str) -> bool:
         from botocore.exceptions import ClientError
 
+        how = condition | self._encryption
         with told(f"Writing {self.uri(key)}", "s3:PutObject"):
             try:
-                self._client.put_object(
-                    Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition, **self._encryption
-                )
+                self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **how)
             except ClientError as error:
                 if condition and error.response["Error"]["Code"] in _CHANGED:
                     return False

@@ -16,7 +16,7 @@ only by who has seen the one that stands there: an attempt that was thought dead
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -49,14 +49,17 @@ class Standing:
 
 
 class Staging:
-    """Reads and writes a bucket's staged windows through a boto3 S3 client."""
+    """Reads and writes a bucket's staged windows through a boto3 S3 client.
+
+    :param encryption: tells how S3 is to encrypt what is staged; it is asked when something is written
+    """
 
     def __init__(
         self,
         client: Any,
         bucket: str,
         prefix: str = DEFAULT_PREFIX,
-        encryption: Encryption | None = None,
+        encryption: Callable[[], Encryption] = Encryption,
     ) -> None:
         self._bucket = Bucket(client, bucket, encryption)
         self._prefix = prefix.strip("/")
