@@ -7,8 +7,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from cloudtrail_elasticsearch import airflows, preload
-from cloudtrail_elasticsearch.ui.blueprint import LazyBlueprints
-from cloudtrail_elasticsearch.ui.lazy import LazyApp
+from cloudtrail_elasticsearch.ui.lazy import LazyApp, LazyBlueprints
 from cloudtrail_elasticsearch.ui.links import CoverageLink, DocumentsLink, RunCoverageLink, StagedObjectsLink
 from cloudtrail_elasticsearch.ui.paths import PREFIX, path
 

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from devstack.airflow2 import Airflow2
+from devstack.endpoints import Endpoints
 from devstack.simulator import Simulator, SimulatorSettings
 
 DAG_ID: Final = "cloudtrail_to_elasticsearch"
@@ -36,16 +37,8 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture
 def environment(simulator: Simulator, aws: str, bucket: str, opensearch: str) -> dict[str, str]:
     """Connections and variables, as an operator would set them."""
-    host, port = opensearch.removeprefix("http://").split(":")
-    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
-    connection = {"conn_type": "aws", "login": "t", "password": "t", "extra": {"region_name": "us-east-1"}}
-    return {
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-        "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
-        "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket,
-        "AWS_ENDPOINT_URL": aws,
-        "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
-    }
+    endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch")
+    return endpoints.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket}
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.compose.native import Project
 from devstack.compose.reading import required_variables
+from devstack.endpoints import Endpoints
 from devstack.faults.proof import truth
 from devstack.simulator import Simulator, SimulatorSettings
 
@@ -68,16 +69,8 @@ def deployment(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFacto
     variables["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
     variables["CLOUDTRAIL_STAGING_BUCKET"] = f"compose-{secrets.token_hex(4)}"
     boto3.client("s3", endpoint_url=aws).create_bucket(Bucket=variables["CLOUDTRAIL_STAGING_BUCKET"])
-    host, port = opensearch.removeprefix("http://").split(":")
-    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
     with Simulator(SimulatorSettings(volume=300)) as simulator:
-        outside = {
-            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_ENDPOINT_URL": aws,
-            "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
-        }
+        outside = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch").environment()
         python = Path(os.environ["COMPOSE_PYTHON"])
         with Project(python, tmp_path_factory.mktemp("compose"), variables, outside) as project:
             yield Deployment(project, simulator, variables["AIRFLOW_ADMIN_PASSWORD"])

@@ -1,37 +1,29 @@
-"""The pages in Airflow 2: a Flask blueprint of its webserver's, made when the webserver reads it."""
+"""The pages in Airflow 2: a Flask blueprint of its webserver's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.www.extensions.init_auth_manager import get_auth_manager
+from flask import Blueprint, Response, redirect, request
+
+from cloudtrail_elasticsearch.core.errors import LoaderError
+from cloudtrail_elasticsearch.ui import answers
+from cloudtrail_elasticsearch.ui.answers import DAG_ID, HEADERS, AskedError
 from cloudtrail_elasticsearch.ui.paths import PREFIX
-
-if TYPE_CHECKING:
-    from flask import Blueprint, Response
-
-
-class LazyBlueprints:
-    """What a plugin has as its blueprints: tasks read plugins, too, and need no Flask."""
-
-    def __iter__(self) -> Iterator[Blueprint]:
-        yield make_blueprint()
+from cloudtrail_elasticsearch.ui.server import search_server
+from cloudtrail_elasticsearch.ui.tables import Tables
 
 
 def make_blueprint() -> Blueprint:
     """Make the blueprint: nothing of it is answered to who may not read the DAG."""
-    from flask import Blueprint, request
-
-    from cloudtrail_elasticsearch.core.errors import LoaderError
-    from cloudtrail_elasticsearch.ui import answers
-    from cloudtrail_elasticsearch.ui.server import search_server
-    from cloudtrail_elasticsearch.ui.tables import Tables
-
     pages, tables = Blueprint("cloudtrail", __name__, url_prefix=PREFIX), Tables()
-    pages.before_request(_refused)
+    pages.before_request(_admit)
     pages.after_request(_with_headers)
-    for kind in (LoaderError, answers.AskedError):
+    for kind in (LoaderError, AskedError):
         pages.register_error_handler(kind, lambda error: _answer(*answers.told(error)))
 
     def serve(address: str, answer: Callable[..., tuple[bytes, str] | bytes]) -> None:
@@ -79,44 +71,31 @@ def make_blueprint() -> Blueprint:
 
 def may_run() -> bool:
     """Whether the user may make runs of the DAG."""
-    from airflow.auth.managers.models.resource_details import DagAccessEntity
-
     return _may("POST", DagAccessEntity.RUN)
 
 
 def _may(method: str, entity: Any = None) -> bool:
-    from airflow.auth.managers.models.resource_details import DagDetails
-    from airflow.www.extensions.init_auth_manager import get_auth_manager
-
-    from cloudtrail_elasticsearch.ui.answers import DAG_ID
-
     manager = get_auth_manager()
     return bool(manager.is_authorized_dag(method=method, access_entity=entity, details=DagDetails(id=DAG_ID)))
 
 
-def _refused() -> Any:
-    """Send who is not logged in to the login, or say 401 to a script; say 403 to who may not read the DAG."""
-    from airflow.www.extensions.init_auth_manager import get_auth_manager
-    from flask import redirect, request
+def _admit() -> Any:
+    """Send who is not logged in to the login, where a page is asked for.
 
-    from cloudtrail_elasticsearch.core import codec
-
+    :raises AskedError: data are asked for by who is not logged in, or anything by who may not read the DAG
+    """
     manager = get_auth_manager()
     if not manager.is_logged_in():
         if not request.path.startswith(f"{PREFIX}/api/"):
             return redirect(manager.get_url_login(next_url=request.url))
-        return _answer(codec.encode({"detail": "You are not logged in to Airflow."}), 401)
+        raise AskedError(401, "You are not logged in to Airflow.")
     if not _may("GET"):
-        return _answer(codec.encode({"detail": "You may not read this DAG."}), 403)
+        raise AskedError(403, "You may not read this DAG.")
     return None
 
 
 def _day(name: str, *otherwise: Any) -> Any:
     """Return a day that is asked for by its name; what stands for one that is not, where there is such a thing."""
-    from flask import request
-
-    from cloudtrail_elasticsearch.ui.answers import AskedError
-
     given = request.args.get(name)
     if given is None and otherwise:
         return otherwise[0]
@@ -127,10 +106,6 @@ def _day(name: str, *otherwise: Any) -> Any:
 
 
 def _text(name: str) -> str:
-    from flask import request
-
-    from cloudtrail_elasticsearch.ui.answers import AskedError
-
     given = request.args.get(name)
     if given is None:
         raise AskedError(422, f"{name} is not given.")
@@ -138,13 +113,9 @@ def _text(name: str) -> str:
 
 
 def _answer(content: bytes, status: int = 200, media_type: str = "application/json") -> Response:
-    from flask import Response
-
     return Response(content, status, mimetype=media_type)
 
 
 def _with_headers(response: Response) -> Response:
-    from cloudtrail_elasticsearch.ui.answers import HEADERS
-
     response.headers.update(HEADERS)
     return response

@@ -1,7 +1,8 @@
-"""An app that is made when it is first asked: every process of Airflow reads plugins, one of them serves pages."""
+"""The pages, made when they are asked for: every process of Airflow reads plugins, one of them serves pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -18,3 +19,12 @@ class LazyApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         await self._app(scope, receive, send)
+
+
+class LazyBlueprints:
+    """The blueprint of the pages, for the webserver of Airflow 2."""
+
+    def __iter__(self) -> Iterator[Any]:
+        from cloudtrail_elasticsearch.ui.blueprint import make_blueprint
+
+        yield make_blueprint()
