@@ -29,7 +29,7 @@ test-celery: $(VENV)/installed $(COMPOSE)/installed ## docker-compose.yaml's ser
 	COMPOSE_PYTHON=$(abspath $(COMPOSE))/bin/python $(BIN)/python -m pytest -m celery
 
 test-packages: $(VENV)/installed ## as a wheel and as folders, on Python 3.11, 3.12 and 3.13 where they are there
-	$(BIN)/python -m pytest -m packages
+	$(BIN)/python -m pytest -m packages -n $(WORKERS)
 
 fidelity: $(VENV)/installed ## 100,800 events in four orders on four servers, both strategies: a table (ARGS="--events N …")
 	$(BIN)/python -m devstack.fidelity $(ARGS)
