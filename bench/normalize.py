@@ -63,10 +63,11 @@ def measure() -> list[Result]:
                 f"strategies"
             ),
             limited_by=(
-                f"Python, as far as is known: events without their open objects have {free:.2f} where this is least, "
-                f"which would leave open objects {1 / TO_REACH - 1 / free:.1f} of what JSON costs, where they take "
-                f"{1 / min(ratios.values()) - 1 / free:.1f}; a quarter of the recorded events has names that nobody "
-                f"declared or values that a rule changes, and each of these costs twice what one that fits does"
+                f"Python, as far as is known: events without their open objects have {free:.2f} where this is "
+                f"least, which would leave open objects {1 / TO_REACH - 1 / free:.1f} of what JSON costs, where "
+                f"they take {1 / min(ratios.values()) - 1 / free:.1f}; a quarter of the recorded events has names "
+                f"that nobody declared or values that a rule changes, and each of these costs twice what one that "
+                f"fits does"
             ),
             parts=ratios | parts,
             machine=machine(),
