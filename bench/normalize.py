@@ -31,6 +31,7 @@ def measure() -> list[Result]:
     events = [event for line in lines if isinstance(event := parse_line(line), Event)]
     closed = [msgspec.structs.replace(event, record=_without_open_objects(event.record)) for event in events]
     ratios: dict[str, float] = {}
+    free: dict[str, float] = {}
     parts: dict[str, float] = {}
     for strategy in STRATEGIES:
         shape = build(strategy, load_rules())
@@ -41,7 +42,7 @@ def measure() -> list[Result]:
             for _ in range(PAIRS)
         ]
         ratios[strategy] = statistics.median(json / ruled for json, ruled, *_ in runs)
-        parts[f"{strategy}: if open objects cost nothing"] = statistics.median(
+        free[f"{strategy}: if open objects cost nothing"] = statistics.median(
             json / ruled for json, *_, ruled in runs
         )
         parts[f"{strategy}: from line to document, JSON and all, by JSON alone"] = statistics.median(
@@ -50,11 +51,11 @@ def measure() -> list[Result]:
         for number, what in enumerate(("JSON alone", "rules alone", "line to document")):
             seconds = statistics.median(run[number] for run in runs)
             parts[f"{strategy}: {what}, events/s"] = len(lines) / seconds
-    free = min(value for name, value in parts.items() if name.endswith("cost nothing"))
+    least, least_free = min(ratios.values()), min(free.values())
     return [
         Result(
             name="normalize_core",
-            value=min(ratios.values()),
+            value=least,
             unit="of the rate of JSON alone",
             at_least=TO_REACH,
             how=(
@@ -63,13 +64,13 @@ def measure() -> list[Result]:
                 f"strategies"
             ),
             limited_by=(
-                f"Python, as far as is known: events without their open objects have {free:.2f} where this is "
-                f"least, which would leave open objects {1 / TO_REACH - 1 / free:.1f} of what JSON costs, where "
-                f"they take {1 / min(ratios.values()) - 1 / free:.1f}; a quarter of the recorded events has names "
-                f"that nobody declared or values that a rule changes, and each of these costs twice what one that "
-                f"fits does"
+                f"Python, as far as is known: events without their open objects have {least_free:.2f} where "
+                f"this is least, which would leave open objects {1 / TO_REACH - 1 / least_free:.1f} of what JSON "
+                f"costs, where they take {1 / least - 1 / least_free:.1f}; a quarter of the recorded events has "
+                f"names that nobody declared or values that a rule changes, and each of these costs twice what "
+                f"one that fits does"
             ),
-            parts=ratios | parts,
+            parts=ratios | free | parts,
             machine=machine(),
         )
     ]

@@ -398,6 +398,13 @@ def own_event(number: int) -> LookedUpEvent:
     return LookedUpEvent(identifier, datetime.fromisoformat(WINDOW["start"]), codec.encode(line))
 
 
+def heads(services: Services) -> list[dict[str, Any]]:
+    """What S3 says of every object in the bucket."""
+    s3 = boto3.client("s3")
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
+    return [s3.head_object(Bucket=services.bucket, Key=key) for key in keys]
+
+
 @pytest.mark.parametrize(
     ("encryption", "words"), [("DES", "neither AES256 nor aws:kms"), ("AES256", None), ("aws:kms", None)]
 )
@@ -408,10 +415,7 @@ def test_staging_is_encrypted_as_asked(services: Services, encryption: str, word
             fetch(services, encryption=encryption)
         return
     fetch(services, encryption=encryption)
-    s3 = boto3.client("s3")
-    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
-    heads = [s3.head_object(Bucket=services.bucket, Key=key) for key in keys]
-    assert {head["ServerSideEncryption"] for head in heads} == {encryption}
+    assert {head["ServerSideEncryption"] for head in heads(services)} == {encryption}
 
 
 @pytest.mark.parametrize("given", [None, ""])
@@ -424,10 +428,7 @@ def test_what_is_not_given_is_as_airflows_variables_say(
     for name in ("RULES_FILE", "FIELDS_FILE"):
         monkeypatch.setenv(f"AIRFLOW_VAR_CLOUDTRAIL_{name}", f"/nowhere/{name}")
     fetch(services, encryption=given, kms_key=given)
-    s3 = boto3.client("s3")
-    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
-    heads = [s3.head_object(Bucket=services.bucket, Key=key) for key in keys]
-    assert {head.get("SSEKMSKeyId") for head in heads} == {"alias/trail" if given is None else None}
+    assert {head.get("SSEKMSKeyId") for head in heads(services)} == {"alias/trail" if given is None else None}
     for one, other in (("rules_file", "fields_file"), ("fields_file", "rules_file")):
         with pytest.raises(RulesError, match=f"/nowhere/{one.upper()}"):
             load(services, **{one: None, other: "", "encryption": given, "kms_key": given})
