@@ -8,12 +8,18 @@ export class ApiError extends Error {
   }
 }
 
+// Airflow tells what its database refused as a reason and a message: a lock of SQLite's is told so, say.
+function worded(detail) {
+  if (typeof detail === "string") return detail;
+  return detail.reason ? `${detail.reason}: ${detail.message}` : JSON.stringify(detail);
+}
+
 async function answered(response) {
   if (response.ok) return response.json();
   let detail = `${response.status} ${response.statusText}`;
   try {
     const told = (await response.json()).detail;
-    if (told) detail = typeof told === "string" ? told : JSON.stringify(told);
+    if (told) detail = worded(told);
   } catch { /* not every error is JSON: its status is told */ }
   throw new ApiError(response.status, detail);
 }
