@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 from devstack.simulator import Simulator, SimulatorSettings
 
@@ -50,16 +50,8 @@ def services(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Services]:
     """Connections and variables that name the simulator, S3 and OpenSearch."""
-    host, port = opensearch.removeprefix("http://").split(":")
-    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
-    aws_connection = {"conn_type": "aws", "login": "testing", "password": "testing"}
-    for name, value in {
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws_connection | {"extra": {"region_name": "us-east-1"}}),
-        "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
-        "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket,
-        "AWS_ENDPOINT_URL": aws,
-        "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
-    }.items():
+    endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch")
+    for name, value in {**endpoints.environment(), "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket}.items():
         monkeypatch.setenv(name, value)
     yield Services(simulator, bucket, unique_index_prefix, opensearch)
     simulator.service.faults.clear()

@@ -64,7 +64,7 @@ def test_a_cell_links_to_what_is_staged_to_its_documents_and_to_its_coverage(
 ) -> None:
     """Fetch and load alike, each mapped task to its own cell, and the one that failed too."""
     monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL", DASHBOARDS)
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
     for task in ("cell.fetch", "cell.load"):
         for index, region in enumerate(REGIONS):
             if (task, region) == ("cell.load", "eu-west-1"):

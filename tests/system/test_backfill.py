@@ -23,6 +23,7 @@ from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings, BusyError
+from devstack.endpoints import Endpoints
 from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
 
 DAG_ID = "cloudtrail_to_elasticsearch"
@@ -44,21 +45,8 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_path: Path) -> Airflow:
-    host, port = opensearch.removeprefix("http://").split(":")
-    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
-    connection = {
-        "conn_type": "aws",
-        "login": "testing",
-        "password": "testing",
-        "extra": {"region_name": "us-east-1"},
-    }
-    environment = {
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-        "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
-        "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket,
-        "AWS_ENDPOINT_URL": aws,
-        "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
-    }
+    endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch")
+    environment = {**endpoints.environment(), "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket}
     return Airflow(AirflowSettings(tmp_path / "airflow", environment, port=0))
 
 

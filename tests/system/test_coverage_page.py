@@ -25,6 +25,7 @@ from cloudtrail_elasticsearch.core.windows import Window, midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
+from devstack.endpoints import Endpoints
 from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind, Simulator, SimulatorSettings
 from tests.system.eyes import FAINT, GREYS
 from tests.system.test_backfill import DAG_ID, FIRST, REGIONS, YESTERDAY, ended, until
@@ -76,18 +77,12 @@ def site(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) ->
     pattern = f"{prefix}-%Y.%m.%d"
     refusing = IndexPattern(pattern).name(midnight(FIRST))
     server.request("PUT", f"/{refusing}", codec.encode({"mappings": {"properties": HOPELESS}}))
-    host, port = opensearch.removeprefix("http://").split(":")
-    search = {"conn_type": "cloudtrail_search", "host": host, "port": int(port), "extra": {"engine": "opensearch"}}
-    connection = {"conn_type": "aws", "login": "t", "password": "t", "extra": {"region_name": "us-east-1"}}
     with Simulator(SimulatorSettings(volume=200, latency=0.05)) as simulator:
         environment = {
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(search),
+            **Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch").environment(),
             "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": prefix,
             "AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL": "http://127.0.0.1:5601",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": USERS,
-            "AWS_ENDPOINT_URL": aws,
-            "AWS_ENDPOINT_URL_CLOUDTRAIL": simulator.endpoint_url,
         }
         simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
         airflow = Airflow(AirflowSettings(tmp_path_factory.mktemp("page"), environment, port=0))
