@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.events import Event, parse_line
 from cloudtrail_elasticsearch.core.explain import locate
 from cloudtrail_elasticsearch.core.normalize import DERIVED, Document, Normalizer, restore, scalars
+from cloudtrail_elasticsearch.core.quick import QuickPath
 from cloudtrail_elasticsearch.core.rules import load_rules
 from cloudtrail_elasticsearch.core.shape import STRATEGIES, Kind, Node, Shape, build
 from tests.core.strategies import nested, records
@@ -218,6 +220,51 @@ def test_the_time_becomes_the_timestamp(shape: Shape) -> None:
     source = stored(shape, {"eventTime": "2026-11-20T01:02:03+02:00"})
     assert source["@timestamp"] == "2026-11-19T23:02:03Z"
     assert source["eventTime"] == "2026-11-20T01:02:03+02:00"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_date"),
+    [
+        ("2026-11-20T01:02:03Z", True),
+        ("2028-02-29T01:02:03Z", True),
+        ("2027-02-29T01:02:03Z", False),
+        ("2026-11-20T01:02:03+00:00", True),
+        ("2026-11-20T01:02:03.5Z", True),
+        ("2026-11-20t01:02:03Z", False),
+        ("2026-11-20 01:02:03Z", False),
+        ("2026-11-20T01:02:03z", False),
+        ("2026-W47-5T01:02:03Z", False),
+        ("2026-11-20T010203.4Z", False),
+        ("2026-11-20T24:00:00Z", False),
+    ],
+)
+def test_a_time_is_a_date_as_the_server_reads_it(shape: Shape, said: str, is_date: bool) -> None:
+    """In the spellings of strict_date_optional_time, whichever way the event takes; any other goes to overflow."""
+    line = codec.encode({"eventTime": said, "eventName": "Get"})
+    event = parse_line(line)
+    assert isinstance(event, Event)
+    assert event.is_plain
+    source = Normalizer(shape).document(event).source
+    assert ("eventTime" in source) == ("@timestamp" in source) == is_date
+    assert source.get("overflow") == (None if is_date else {"eventTime": said})
+
+
+def test_the_next_event_of_a_caller_is_its_own(shape: Shape) -> None:
+    """What is said of a caller is known from one event to the next, and nothing else of it."""
+    caller = {"userIdentity": {"type": "IAMUser", "userName": "ada"}, "sourceIPAddress": "192.0.2.1"}
+    event = {**caller, "eventID": str(uuid.UUID(int=1)), "eventTime": "2026-11-20T01:02:03Z"}
+    quick = QuickPath(shape)
+    first = quick.document(codec.encode({"lookup": {"Username": "ada"}, "event": event}))
+    second = quick.document(codec.encode(event))
+    assert first is not None
+    assert second is not None
+    assert codec.decode(first.source).keys() - codec.decode(second.source).keys() == {"lookup"}
+    normalizer = Normalizer(shape)
+    normalizer.document(Event(event, {"Username": "ada"}, is_plain=True))
+    source = normalizer.document(Event(caller, {}, is_plain=True)).source
+    assert "@timestamp" not in source
+    assert "lookup" not in source
+    assert source["user"] == {"name": "ada"}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,12 @@ https://www.elastic.co/docs/reference/ecs/ecs-field-reference
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 VERSION: Final = "8.11.0"
 
@@ -46,7 +49,7 @@ OBJECTS: Final = frozenset(name.partition(".")[0] for name in (*ALIASES, *KEYWOR
 """Top-level names of the schema; an event's own values under them stand in ``overflow``."""
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who made a call, on whom, and how it ended: what `describe` is about. An empty text is none."""
 
     account: str | None
@@ -84,29 +87,28 @@ def has_failed(code: Any, message: Any, sign_in: Any) -> bool:
     return bool(code or message or sign_in == "Failure")
 
 
-def describe(caller: Caller) -> dict[str, Any]:
+def describe(caller: Caller) -> Mapping[str, Any]:
     """Return what the schema says of a call."""
-    account, address, name, principal, other, has_failed = caller
     found: dict[str, Any] = {
         "ecs": _ECS,
-        "event": _FAILURE if has_failed else _SUCCESS,
-        "cloud": {"provider": "aws", "account": {"id": account}} if account else _CLOUD,
+        "event": _FAILURE if caller.has_failed else _SUCCESS,
+        "cloud": {"provider": "aws", "account": {"id": caller.account}} if caller.account else _CLOUD,
     }
+    address = caller.address
     if address and is_address(address):
         found["source"] = {"ip": address}
-    users = [name] if name else []
-    if users:
+    name, principal, other = caller.name, caller.principal, caller.other
+    if name:
         found["user"] = {"name": name}
     session = principal.partition(":")[2] if principal else None
-    for user in (session, other):
-        if user and user not in users:
-            users.append(user)
-    if users:
-        found["related"] = {"user": sorted(users)}
+    if session or other:
+        found["related"] = {"user": sorted({user for user in (name, session, other) if user})}
+    elif name:
+        found["related"] = {"user": [name]}
     return found
 
 
-def locate(caller: Caller) -> dict[str, Any]:
+def locate(caller: Caller) -> Mapping[str, Any]:
     """Return ``source.ip``, where the caller's address is one and not the name of a service."""
     address = caller.address
     return {"source": {"ip": address}} if address and is_address(address) else {}

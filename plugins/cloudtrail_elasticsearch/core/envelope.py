@@ -7,6 +7,7 @@ for its open objects; and msgspec finds out as fast as it decodes at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
@@ -26,6 +27,8 @@ _IN_ORDER: Final = """
     sharedEventID vpcEndpointId eventCategory tlsDetails tlsVersion cipherSuite clientProvidedHostHeader
 """
 """The order in which CloudTrail writes names: each is found at once where it is expected."""
+
+_TIME: Final = "eventTime"
 
 _LISTED: Final = "resources"
 """The object of which CloudTrail writes lists."""
@@ -51,9 +54,15 @@ def record_type(shape: Shape, opened: Any) -> Any:
 
 
 def closed_type(shape: Shape) -> Any:
-    """Return the type of the part of a record that is not open; whatever else is in the record is passed over."""
-    closed = [(name, child) for name, child in _declared(shape.root) if name not in OPEN_OBJECTS]
-    return _struct([(name, _kind(name, child), None) for name, child in closed], forbid_unknown_fields=False)
+    """Return the type of the part of a record that is not open; whatever else is in the record is passed over.
+
+    Its time is read, in any spelling of RFC 3339: which one it is has to be looked at.
+    """
+    closed = {name: child for name, child in _declared(shape.root) if name not in OPEN_OBJECTS}
+    types = {name: _kind(name, child) for name, child in closed.items()}
+    if str not in closed[_TIME].touched:
+        types[_TIME] = Annotated[datetime, msgspec.Meta(tz=True)] | None
+    return _struct([(name, kind, None) for name, kind in types.items()], forbid_unknown_fields=False)
 
 
 def caller(envelope: Any, opened: dict[str, Any]) -> ecs.Caller:
@@ -66,8 +75,11 @@ def caller(envelope: Any, opened: dict[str, Any]) -> ecs.Caller:
         name, principal, context = identity.userName, identity.principalId, identity.sessionContext
         if not name and context is not None and context.sessionIssuer is not None:
             name = context.sessionIssuer.userName
-    sign_in = _member(opened.get("responseElements"), "ConsoleLogin") if opened else None
-    other = _member(opened.get("requestParameters"), "userName") if opened else None
+    sign_in = other = None
+    if "responseElements" in opened:
+        sign_in = _member(opened["responseElements"], "ConsoleLogin")
+    if "requestParameters" in opened:
+        other = _member(opened["requestParameters"], "userName")
     return ecs.Caller(
         account,
         envelope.sourceIPAddress,

@@ -21,7 +21,8 @@ USUAL_TIME: Final = (
 )
 """A time as CloudTrail writes it, to the second and in UTC; but for the 29th of February."""
 
-UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+_HEX: Final = "[0-9a-fA-F]"
+UUID: Final = re.compile(f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}").fullmatch
 
 _is_usual_time: Final = re.compile(USUAL_TIME, re.ASCII).fullmatch
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")

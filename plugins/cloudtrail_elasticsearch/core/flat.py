@@ -16,8 +16,8 @@ SMALLEST_GREAT: Final = 1e7
 SAFE_DEPTH: Final = 25
 """Levels that are never too many, below as many names."""
 
-_SAFE_NAME: Final = 64
-_SAFE_TYPES: Final[frozenset[type]] = frozenset({str, int, bool, type(None)})
+SAFE_NAME: Final = 64
+SAFE_TYPES: Final[frozenset[type]] = frozenset({str, int, bool, type(None)})
 
 
 def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:
@@ -28,7 +28,7 @@ def is_flat(value: Any, depth: int = SAFE_DEPTH) -> bool:
         if not depth:
             return False
         for name, child in value.items():
-            if len(name) > _SAFE_NAME or not (name.isascii() and name.isprintable()):
+            if len(name) > SAFE_NAME or not (name.isascii() and name.isprintable()):
                 return False
             if not is_flat(child, depth - 1):
                 return False
@@ -42,14 +42,19 @@ def is_shallow(value: Any, depth: int = SAFE_DEPTH) -> bool:
     """Whether a flat field takes a value of a plain event as it is: every text in it is known to fit."""
     kind = type(value)
     if kind is dict:
-        if value and max(map(len, value)) > _SAFE_NAME:
+        if value and max(map(len, value)) > SAFE_NAME:
             return False
         value = value.values()
     elif kind is not list:
         return kind is not float or is_plain(value)
     if not depth:
         return False
-    return _SAFE_TYPES.issuperset(map(type, value)) or all(is_shallow(child, depth - 1) for child in value)
+    for child in value:  # twice as quick as `all` of a generator
+        if type(child) in SAFE_TYPES:
+            continue
+        if not is_shallow(child, depth - 1):
+            return False
+    return True
 
 
 def is_plain(number: float) -> bool:

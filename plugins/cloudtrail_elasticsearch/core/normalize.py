@@ -13,18 +13,19 @@ came before:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from copy import deepcopy
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import filterfalse
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from cloudtrail_elasticsearch.core import codec, ecs, own
 from cloudtrail_elasticsearch.core.changes import MOVES, Drop, Parse, Rename, undo
-from cloudtrail_elasticsearch.core.envelope import caller, closed_type
+from cloudtrail_elasticsearch.core.envelope import caller, closed_type, open_objects
 from cloudtrail_elasticsearch.core.events import (
     PLAIN_BYTES,
     Event,
@@ -33,7 +34,7 @@ from cloudtrail_elasticsearch.core.events import (
     is_usual_time,
     parse_time,
 )
-from cloudtrail_elasticsearch.core.flat import SAFE_DEPTH, is_flat, is_plain, is_shallow
+from cloudtrail_elasticsearch.core.flat import SAFE_DEPTH, SAFE_NAME, SAFE_TYPES, is_flat, is_plain, is_shallow
 from cloudtrail_elasticsearch.core.own import OwnEvents
 from cloudtrail_elasticsearch.core.rules import LOOKUP, Rule
 from cloudtrail_elasticsearch.core.shape import Kind, Node, Shape
@@ -56,6 +57,16 @@ _FLAT, _UNMAPPED = Kind.FLAT, Kind.UNMAPPED
 _WHOLE: Final = (_FLAT, _UNMAPPED)
 _NONE: Final[frozenset[type]] = frozenset()
 _NO_CHILDREN: Final[dict[str, Node]] = {}
+_NO_MEMBERS: Final[dict[str, Any]] = {}
+
+
+CALLERS: Final = 1_024
+"""Of so many callers it is known at once what is said of their calls."""
+
+_NO_RULES: Final[Set[str]] = frozenset()
+
+_Placed: TypeAlias = "tuple[dict[str, Any], Any, ecs.Caller, datetime | None]"
+"""The declared part of an event, the rest, who made the call, and when."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -73,65 +84,94 @@ class Normalizer:
         self._shape = shape
         self._root = shape.root
         self._marks = own_events is OwnEvents.MARK
-        self._describe = ecs.describe if shape.ecs else ecs.locate
+        self._describe = lru_cache(maxsize=CALLERS)(ecs.describe if shape.ecs else ecs.locate)
         self._closed_type = closed_type(shape)
-        self._is_closed = frozenset(self._closed_type.__struct_fields__).__contains__
-        self._renames = any(
-            isinstance(rule.change, Rename) for node in self._root.children.values() for rule in node.rules
+        self._open = tuple(open_objects(shape).items())
+        self._declared = frozenset({*self._closed_type.__struct_fields__, *dict(self._open)})
+        self._moves = any(
+            isinstance(rule.change, MOVES) for node in self._root.children.values() for rule in node.rules
         )
 
     def document(self, event: Event) -> Document:
         """Return the document for an event. Never raises: every shape has a place."""
-        record = event.record
         placing = Placing(event.is_plain)
-        source, overflow, calling = self._placed(event, placing)
-        source.update(self._describe(calling))
-        time = event_time(event)
-        if time is not None:
-            said = record.get("eventTime")
-            source["@timestamp"] = said if is_usual_time(said) else time.isoformat().replace("+00:00", "Z")
-        around, rules = self._around(event)
-        if around:
-            source[LOOKUP] = around
-        source |= placing.told(overflow, rules)
+        envelope = self._fitting(event)
+        if envelope is None:
+            source, overflow, calling, time = self._taken_apart(event, placing)
+        else:
+            source, overflow, calling, time = self._opened(event, envelope, placing)
+        source |= self._describe(calling)
+        rules = _NO_RULES
+        if event.lookup:
+            around, rules = self._around(event.lookup, event.is_plain)
+            if around:
+                source[LOOKUP] = around
+        if overflow is not MISSING or placing.changes or placing.unindexed or rules:
+            source |= placing.told(overflow, rules)
         if self._marks and own.is_own(event.record):
             source["tags"] = [own.TAG]
         return Document(document_id(event), time, source)
 
-    def _placed(self, event: Event, placing: Placing) -> tuple[dict[str, Any], Any, ecs.Caller]:
-        """Return the declared part of an event, the rest, and who made the call."""
+    def _taken_apart(self, event: Event, placing: Placing) -> _Placed:
+        """Place all of an event."""
         record = event.record
-        envelope = self._fitting(event)
-        if envelope is None:
-            placed, overflow = placing.object(record, self._root)
-            source = {} if placed is MISSING else record.copy() if placed is record else placed
-            return source, overflow, ecs.caller(source)
-        others = {name: record[name] for name in filterfalse(self._is_closed, record)}
-        placed, overflow = placing.object(others, self._root)
-        if placed is others:
-            return record.copy(), overflow, caller(envelope, others)
-        opened = {} if placed is MISSING else placed
-        source = {name: value for name, value in record.items() if name not in others}
-        return source | opened, overflow, caller(envelope, opened)
+        placed, overflow = placing.object(record, self._root)
+        source = {} if placed is MISSING else record.copy() if placed is record else placed
+        return source, overflow, ecs.caller(source), _stamp(source, event)
+
+    def _opened(self, event: Event, envelope: Any, placing: Placing) -> _Placed:
+        """Place what is beside the envelope, which fits."""
+        record = event.record
+        source = record.copy()
+        opened: dict[str, Any] = {}
+        overflow: dict[str, Any] = {}
+        for name, node in self._open:
+            value = record.get(name)
+            if value is None:
+                continue
+            placed, rest = placing.member(name, value, node)
+            if rest is not MISSING:
+                overflow[name] = rest
+            if placed is MISSING:
+                del source[name]
+            else:
+                opened[name] = source[name] = placed
+        if not self._declared.issuperset(record):
+            self._part_undeclared(placing, source, overflow)
+        calling = caller(envelope, opened)
+        if envelope.eventTime is None:
+            return source, overflow or MISSING, calling, _stamp(source, event)
+        source["@timestamp"] = record["eventTime"]
+        return source, overflow or MISSING, calling, envelope.eventTime
+
+    def _part_undeclared(self, placing: Placing, source: dict[str, Any], overflow: dict[str, Any]) -> None:
+        """Move what is not declared from a record to its overflow, but for what rules say of it."""
+        others = {name: source.pop(name) for name in [*filterfalse(self._declared.__contains__, source)]}
+        placed, rest = placing.object(others, self._root)
+        if placed is not MISSING:
+            source |= placed
+        if rest is not MISSING:
+            overflow |= rest
 
     def _fitting(self, event: Event) -> Any:
         """Return the envelope of a plain event where it fits, so that only what else there is has to be placed.
 
         Where a name may become another one, all of the event is looked at: that one may be taken.
         """
-        if not event.is_plain or self._renames:
+        if not event.is_plain or self._moves:
             return None
         try:
-            return msgspec.convert(event.record, self._closed_type)
+            envelope = msgspec.convert(event.record, self._closed_type)
         except msgspec.ValidationError:
             return None
+        said = event.record.get("eventTime")
+        is_usual = said is None or (len(said) == 20 and said[10] == "T" and said[19] == "Z")
+        return envelope if is_usual else None
 
-    def _around(self, event: Event) -> tuple[dict[str, Any], set[str]]:
+    def _around(self, lookup: dict[str, Any], is_plain: bool) -> tuple[dict[str, Any], Set[str]]:
         """Return what LookupEvents says beside the event, as it is indexed, and the rules that changed it."""
-        if not event.lookup:
-            return {}, set()
-        placing = Placing(event.is_plain)
-        placed, _ = placing.object(_around(event.lookup), self._shape.lookup)
+        placing = Placing(is_plain)
+        placed, _ = placing.object(_around(lookup), self._shape.lookup)
         return {} if placed is MISSING else placed, {change["rule"] for change in placing.changes}
 
     def public_line(self, event: Event, line: bytes) -> bytes:
@@ -144,6 +184,15 @@ class Normalizer:
             return codec.encode(record)
         named = {name: event.lookup[name] for name in ("EventId", "EventTime") if name in event.lookup}
         return codec.encode({"lookup": named | _as_looked_up(source.get(LOOKUP, {})), "event": record})
+
+
+def _stamp(source: dict[str, Any], event: Event) -> datetime | None:
+    """Note under ``@timestamp`` when an event happened, where it is known, and return it."""
+    time = event_time(event)
+    if time is not None:
+        said = event.record.get("eventTime")
+        source["@timestamp"] = said if is_usual_time(said) else time.isoformat().replace("+00:00", "Z")
+    return time
 
 
 def _around(lookup: dict[str, Any]) -> dict[str, Any]:
@@ -172,51 +221,58 @@ def _as_looked_up(around: dict[str, Any]) -> dict[str, Any]:
     return lookup
 
 
-class Placing:
+class Placing(msgspec.Struct):
     """The placing of one event: walks it once and parts it into what is declared and what is not.
 
     What fits is handed back as it is, the very same object, so that nothing is copied that need not be.
     """
 
-    __slots__ = ("_is_flat", "_is_plain", "_path", "changes", "unindexed")
-
-    def __init__(self, is_plain: bool) -> None:
-        self._is_plain = is_plain
-        self._is_flat = is_shallow if is_plain else is_flat
-        self._path: list[str | int] = []
-        self.changes: list[dict[str, Any]] = []
-        self.unindexed: list[dict[str, Any]] = []
+    is_plain: bool
+    """Whether the event is, as `Event.is_plain` says."""
+    path: list[str | int] = []
+    """Where in the event the walk is."""
+    changes: list[dict[str, Any]] = []
+    unindexed: list[dict[str, Any]] = []
 
     def object(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Return the declared part and the rest of an object; either may be missing."""
-        takes = node.takes_plain if self._is_plain else node.takes
-        children, path = node.children, self._path
-        kept = value
-        rest: dict[str, Any] = {}
+        is_plain, path = self.is_plain, self.path
+        takes = node.takes_plain if is_plain else node.takes
+        kept, rest = value, _NO_MEMBERS
         for key, child in value.items():
             kind = type(child)
             if kind in takes.get(key, _NONE):
                 continue
+            children = node.children
             known = children.get(key)
             name = key
-            path.append(key)
-            if known is None or kind in known.touched:
-                name, placed, other = self._member(key, child, children, (value, kept, rest))
-            elif kind is dict and known.kind is _OBJECT:
-                placed, other = self.object(child, known)
+            if known is None and is_plain and self._goes_as_it_is(key, child):
+                placed, other = MISSING, child
             else:
-                placed, other = self.value(child, known)
-            path.pop()
+                path.append(key)
+                if known is None or kind in known.touched:
+                    name, placed, other = self._member(key, child, children, (value, kept, rest))
+                elif kind is dict and known.kind is _OBJECT:
+                    placed, other = self.object(child, known)
+                else:
+                    placed, other = self.value(child, known)
+                path.pop()
             if placed is child and other is MISSING and name is key:
                 continue
             if kept is value:
-                kept = value.copy()
+                kept, rest = value.copy(), {}
             del kept[key]
             if placed is not MISSING:
                 kept[name] = placed
             if other is not MISSING:
                 rest[name] = other
         return kept if kept or not rest else MISSING, rest or MISSING
+
+    def _goes_as_it_is(self, name: str, value: Any) -> bool:
+        """Whether a flat field takes a member of the object at hand as it is; the event is plain."""
+        if len(name) > SAFE_NAME:
+            return False
+        return type(value) in SAFE_TYPES or (len(self.path) < SAFE_DEPTH and is_shallow(value))
 
     def _member(
         self, key: str, value: Any, children: dict[str, Node], taken: tuple[dict[str, Any], ...]
@@ -239,12 +295,15 @@ class Placing:
 
     def member(self, name: str, value: Any, node: Node) -> tuple[Any, Any]:
         """Return the part of a top-level member that fits its node, and the rest; either may be missing."""
-        self._path.append(name)
-        placed, rest = self.value(value, node)
-        self._path.pop()
+        self.path.append(name)
+        if node.kind is _OBJECT and type(value) is dict and dict not in node.touched:
+            placed, rest = self.object(value, node)
+        else:
+            placed, rest = self.value(value, node)
+        self.path.pop()
         return placed, rest
 
-    def told(self, overflow: Any, rules: set[str]) -> dict[str, Any]:
+    def told(self, overflow: Any, rules: Set[str]) -> dict[str, Any]:
         """Return what a document says of what was placed otherwise than it stood.
 
         :param overflow: the rest of the event, where there is one
@@ -256,7 +315,7 @@ class Placing:
         if self.unindexed:
             told["unindexed"] = self.unindexed
         if rules or self.changes:
-            applied = rules.union(change["rule"] for change in self.changes)
+            applied = {*rules, *(change["rule"] for change in self.changes)}
             told["normalization"] = {"rules": sorted(applied), "changes": self.changes}
         return told
 
@@ -284,7 +343,7 @@ class Placing:
                 self._note(rule, {})
                 return None
             if isinstance(rule.change, Rename) and not any(rule.change.to in names for names in taken):
-                self._path[-1] = rule.change.to
+                self.path[-1] = rule.change.to
                 self._note(rule, {"from": key})
                 return rule.change.to
         return key
@@ -299,15 +358,15 @@ class Placing:
 
     def _note(self, rule: Rule, note: dict[str, Any]) -> None:
         do = rule.change.__struct_config__.tag
-        self.changes.append({"rule": rule.name, "at": list(self._path), "do": do, **note})
+        self.changes.append({"rule": rule.name, "at": list(self.path), "do": do, **note})
 
     def _list(self, value: list[Any], node: Node) -> tuple[Any, Any]:
         """Part a list element by element; both parts keep its length, with null where the other has the value."""
         if node.kind in _WHOLE:
             return MISSING, self._flat(value, node)
-        if (node.taken_plain if self._is_plain else node.taken).issuperset(map(type, value)):
+        if (node.taken_plain if self.is_plain else node.taken).issuperset(map(type, value)):
             return value, MISSING
-        path = self._path
+        path = self.path
         kept: list[Any] = []
         others: list[Any] = []
         is_changed = has_kept = has_others = False
@@ -327,7 +386,7 @@ class Placing:
     def _flat_field(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Part an object for a flat field of its own: OpenSearch does not find what has a blank name in it."""
         if "" not in value:
-            if node.children.keys().isdisjoint(value) and self._is_flat(value):
+            if node.children.keys().isdisjoint(value) and (is_shallow if self.is_plain else is_flat)(value):
                 return value, MISSING
             return self._flat_object(value, node), MISSING
         named = {name: child for name, child in value.items() if name}
@@ -339,7 +398,7 @@ class Placing:
         `node` has the rules that stand at its path and below.
         """
         if node is None:
-            is_fit = len(self._path) <= SAFE_DEPTH and self._is_flat(value)
+            is_fit = len(self.path) <= SAFE_DEPTH and (is_shallow if self.is_plain else is_flat)(value)
             return value if is_fit else self._flat(value, None)
         if node.rules:
             value = self._changed(value, node)
@@ -347,11 +406,11 @@ class Placing:
 
     def _flat(self, value: Any, node: Node | None) -> Any:
         if isinstance(value, dict):
-            if len(self._path) > MAX_DEPTH:
+            if len(self.path) > MAX_DEPTH:
                 return self._unindexed(value)
             return self._flat_object(value, node)
         if isinstance(value, list):
-            if len(self._path) > MAX_DEPTH:
+            if len(self.path) > MAX_DEPTH:
                 return self._unindexed(value)
             return self._flat_list(value, node)
         return self.scalar(value)
@@ -362,7 +421,7 @@ class Placing:
         for key, child in value.items():
             known = children.get(key)
             name: str | None = key
-            self._path.append(key)
+            self.path.append(key)
             if known is not None and known.rules:
                 name = self._name(key, child, known, value, placed)
                 known = children.get(name) if name is not None else None
@@ -370,16 +429,16 @@ class Placing:
                 part = self.flat(child, known) if self._storable_key(name) else self._unindexed(child)
                 if part is not MISSING:
                     placed[name] = part
-            self._path.pop()
+            self.path.pop()
         return placed
 
     def _flat_list(self, value: list[Any], node: Node | None) -> list[Any]:
         placed = []
         for index, element in enumerate(value):
-            self._path.append(index)
+            self.path.append(index)
             part = self.flat(element, node)
             placed.append(None if part is MISSING else part)
-            self._path.pop()
+            self.path.pop()
         return placed
 
     def scalar(self, value: Any) -> Any:
@@ -394,7 +453,7 @@ class Placing:
 
     def _both_notations(self, number: float) -> list[float | str]:
         """Return a number with its scientific notation, which the servers make of a number in a search."""
-        self.changes.append({"rule": "scientific-notation", "at": list(self._path), "do": "notation"})
+        self.changes.append({"rule": "scientific-notation", "at": list(self.path), "do": "notation"})
         return [number, scientific(number)]
 
     def _fits_a_term(self, text: str) -> bool:
@@ -402,16 +461,16 @@ class Placing:
         return size is not None and size + self._path_bytes() < MAX_TERM_BYTES
 
     def _storable_key(self, key: str) -> bool:
-        if len(key) <= 64 and (self._is_plain or (key.isascii() and key.isprintable())):
+        if len(key) <= SAFE_NAME and (self.is_plain or (key.isascii() and key.isprintable())):
             return True
         return "\0" not in key and _utf8_size(key) is not None and self._path_bytes() <= MAX_PATH_BYTES
 
     def _path_bytes(self) -> int:
         """The most that the path can add to a term, with the names the server puts before it."""
-        return 64 + sum(1 + (_utf8_size(part) or 0) for part in self._path if isinstance(part, str))
+        return 64 + sum(1 + (_utf8_size(part) or 0) for part in self.path if isinstance(part, str))
 
     def _unindexed(self, value: Any) -> Any:
-        self.unindexed.append(set_aside(self._path, value))
+        self.unindexed.append(set_aside(self.path, value))
         return MISSING
 
 

@@ -11,6 +11,7 @@ is none: the event has to be looked at.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from cloudtrail_elasticsearch.core import codec, ecs
 from cloudtrail_elasticsearch.core.envelope import caller, open_objects, record_type
 from cloudtrail_elasticsearch.core.events import UUID, is_plain_line
 from cloudtrail_elasticsearch.core.familiar import Familiar
-from cloudtrail_elasticsearch.core.normalize import MISSING, Placing
+from cloudtrail_elasticsearch.core.normalize import CALLERS, MISSING, Placing
 from cloudtrail_elasticsearch.core.shape import Shape
 
 _STAGED: Final = b'{"lookup":'
@@ -80,6 +81,7 @@ class QuickPath:
         self._familiar: dict[tuple[str | None, ...], Familiar] = {}
         self._takes_lookup = not any(node.rules for _, node in shape.lookup.walk())
         self._describe = ecs.describe if shape.ecs else ecs.locate
+        self._described = lru_cache(maxsize=CALLERS)(self._written)
 
     def document(self, line: bytes) -> QuickDocument | None:
         """Return a line's document, or None where the event has to be looked at."""
@@ -118,12 +120,11 @@ class QuickPath:
                 elif other is MISSING:
                     familiar.learn(whole)
             opened[name] = value
-        told = self._describe(caller(event, opened))
-        told["@timestamp"] = time
-        told |= around
+        described = self._described(caller(event, opened))
+        told = {"@timestamp": time, **around}
         if placing is not None:
-            told |= placing.told(rest or MISSING, set())
-        return QuickDocument(identifier, time[:10], b"%b,%b" % (text[:-1], codec.encode(told)[1:]))
+            told |= placing.told(rest or MISSING, frozenset())
+        return QuickDocument(identifier, time[:10], b"%b,%b%b" % (text[:-1], described, codec.encode(told)[1:]))
 
     def _read(self, line: bytes) -> tuple[bytes, Any, dict[str, Any]]:
         """Return a record's text, the record decoded, and what LookupEvents says beside it.
@@ -139,6 +140,11 @@ class QuickPath:
         if begins < 0:
             raise _UnsureError
         return line[begins + len(_EVENT) : -1], staged.event, _around(staged.lookup)
+
+    def _written(self, caller: ecs.Caller) -> bytes:
+        """Return what is said of a call, as it is written before something else."""
+        told = self._describe(caller)
+        return b"%b," % codec.encode(told)[1:-1] if told else b""
 
     def _of_operation(self, event: Any, name: str) -> Familiar:
         """Return what is familiar of an open object of an event's operation."""
