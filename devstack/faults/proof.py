@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.index_setup import SearchServer
 from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX
 from cloudtrail_elasticsearch.core.windows import midnight
 from devstack.faults.scene import DAG_ID, Scene
@@ -46,9 +47,9 @@ class Attempts:
 
 def events(scene: Scene, truth: list[str]) -> Events:
     """Hold the simulator's own list of eventIDs against those in the indices and in quarantine."""
-    indexed = Counter(_ids(scene, scene.indices))
-    quarantined = Counter(_ids(scene, QUARANTINE_INDEX))
-    found = indexed + quarantined
+    stored = Counter(indexed(scene.client, scene.indices))
+    quarantined = Counter(indexed(scene.client, QUARANTINE_INDEX))
+    found = stored + quarantined
     wanted = set(truth)
     return Events(
         there_are=len(truth),
@@ -59,7 +60,7 @@ def events(scene: Scene, truth: list[str]) -> Events:
     )
 
 
-def truth(simulator: Simulator, regions: tuple[str, ...], first: date, days: int) -> list[str]:
+def truth(simulator: Simulator, regions: Iterable[str], first: date, days: int) -> list[str]:
     """Return the eventIDs of some regions and days, as the simulator lists them."""
     start, end = midnight(first), midnight(first + timedelta(days=days)) - timedelta(seconds=1)
     return [event for region in regions for event in simulator.truth(region, start, end)]
@@ -104,16 +105,16 @@ def borders(simulator: Simulator, windows: int) -> int:
     return max(0, ranges - windows)
 
 
-def _ids(scene: Scene, indices: str) -> Iterator[str]:
-    """Yield the eventID of every document, as it stands in the document."""
+def indexed(server: SearchServer, indices: str) -> Iterator[str]:
+    """Yield the eventID of every document, as it stands in the document: twice where one is there twice."""
     options = "ignore_unavailable=true&allow_no_indices=true"
-    scene.client.request("POST", f"/{indices}/_refresh?{options}")
+    server.request("POST", f"/{indices}/_refresh?{options}")
     body = {"size": _HITS, "sort": ["_doc"], "_source": ["eventID"], "query": {"match_all": {}}}
-    answer = scene.client.request("POST", f"/{indices}/_search?scroll=1m&{options}", codec.encode(body))
+    answer = server.request("POST", f"/{indices}/_search?scroll=1m&{options}", codec.encode(body))
     while hits := _hits(answer):
         yield from (hit["_source"]["eventID"] for hit in hits)
         after = codec.encode({"scroll": "1m", "scroll_id": answer["_scroll_id"]})
-        answer = scene.client.request("POST", "/_search/scroll", after)
+        answer = server.request("POST", "/_search/scroll", after)
 
 
 def _hits(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +10,9 @@ import pytest
 from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX
-from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.faults.proof import indexed, truth
 from devstack.processes import ROOT
 from devstack.simulator import Fault, FaultKind
 from tests.airflow.conftest import Services
@@ -37,20 +37,14 @@ def states(dag_run: Any) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in found.items()}
 
 
-def truth(services: Services, start: date, days: int) -> set[str]:
-    end = midnight(start + timedelta(days=days)) - timedelta(seconds=1)
-    return {
-        identifier for region in REGIONS for identifier in services.simulator.truth(region, midnight(start), end)
-    }
+def wanted(services: Services) -> set[str]:
+    """The eventIDs of the two days, as the simulator lists them."""
+    return set(truth(services.simulator, REGIONS, DAY, 2))
 
 
-def indexed(services: Services) -> set[str]:
-    server = connect(SearchSettings.from_url(services.search_url))
-    server.request("POST", f"/{services.index}-*/_refresh")
-    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
-    hits = server.request("POST", f"/{services.index}-*/_search", body)["hits"]["hits"]
-    assert len(hits) < 10_000
-    return {hit["_id"] for hit in hits}
+def stored(services: Services) -> set[str]:
+    """The eventIDs of all documents."""
+    return set(indexed(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-*"))
 
 
 def calls(services: Services) -> int:
@@ -120,9 +114,9 @@ def test_every_event_of_the_planned_cells_is_indexed_once(dag: Any, services: Se
     }
     names = {task.rendered_map_index for task in first.get_task_instances() if task.task_id == "cell.load"}
     assert names == {f"{region} {DAY + timedelta(days=day)}" for region in REGIONS for day in (0, 1)}
-    expected = truth(services, DAY, 2)
+    expected = wanted(services)
     assert len(expected) > 50
-    assert indexed(services) == expected
+    assert stored(services) == expected
 
     before = calls(services), versions(services)
     assert str(run(dag, **conf(services, mapping=mapping)).state) == "success"
@@ -146,30 +140,30 @@ def test_a_failed_cell_fails_the_run_by_name_and_costs_no_other(dag: Any, servic
     assert states(failed)["cell.fetch"] == ["failed"] * 2 + ["success"] * 2
     assert states(failed)["cell.load"] == ["success"] * 2 + ["upstream_failed"] * 2
     assert states(failed)["coverage"] == ["failed"]
-    assert indexed(services) < truth(services, DAY, 2)
+    assert stored(services) < wanted(services)
 
     services.simulator.service.faults.clear()
     before = {name: region.calls for name, region in services.simulator.service.statistics.regions.items()}
     assert str(run(dag, **conf(services)).state) == "success"
     after = {name: region.calls for name, region in services.simulator.service.statistics.regions.items()}
     assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
-    assert indexed(services) == truth(services, DAY, 2)
+    assert stored(services) == wanted(services)
 
 
 def test_late_events_are_found_and_nothing_else_is_loaded(dag: Any, late_dag: Any, services: Services) -> None:
     """The second DAG looks again: what came after the load is loaded, the rest is not sent again."""
-    late = sorted(truth(services, DAY, 2))[::7]
+    late = sorted(wanted(services))[::7]
     never = datetime.now(UTC).timestamp() + 86_400
     services.simulator.service.arrived.schedule.update(dict.fromkeys(late, never))
     assert str(run(dag, **conf(services)).state) == "success"
-    on_time = indexed(services)
+    on_time = stored(services)
     services.simulator.service.arrived.schedule.update(dict.fromkeys(late, 0.0))
-    expected = truth(services, DAY, 2)
+    expected = wanted(services)
     assert on_time == expected - set(late)
 
     before = versions(services)
     assert str(run(late_dag, **conf(services)).state) == "success"
-    assert indexed(services) == expected
+    assert stored(services) == expected
     assert versions(services) == before + len(expected)
     cells = list(Ledger(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-%Y.%m").cells())
     assert sum(cell["late"] for cell in cells) == len(late)
@@ -190,7 +184,7 @@ def test_days_are_verified_without_looking_up_or_loading(dag: Any, services: Ser
     before = calls(services), versions(services)
     assert str(run(dag, **conf(services, verify=True)).state) == "success"
     server = connect(SearchSettings.from_url(services.search_url))
-    gone = sorted(truth(services, DAY, 2))[0]
+    gone = sorted(wanted(services))[0]
     body = codec.encode({"query": {"ids": {"values": [gone]}}})
     server.request("POST", f"/{services.index}-*/_delete_by_query?refresh=true", body)
     assert str(run(dag, **conf(services, verify=True)).state) == "failed"
@@ -207,14 +201,14 @@ def test_a_replay_loads_the_quarantined_events_of_its_cells_and_nothing_else(dag
         server.request("PUT", f"/{services.index}-{month}", codec.encode(hopeless))
     first = run(dag, **conf(services))
     assert str(first.state) == "success"
-    expected = truth(services, DAY, 2)
-    assert (indexed(services), quarantined(services)) == (set(), expected)
+    expected = wanted(services)
+    assert (stored(services), quarantined(services)) == (set(), expected)
 
     for month in months:
         server.request("DELETE", f"/{services.index}-{month}")
     before = calls(services)
     assert str(run(dag, **conf(services, replay=True)).state) == "success"
-    assert (indexed(services), quarantined(services)) == (expected, set())
+    assert (stored(services), quarantined(services)) == (expected, set())
     assert (calls(services), versions(services)) == (before, len(expected))
 
 

@@ -9,7 +9,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ import boto3
 import psutil
 import pytest
 
-from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.ledger import Ledger
-from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow2 import Airflow2
+from devstack.faults.proof import indexed, truth
 from devstack.simulator import Fault, FaultKind, Simulator
 
 from .conftest import DAG_ID, FIRST, REGIONS, YESTERDAY
@@ -32,17 +30,6 @@ pytestmark = pytest.mark.airflow2
 
 def calls(simulator: Simulator) -> Counter[str]:
     return Counter({name: region.calls for name, region in simulator.service.statistics.regions.items()})
-
-
-def truth(simulator: Simulator, first: date = FIRST) -> list[str]:
-    end = midnight(YESTERDAY + timedelta(days=1)) - timedelta(seconds=1)
-    return sorted(each for region in REGIONS for each in simulator.truth(region, midnight(first), end))
-
-
-def indexed(server: Any, prefix: str) -> list[str]:
-    server.request("POST", f"/{prefix}-*/_refresh")
-    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
-    return sorted(hit["_id"] for hit in server.request("POST", f"/{prefix}-*/_search", body)["hits"]["hits"])
 
 
 def states(server: Any, prefix: str) -> dict[str, set[str]]:
@@ -74,12 +61,12 @@ def test_what_failed_is_mended_by_its_command(
     airflow2.command(*backfill("--rerun-failed-tasks"))
     assert {region for region, count in (calls(simulator) - before).items() if count} == {"eu-west-1"}
     assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
-    assert indexed(server, unique_index_prefix) == truth(simulator)
+    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
 
     before = calls(simulator)
     airflow2.command(*backfill("--reset-dagruns", "--yes", "-s", str(YESTERDAY)))
     assert calls(simulator) == before, "what is staged was looked up again"
-    assert indexed(server, unique_index_prefix) == truth(simulator)
+    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
 
     (line,) = (
         line
@@ -113,7 +100,7 @@ def test_a_killed_fetch_goes_on(
     for _ in range(2):
         airflow2.command("tasks", "clear", DAG_ID, *day, "--yes")
     airflow2.command(*backfill(*day))
-    assert indexed(server, unique_index_prefix) == truth(simulator, YESTERDAY)
+    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, YESTERDAY, 1))
     assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
     assert simulator.service.statistics.regions["us-east-1"].repeated_pages <= 1
     keys = boto3.client("s3", endpoint_url=aws).list_objects_v2(Bucket=bucket)["Contents"]

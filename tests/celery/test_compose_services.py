@@ -18,7 +18,6 @@ from typing import Any, Final
 import boto3
 import pytest
 
-from cloudtrail_elasticsearch.core import codec
 from cloudtrail_elasticsearch.core.ledger import Ledger
 from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.windows import midnight
@@ -28,7 +27,7 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.compose.native import Project
 from devstack.compose.reading import required_variables
 from devstack.endpoints import Endpoints
-from devstack.faults.proof import truth
+from devstack.faults.proof import indexed, truth
 from devstack.simulator import Simulator, SimulatorSettings
 
 pytestmark = pytest.mark.celery
@@ -134,7 +133,9 @@ def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, u
     assert (len(cells), {cell["state"] for cell in cells} - {"complete", "quiet"}) == (CELLS, set())
     for number in range(DAYS):
         day = FIRST + timedelta(days=number)
-        assert indexed(server, pattern.name(midnight(day))) == sorted(truth(simulator, DEFAULT_REGIONS, day, 1))
+        assert sorted(indexed(server, pattern.name(midnight(day)))) == sorted(
+            truth(simulator, DEFAULT_REGIONS, day, 1)
+        )
     assert any(task["try_number"] > 1 for task in tasks(deployment)), "no task of the dead worker was made again"
 
 
@@ -156,12 +157,3 @@ def ended(deployment: Deployment) -> list[dict[str, Any]] | None:
     runs = deployment.ask(f"/dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
     over = len(runs) >= DAYS and all(run["state"] in {"success", "failed"} for run in runs)
     return list(runs) if over else None
-
-
-def indexed(server: Any, index: str) -> list[str]:
-    """The ids of all documents, twice where one should be there twice."""
-    server.request("POST", f"/{index}/_refresh")
-    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
-    hits = server.request("POST", f"/{index}/_search", body)["hits"]["hits"]
-    assert len(hits) < 10_000
-    return sorted(hit["_id"] for hit in hits)

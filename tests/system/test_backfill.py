@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings, BusyError
 from devstack.endpoints import Endpoints
+from devstack.faults.proof import indexed, truth
 from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
 
 DAG_ID = "cloudtrail_to_elasticsearch"
@@ -108,7 +109,7 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
         (str(FIRST), "backfill"),
     ]
     assert all(tried[task] >= 2 for task in killed)
-    assert indexed(server, unique_index_prefix) == sorted(truth(simulator, FIRST, 2))
+    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
 
 
 def test_a_backfill_of_what_failed_mends_exactly_that(
@@ -136,7 +137,7 @@ def test_a_backfill_of_what_failed_mends_exactly_that(
     after = {name: region.calls for name, region in simulator.service.statistics.regions.items()}
     assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
     assert {cell["state"] for cell in Ledger(server, pattern).cells()} <= {"complete", "quiet"}
-    assert indexed(server, unique_index_prefix) == sorted(truth(simulator, FIRST, 2))
+    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
 
 
 def again(airflow: Airflow, conf: str) -> bool:
@@ -158,17 +159,3 @@ def mended(airflow: Airflow) -> list[dict[str, Any]] | None:
 def ended(airflow: Airflow) -> list[dict[str, Any]] | None:
     runs = airflow.runs(DAG_ID)
     return runs if len(runs) >= 2 and all(run["state"] in {"success", "failed"} for run in runs) else None
-
-
-def truth(simulator: Simulator, start: date, days: int) -> list[str]:
-    end = midnight(start + timedelta(days=days)) - timedelta(seconds=1)
-    return [identifier for region in REGIONS for identifier in simulator.truth(region, midnight(start), end)]
-
-
-def indexed(server: Any, prefix: str) -> list[str]:
-    """The ids of all documents, twice where one should be there twice."""
-    server.request("POST", f"/{prefix}-*/_refresh")
-    body = codec.encode({"query": {"match_all": {}}, "size": 10_000, "_source": False})
-    hits = server.request("POST", f"/{prefix}-*/_search", body)["hits"]["hits"]
-    assert len(hits) < 10_000
-    return sorted(hit["_id"] for hit in hits)
