@@ -49,6 +49,10 @@ OBJECTS: Final = frozenset(name.partition(".")[0] for name in (*ALIASES, *KEYWOR
 """Top-level names of the schema; an event's own values under them stand in ``overflow``."""
 
 
+CALLERS: Final = 1_024
+"""Of so many callers it is worth to remember what is said of their calls."""
+
+
 class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who made a call, on whom, and how it ended: what `describe` is about. An empty text is none."""
 
@@ -93,18 +97,15 @@ def describe(caller: Caller) -> Mapping[str, Any]:
         "ecs": _ECS,
         "event": _FAILURE if caller.has_failed else _SUCCESS,
         "cloud": {"provider": "aws", "account": {"id": caller.account}} if caller.account else _CLOUD,
+        **locate(caller),
     }
-    address = caller.address
-    if address and is_address(address):
-        found["source"] = {"ip": address}
-    name, principal, other = caller.name, caller.principal, caller.other
+    name = caller.name
     if name:
         found["user"] = {"name": name}
-    session = principal.partition(":")[2] if principal else None
-    if session or other:
-        found["related"] = {"user": sorted({user for user in (name, session, other) if user})}
-    elif name:
-        found["related"] = {"user": [name]}
+    session = caller.principal.partition(":")[2] if caller.principal else None
+    users = {user for user in (name, session, caller.other) if user}
+    if users:
+        found["related"] = {"user": sorted(users)}
     return found
 
 

@@ -57,15 +57,9 @@ _FLAT, _UNMAPPED = Kind.FLAT, Kind.UNMAPPED
 _WHOLE: Final = (_FLAT, _UNMAPPED)
 _NONE: Final[frozenset[type]] = frozenset()
 _NO_CHILDREN: Final[dict[str, Node]] = {}
-_NO_MEMBERS: Final[dict[str, Any]] = {}
-
-
-CALLERS: Final = 1_024
-"""Of so many callers it is known at once what is said of their calls."""
-
 _NO_RULES: Final[Set[str]] = frozenset()
 
-_Placed: TypeAlias = "tuple[dict[str, Any], Any, ecs.Caller, datetime | None]"
+_Placed: TypeAlias = tuple[dict[str, Any], Any, ecs.Caller, datetime | None]
 """The declared part of an event, the rest, who made the call, and when."""
 
 
@@ -84,7 +78,7 @@ class Normalizer:
         self._shape = shape
         self._root = shape.root
         self._marks = own_events is OwnEvents.MARK
-        self._describe = lru_cache(maxsize=CALLERS)(ecs.describe if shape.ecs else ecs.locate)
+        self._describe = lru_cache(maxsize=ecs.CALLERS)(ecs.describe if shape.ecs else ecs.locate)
         self._closed_type = closed_type(shape)
         self._open = tuple(open_objects(shape).items())
         self._declared = frozenset({*self._closed_type.__struct_fields__, *dict(self._open)})
@@ -156,7 +150,7 @@ class Normalizer:
     def _fitting(self, event: Event) -> Any:
         """Return the envelope of a plain event where it fits, so that only what else there is has to be placed.
 
-        Where a name may become another one, all of the event is looked at: that one may be taken.
+        Where a rule moves a name or leaves it out, all of the event is looked at: another name may be taken.
         """
         if not event.is_plain or self._moves:
             return None
@@ -164,6 +158,7 @@ class Normalizer:
             envelope = msgspec.convert(event.record, self._closed_type)
         except msgspec.ValidationError:
             return None
+        # Of the spellings of RFC 3339 that were read, this is the one that every server reads, too.
         said = event.record.get("eventTime")
         is_usual = said is None or (len(said) == 20 and said[10] == "T" and said[19] == "Z")
         return envelope if is_usual else None
@@ -236,14 +231,14 @@ class Placing(msgspec.Struct):
 
     def object(self, value: dict[str, Any], node: Node) -> tuple[Any, Any]:
         """Return the declared part and the rest of an object; either may be missing."""
-        is_plain, path = self.is_plain, self.path
+        is_plain, path, children = self.is_plain, self.path, node.children
         takes = node.takes_plain if is_plain else node.takes
-        kept, rest = value, _NO_MEMBERS
+        kept = value
+        rest: dict[str, Any] = {}
         for key, child in value.items():
             kind = type(child)
             if kind in takes.get(key, _NONE):
                 continue
-            children = node.children
             known = children.get(key)
             name = key
             if known is None and is_plain and self._goes_as_it_is(key, child):
@@ -260,7 +255,7 @@ class Placing(msgspec.Struct):
             if placed is child and other is MISSING and name is key:
                 continue
             if kept is value:
-                kept, rest = value.copy(), {}
+                kept = value.copy()
             del kept[key]
             if placed is not MISSING:
                 kept[name] = placed
@@ -296,10 +291,7 @@ class Placing(msgspec.Struct):
     def member(self, name: str, value: Any, node: Node) -> tuple[Any, Any]:
         """Return the part of a top-level member that fits its node, and the rest; either may be missing."""
         self.path.append(name)
-        if node.kind is _OBJECT and type(value) is dict and dict not in node.touched:
-            placed, rest = self.object(value, node)
-        else:
-            placed, rest = self.value(value, node)
+        placed, rest = self.value(value, node)
         self.path.pop()
         return placed, rest
 

@@ -20,7 +20,7 @@ from cloudtrail_elasticsearch.core import codec, ecs
 from cloudtrail_elasticsearch.core.envelope import caller, open_objects, record_type
 from cloudtrail_elasticsearch.core.events import UUID, is_plain_line
 from cloudtrail_elasticsearch.core.familiar import Familiar
-from cloudtrail_elasticsearch.core.normalize import CALLERS, MISSING, Placing
+from cloudtrail_elasticsearch.core.normalize import MISSING, Placing
 from cloudtrail_elasticsearch.core.shape import Shape
 
 _STAGED: Final = b'{"lookup":'
@@ -81,7 +81,7 @@ class QuickPath:
         self._familiar: dict[tuple[str | None, ...], Familiar] = {}
         self._takes_lookup = not any(node.rules for _, node in shape.lookup.walk())
         self._describe = ecs.describe if shape.ecs else ecs.locate
-        self._described = lru_cache(maxsize=CALLERS)(self._written)
+        self._described = lru_cache(maxsize=ecs.CALLERS)(self._written)
 
     def document(self, line: bytes) -> QuickDocument | None:
         """Return a line's document, or None where the event has to be looked at."""
