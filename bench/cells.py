@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from bench.airflow_runs import DAGS, REAL_DAG, Run, Runs, airflow
 from bench.results import Result, machine
 from bench.services import services
+from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 from devstack.simulator import REGIONS
@@ -66,7 +67,7 @@ def measure() -> list[Result]:
 
 def _pair(runs: Runs, number: int, days: int = DAYS) -> tuple[Run, Run]:
     """Run both, the first one in turn, the real one where nothing is staged or loaded yet."""
-    end = datetime.now(UTC).date() - timedelta(days=1)
+    end = last_settled_day()
     name = f"bench-{number}"
     conf = {
         "start": str(end - timedelta(days=days)),

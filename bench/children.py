@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import boto3
@@ -17,10 +17,11 @@ from botocore.config import Config
 
 from cloudtrail_elasticsearch.core.pace import Pace
 from cloudtrail_elasticsearch.core.state import ForgetfulStore
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.windows import Window, midnight
 from cloudtrail_elasticsearch.pipeline.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events import REQUESTS_PER_SECOND, LookupEvents
 from cloudtrail_elasticsearch.staging import Staging
+from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT
 
 BUCKET: Final = "bench"
@@ -43,7 +44,7 @@ class Fetched(msgspec.Struct, frozen=True):
 
 def day(ago: int) -> Window:
     """Return a past weekday of the busiest region; an `ago` more is another one."""
-    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight(last_settled_day() + timedelta(days=1))
     while ago:
         start -= timedelta(days=1)
         ago -= start.weekday() < 5

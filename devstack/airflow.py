@@ -102,6 +102,8 @@ class Airflow:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._settings.plugins),
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            # The only runs are those asked for, also where a day ends meanwhile.
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false",
             "PYTHONWARNINGS": "ignore",
             **self._settings.environment,
         }

@@ -20,6 +20,7 @@ from typing import Any
 
 from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
 from devstack.airflow import Airflow, AirflowError, AirflowSettings, BusyError
+from devstack.days import last_settled_day
 from devstack.processes import ROOT, ServiceError
 from devstack.search_server import DownloadError
 from devstack.stack import Stack, StackSettings
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(*, once: bool) -> int:
     began = time.monotonic()
     _say("Starting OpenSearch, S3, the CloudTrail simulator and Airflow …")
-    last = datetime.now(UTC).date() - timedelta(days=1)
+    last = last_settled_day()
     first = last - timedelta(days=DAYS - 1)
     planned = ThreadPoolExecutor().submit(_plan, first, last)
     with Stack(StackSettings(HOME / "stack")) as stack:
@@ -139,7 +140,7 @@ def _follow(airflow: Airflow, stack: Stack, first: date, last: date) -> list[Day
 
 
 def _runs(airflow: Airflow, first: date, last: date) -> list[dict[str, Any]]:
-    """The backfill's runs of these days; a scheduled run of the same day counts as well."""
+    """The runs of these days, whoever asked for them."""
     return [
         run
         for run in airflow.runs(DAG_ID)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -29,11 +29,12 @@ from cloudtrail_elasticsearch.core.coverage import Cell
 from cloudtrail_elasticsearch.core.index_setup import SearchServer as Server
 from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
 from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.windows import Window, midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
 from devstack.aws import AwsServices
+from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 from devstack.search_server import DISTRIBUTIONS, SearchServer
@@ -56,7 +57,7 @@ LOADING: Final = ("ap-southeast-1", "us-east-2")
 BUSIEST: Final = 90_000
 """Events a day of the busiest region, in the months before."""
 
-_LAST: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+_LAST: Final = midnight(last_settled_day())
 _HOPELESS: Final = {name: {"type": "long"} for name in ("eventName", "overflow", "unindexed")}
 _CREDENTIALS: Final[dict[str, Any]] = {
     "aws_access_key_id": "screenshots",
@@ -88,7 +89,6 @@ def main() -> int:
         environment = endpoints.environment() | {
             "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET,
             "AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL": "http://127.0.0.1:5601",
-            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false",
         }
         with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
             _load(airflow)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -20,6 +20,7 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings, BusyError
 from devstack.aws import AwsServices
+from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.faults import proof
 from devstack.faults.fault import Fault, Rotation
@@ -61,7 +62,7 @@ class RoundSettings:
     :param patience: seconds until the backfill must have ended after the last fault
     :param runs_at_once: days that are loaded side by side
     :param parallelism: tasks that run side by side
-    :param last: its last day: yesterday, else the scheduler would make a run of yesterday by itself
+    :param last: its last day
     """
 
     distribution: Distribution
@@ -74,7 +75,7 @@ class RoundSettings:
     patience: float = 600.0
     runs_at_once: int = 2
     parallelism: int = 6
-    last: date = field(default_factory=lambda: datetime.now(UTC).date() - timedelta(days=1))
+    last: date = field(default_factory=last_settled_day)
 
     @property
     def first(self) -> date:
@@ -195,7 +196,7 @@ def _plan(settings: RoundSettings, folder: Path, index: str) -> None:
 
 
 def _backfill(airflow: Airflow, settings: RoundSettings, index: str, *options: str) -> None:
-    conf = json.dumps({"regions": settings.regions, "index": f"{index}-%Y.%m", "settle_minutes": 0})
+    conf = json.dumps({"regions": settings.regions, "index": f"{index}-%Y.%m"})
     at_once = str(settings.runs_at_once)
     first, last = settings.first, settings.last
     options = ("--dag-run-conf", conf, "--max-active-runs", at_once, *options)

@@ -25,7 +25,7 @@ from cloudtrail_elasticsearch.core.errors import (
 from cloudtrail_elasticsearch.core.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.ledger import Ledger, Run
 from cloudtrail_elasticsearch.core.send import LoadSettings
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.windows import Window, midnight
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
@@ -34,16 +34,18 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
 from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS
 from tests.airflow.conftest import Services
 
-TODAY = datetime.now(UTC).date()
+LAST = last_settled_day()
+END = LAST + timedelta(days=1)
 CONTEXT: Any = {}
 WINDOW = {
     "account": DEFAULT_ACCOUNT,
     "region": "us-east-1",
-    "start": f"{TODAY - timedelta(days=1)}T00:00:00+00:00",
-    "end": f"{TODAY}T00:00:00+00:00",
+    "start": f"{LAST}T00:00:00+00:00",
+    "end": f"{END}T00:00:00+00:00",
 }
 
 
@@ -54,7 +56,7 @@ def planned(**arguments: Any) -> list[dict[str, str]]:
 @pytest.mark.usefixtures("services")
 def test_the_plan_has_every_enabled_region_and_day() -> None:
     """Regions come from EC2, the account from STS."""
-    windows = planned(start=str(TODAY - timedelta(days=2)), end=str(TODAY))
+    windows = planned(start=str(LAST - timedelta(days=1)), end=str(END))
     assert len(windows) == len(REGIONS) * 2
     assert {window["region"] for window in windows} == set(REGIONS)
     assert {window["account"] for window in windows} == {DEFAULT_ACCOUNT}
@@ -63,24 +65,25 @@ def test_the_plan_has_every_enabled_region_and_day() -> None:
 @pytest.mark.usefixtures("services")
 def test_without_days_the_plan_is_the_data_interval() -> None:
     """And yesterday, where a run has none; one end alone means one day."""
-    start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) - timedelta(days=5)
+    start = midnight(LAST) - timedelta(days=5)
     context: Any = {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
     operator = CloudTrailPlanOperator(task_id="plan", regions="us-east-1")
     assert [window["start"] for window in operator.execute(context)] == [start.isoformat()]
-    yesterday = f"{TODAY - timedelta(days=1)}T00:00:00+00:00"
-    assert [window["start"] for window in planned(regions="us-east-1")] == [yesterday]
-    assert [window["start"] for window in planned(regions="us-east-1", end=str(TODAY))] == [yesterday]
-    assert [window["start"] for window in planned(regions=["us-east-1"], start=yesterday[:10])] == [yesterday]
+    yesterday = midnight(datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+    assert [window["start"] for window in planned(regions="us-east-1", settle_minutes=0)] == [yesterday]
+    last = midnight(LAST).isoformat()
+    assert [window["start"] for window in planned(regions="us-east-1", end=str(END))] == [last]
+    assert [window["start"] for window in planned(regions=["us-east-1"], start=str(LAST))] == [last]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"regions": "mars-north-1"}, "Not an enabled region of this account: mars-north-1"),
-        ({"start": str(TODAY - timedelta(days=100))}, "more than 90 days ago"),
-        ({"start": str(TODAY - timedelta(days=2)), "end": str(TODAY - timedelta(days=3))}, "must be after start"),
-        ({"start": str(TODAY)}, "in the future"),
-        ({"start": str(TODAY - timedelta(days=70)), "end": str(TODAY)}, r"1190 cells.*max_map_length = 1024"),
+        ({"regions": "mars-north-1", "start": str(LAST)}, "Not an enabled region of this account: mars-north-1"),
+        ({"start": str(LAST - timedelta(days=99))}, "more than 90 days ago"),
+        ({"start": str(LAST - timedelta(days=1)), "end": str(LAST - timedelta(days=2))}, "must be after start"),
+        ({"start": str(LAST + timedelta(days=2))}, "in the future"),
+        ({"start": str(END - timedelta(days=70)), "end": str(END)}, r"1190 cells.*max_map_length = 1024"),
         ({"start": "20.11.2026"}, "not a day"),
     ],
 )
@@ -98,7 +101,7 @@ def test_no_credentials_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(CredentialsError, match=r"there are no AWS credentials.*connection of type aws"):
-        planned(regions="us-east-1")
+        planned(regions="us-east-1", start=str(LAST))
 
 
 def fetch(services: Services, **others: Any) -> str:
@@ -216,7 +219,7 @@ def test_coverage_names_each_cell_that_does_not_add_up() -> None:
     )
     with pytest.raises(CoverageError, match="2 of 2 cells") as told:
         operator.execute(CONTEXT)
-    assert f"eu-west-1 {TODAY - timedelta(days=1)}: was not loaded" in str(told.value)
+    assert f"eu-west-1 {LAST}: was not loaded" in str(told.value)
     assert "5 events are staged but the server holds 4" in str(told.value)
 
 
@@ -331,7 +334,7 @@ def test_a_past_range_is_verified_without_fetching_or_loading(services: Services
 @pytest.mark.usefixtures("services")
 def test_days_beyond_the_history_are_planned_where_nothing_is_looked_up() -> None:
     """A range that LookupEvents no longer sees can still be verified or replayed."""
-    old = str(TODAY - timedelta(days=200))
+    old = str(LAST - timedelta(days=200))
     assert planned(start=old, regions="us-east-1", look_up="False")[0]["start"][:10] == old
 
 
@@ -340,13 +343,13 @@ def test_the_plan_waits_until_a_day_is_settled() -> None:
     """It comes back when the settle delay is over, and then plans."""
     from airflow.exceptions import AirflowRescheduleException
 
-    minutes = int((datetime.now(UTC) - datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)).seconds / 60)
+    now = datetime.now(UTC)
+    today = midnight(now.date())
+    minutes = (now - today) // timedelta(minutes=1)
     with pytest.raises(AirflowRescheduleException) as raised:
-        planned(regions="us-east-1", settle_minutes=str(minutes + 10))
-    assert raised.value.reschedule_date == datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC) + timedelta(
-        minutes=minutes + 10
-    )
-    assert planned(regions="us-east-1", settle_minutes=str(minutes))
+        planned(regions="us-east-1", end=str(today.date()), settle_minutes=str(minutes + 10))
+    assert raised.value.reschedule_date == today + timedelta(minutes=minutes + 10)
+    assert planned(regions="us-east-1", end=str(today.date()), settle_minutes=str(minutes))
     with pytest.raises(PlanError, match="not a whole number"):
         planned(regions="us-east-1", settle_minutes="soon")
 

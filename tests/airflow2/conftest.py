@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from devstack.airflow2 import Airflow2
+from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.simulator import Simulator, SimulatorSettings
 
 DAG_ID: Final = "cloudtrail_to_elasticsearch"
-YESTERDAY: Final = datetime.now(UTC).date() - timedelta(days=1)
-FIRST: Final = YESTERDAY - timedelta(days=1)
+LAST: Final = last_settled_day()
+FIRST: Final = LAST - timedelta(days=1)
 REGIONS: Final = ["ap-northeast-3", "eu-west-1", "us-east-1"]
 
 
@@ -53,7 +54,7 @@ def airflow2(python: Path, environment: dict[str, str], tmp_path: Path) -> Airfl
 def backfill(unique_index_prefix: str) -> Callable[..., list[str]]:
     """The arguments of a backfill of two days into the test's own index."""
     conf = json.dumps({"regions": REGIONS, "index": f"{unique_index_prefix}-%Y.%m"})
-    days = ("-s", str(FIRST), "-e", str(YESTERDAY))
+    days = ("-s", str(FIRST), "-e", str(LAST))
 
     def arguments(*more: str) -> list[str]:
         return ["dags", "backfill", DAG_ID, *days, "--conf", conf, *more]

@@ -23,7 +23,7 @@ from devstack.airflow2 import Airflow2
 from devstack.faults.proof import indexed, truth
 from devstack.simulator import Fault, FaultKind, Simulator
 
-from .conftest import DAG_ID, FIRST, REGIONS, YESTERDAY
+from .conftest import DAG_ID, FIRST, LAST, REGIONS
 
 pytestmark = pytest.mark.airflow2
 
@@ -64,7 +64,7 @@ def test_what_failed_is_mended_by_its_command(
     assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
 
     before = calls(simulator)
-    airflow2.command(*backfill("--reset-dagruns", "--yes", "-s", str(YESTERDAY)))
+    airflow2.command(*backfill("--reset-dagruns", "--yes", "-s", str(LAST)))
     assert calls(simulator) == before, "what is staged was looked up again"
     assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
 
@@ -91,7 +91,7 @@ def test_a_killed_fetch_goes_on(
 ) -> None:
     """kill -9 of task and command, and the documented way on: what was looked up stands in the bucket by then."""
     server = connect(SearchSettings.from_url(opensearch))
-    day = ("-s", str(YESTERDAY), "-e", str(YESTERDAY))
+    day = ("-s", str(LAST), "-e", str(LAST))
     process = airflow2.begin("backfill", *backfill(*day))
     try:
         kill_fetch(process.pid, simulator)
@@ -100,7 +100,7 @@ def test_a_killed_fetch_goes_on(
     for _ in range(2):
         airflow2.command("tasks", "clear", DAG_ID, *day, "--yes")
     airflow2.command(*backfill(*day))
-    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, YESTERDAY, 1))
+    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, LAST, 1))
     assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
     assert simulator.service.statistics.regions["us-east-1"].repeated_pages <= 1
     keys = boto3.client("s3", endpoint_url=aws).list_objects_v2(Bucket=bucket)["Contents"]

@@ -18,13 +18,13 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow2 import Airflow2
 from devstack.simulator import DEFAULT_ACCOUNT
 
-from .conftest import YESTERDAY
+from .conftest import LAST
 
 pytestmark = pytest.mark.airflow2
 
 
 def verified(region: str, events: int) -> Verified:
-    start = midnight(YESTERDAY)
+    start = midnight(LAST)
     window = Window(DEFAULT_ACCOUNT, region, start, start + timedelta(days=1))
     cell = Cell(window, events, events, 0, events, 0)
     return Verified(cell, Staged(1, 1, 0, start, start, start), None, start)
@@ -57,12 +57,12 @@ def test_a_complete_day_is_told_once(
             python, tmp_path / "airflow", environment | dags | {"COVERAGE_ALONE": json.dumps(given)}
         )
         airflow2.prepare()
-        day = ("-s", str(YESTERDAY), "-e", str(YESTERDAY))
+        day = ("-s", str(LAST), "-e", str(LAST))
         airflow2.command("dags", "backfill", "coverage_alone", *day, "--reset-dagruns", "--yes")
         assert {uri for uri, _ in airflow2.dataset_events()} == {f"cloudtrail://{DEFAULT_ACCOUNT}/days"}
         return [(extra["day"], extra["staged"]) for _, extra in airflow2.dataset_events()]
 
-    one, two = ((str(YESTERDAY), events * len(regions)) for events in (1, 2))
+    one, two = ((str(LAST), events * len(regions)) for events in (1, 2))
     assert backfill(1) == [one]
     assert backfill(1) == [one]
     assert backfill(2) == [one, two]

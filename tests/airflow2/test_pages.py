@@ -29,7 +29,7 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow2 import USER, Airflow2, Webserver, anonymous
 from devstack.simulator import DEFAULT_ACCOUNT
 
-from .conftest import DAG_ID, FIRST, YESTERDAY
+from .conftest import DAG_ID, FIRST, LAST
 
 pytestmark = pytest.mark.airflow2
 
@@ -77,7 +77,7 @@ def test_the_pages_are_there_for_who_may_read_the_dag(
 ) -> None:
     """Who is not logged in is sent to the login, and a script is told; a stranger is refused."""
     base = f"{webserver.url}/cloudtrail"
-    asked = f"pattern={pattern}&account={DEFAULT_ACCOUNT}&first={FIRST}&last={YESTERDAY}"
+    asked = f"pattern={pattern}&account={DEFAULT_ACCOUNT}&first={FIRST}&last={LAST}"
     nobody = anonymous()
     assert "/login/" in opened(nobody, f"{base}/coverage")[1]
     status, _, told = opened(nobody, f"{base}/api/coverage?{asked}")
@@ -117,7 +117,7 @@ def test_a_browser_shows_them(webserver: Webserver, pattern: str) -> None:
         assert page.get_by_role("link", name="CloudTrail coverage", include_hidden=True).get_attribute("href") == (
             "/cloudtrail/coverage"
         )
-        page.goto(f"{webserver.url}/cloudtrail/coverage#first={FIRST}&last={YESTERDAY}&pattern={pattern}")
+        page.goto(f"{webserver.url}/cloudtrail/coverage#first={FIRST}&last={LAST}&pattern={pattern}")
         expect(page.locator("#totals")).to_contain_text("100 %")
         row = page.locator("tbody tr", has=page.get_by_role("rowheader", name="eu-west-1", exact=True))
         cell = row.locator("td").first

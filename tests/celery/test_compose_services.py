@@ -11,7 +11,7 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.compose.native import Project
 from devstack.compose.reading import required_variables
+from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.faults.proof import indexed, truth
 from devstack.simulator import Simulator, SimulatorSettings
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.celery
 
 DAG_ID: Final = "cloudtrail_to_elasticsearch"
 DAYS: Final = 10
-LAST: Final = datetime.now(UTC).date() - timedelta(days=1)
+LAST: Final = last_settled_day()
 FIRST: Final = LAST - timedelta(days=DAYS - 1)
 CELLS: Final = DAYS * len(DEFAULT_REGIONS)
 PATIENCE: Final = 1_500
@@ -155,5 +156,6 @@ def running(deployment: Deployment) -> list[dict[str, Any]]:
 
 def ended(deployment: Deployment) -> list[dict[str, Any]] | None:
     runs = deployment.ask(f"/dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
-    over = len(runs) >= DAYS and all(run["state"] in {"success", "failed"} for run in runs)
-    return list(runs) if over else None
+    backfilled = [run for run in runs if run["run_type"] == "backfill"]
+    over = len(backfilled) >= DAYS and all(run["state"] in {"success", "failed"} for run in backfilled)
+    return backfilled if over else None

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings, BusyError
+from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.faults.proof import indexed, truth
 from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
 
 DAG_ID = "cloudtrail_to_elasticsearch"
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
-FIRST = YESTERDAY - timedelta(days=1)
+LAST = last_settled_day()
+FIRST = LAST - timedelta(days=1)
 REGIONS = ["ap-northeast-3", "eu-west-1", "us-east-1"]
 BUSIEST = 0
 """The map index of us-east-1, which goes first in a day."""
@@ -88,13 +89,13 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
     server = connect(SearchSettings.from_url(opensearch))
     pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
     Loader(server, pattern, build("typed", load_rules())).prepare()
-    indices = sorted({pattern.name(midnight(day)) for day in (FIRST, YESTERDAY)})
+    indices = sorted({pattern.name(midnight(day)) for day in (FIRST, LAST)})
     for index in indices:
         server.request("PUT", f"/{index}", codec.encode({"settings": {"index.blocks.write": True}}))
 
     airflow.prepare()
     conf = json.dumps({"regions": REGIONS, "index": pattern.text})
-    airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
+    airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--dag-run-conf", conf)
     with airflow:
         # A load waits for its read-only index, so it is there to be killed.
         killed = [kill(airflow, "cell.fetch"), kill(airflow, "cell.load")]
@@ -105,7 +106,7 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
 
     assert [run["state"] for run in runs] == ["success", "success"]
     assert [(run["data_interval_start"][:10], run["run_type"]) for run in runs] == [
-        (str(YESTERDAY), "backfill"),
+        (str(LAST), "backfill"),
         (str(FIRST), "backfill"),
     ]
     assert all(tried[task] >= 2 for task in killed)
@@ -121,7 +122,7 @@ def test_a_backfill_of_what_failed_mends_exactly_that(
     conf = json.dumps({"regions": REGIONS, "index": pattern})
     simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
     airflow.prepare()
-    airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
+    airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--dag-run-conf", conf)
     with airflow:
         failed = until(lambda: ended(airflow), "the first backfill's end")
         assert [run["state"] for run in failed] == ["failed", "failed"]
@@ -142,9 +143,7 @@ def test_a_backfill_of_what_failed_mends_exactly_that(
 
 def again(airflow: Airflow, conf: str) -> bool:
     try:
-        airflow.backfill(
-            DAG_ID, str(FIRST), str(YESTERDAY), "--reprocess-behavior", "failed", "--dag-run-conf", conf
-        )
+        airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--reprocess-behavior", "failed", "--dag-run-conf", conf)
     except BusyError:
         time.sleep(5)
         return False

@@ -28,7 +28,7 @@ from devstack.airflow import Airflow, AirflowSettings
 from devstack.endpoints import Endpoints
 from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind, Simulator, SimulatorSettings
 from tests.system.eyes import FAINT, GREYS
-from tests.system.test_backfill import DAG_ID, FIRST, REGIONS, YESTERDAY, ended, until
+from tests.system.test_backfill import DAG_ID, FIRST, LAST, REGIONS, ended, until
 
 pytestmark = pytest.mark.xdist_group("coverage-page")
 
@@ -57,7 +57,7 @@ class Site:
     @property
     def address(self) -> str:
         """The page, of the days and the index of the backfill."""
-        return f"{self.airflow.url}/cloudtrail/coverage#first={FIRST}&last={YESTERDAY}&pattern={self.pattern}"
+        return f"{self.airflow.url}/cloudtrail/coverage#first={FIRST}&last={LAST}&pattern={self.pattern}"
 
     def token(self, user: str) -> str:
         login = json.dumps({"username": user, "password": self.passwords[user]}).encode()
@@ -88,7 +88,7 @@ def site(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) ->
         airflow = Airflow(AirflowSettings(tmp_path_factory.mktemp("page"), environment, port=0))
         airflow.prepare()
         conf = json.dumps({"regions": REGIONS, "index": pattern})
-        airflow.backfill(DAG_ID, str(FIRST), str(YESTERDAY), "--dag-run-conf", conf)
+        airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--dag-run-conf", conf)
         with airflow:
             until(lambda: ended(airflow), "the backfill's end")
             note_others(Ledger(server, pattern))
@@ -100,7 +100,7 @@ def note_others(ledger: Ledger) -> None:
     """A cell whose load is at work, one that does not add up, and one of another account."""
 
     def window(region: str, account: str = DEFAULT_ACCOUNT) -> Window:
-        start = midnight(YESTERDAY)
+        start = midnight(LAST)
         return Window(account, region, start, start + timedelta(days=1))
 
     run = Run(DAG_ID, "manual__other", "cell.load", 0, 1)
@@ -166,12 +166,12 @@ def test_each_state_is_seen(page: Page, site: Site) -> None:
     """Each where it is, and counted in the legend; pointed at, it tells its figures."""
     expected = {
         ("us-east-1", FIRST): "quarantined",
-        ("us-east-1", YESTERDAY): "complete",
-        ("ap-northeast-3", YESTERDAY): "quiet",
+        ("us-east-1", LAST): "complete",
+        ("ap-northeast-3", LAST): "quiet",
         ("eu-west-1", FIRST): "missing",
-        ("eu-west-1", YESTERDAY): "missing",
-        (LOADING, YESTERDAY): "loading",
-        (FAILED, YESTERDAY): "failed",
+        ("eu-west-1", LAST): "missing",
+        (LOADING, LAST): "loading",
+        (FAILED, LAST): "failed",
         (FAILED, FIRST): "none",
     }
     assert set(expected.values()) == set(STATES)
@@ -186,7 +186,7 @@ def test_each_state_is_seen(page: Page, site: Site) -> None:
 
 def test_a_cell_leads_to_its_task_and_back(page: Page, site: Site) -> None:
     """Its figures, its task instance in Airflow's own UI with the log, and its documents."""
-    cell(page, "us-east-1", YESTERDAY).click()
+    cell(page, "us-east-1", LAST).click()
     details = page.locator("#details")
     expect(details).to_contain_text("complete")
     assert "awsRegion" in (details.get_by_text("Its documents").get_attribute("href") or "")
@@ -209,7 +209,7 @@ def test_the_keyboard_does_it_too(page: Page) -> None:
     expect(page.locator("#details .problem")).to_contain_text("its own log says why")
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("td.selected")).to_have_count(2)
-    expect(page.locator("#command")).to_contain_text(f"--from-date {FIRST} --to-date {YESTERDAY}")
+    expect(page.locator("#command")).to_contain_text(f"--from-date {FIRST} --to-date {LAST}")
     page.keyboard.press("Escape")
     expect(page.locator("td.selected")).to_have_count(0)
 
@@ -236,7 +236,7 @@ def test_airflow_has_it_in_its_navigation(page: Page, site: Site) -> None:
 
 def test_a_missing_cell_leads_to_the_log_that_says_why(page: Page) -> None:
     """That of its fetch: no load has begun."""
-    cell(page, "eu-west-1", YESTERDAY).click()
+    cell(page, "eu-west-1", LAST).click()
     page.locator("#task").click()
     page.wait_for_url("**/tasks/cell.fetch/mapped/*")
     expect(page.get_by_text("cloudtrail:LookupEvents").first).to_be_visible(timeout=30_000)
@@ -247,7 +247,7 @@ def test_cells_are_filtered(page: Page) -> None:
     rows = page.locator("tbody th[scope=row]")
     page.get_by_label("Regions").fill("us-, sa-")
     expect(rows).to_have_text([LOADING, "us-east-1", FAILED])
-    page.get_by_label("From").fill(str(YESTERDAY))
+    page.get_by_label("From").fill(str(LAST))
     expect(page.locator("tbody td")).to_have_count(3)
     page.get_by_role("button", name="30 d").click()
     expect(page.locator("tbody td")).to_have_count(90)
@@ -268,7 +268,7 @@ def test_totals_days_and_regions_are_counted(page: Page) -> None:
     )
     expect(page.locator("#busiest li").first).to_have_text(f"us-east-1{shown}")
     page.locator(".bars td").last.hover()
-    expect(page.locator("#tip")).to_contain_text(f"{YESTERDAY}")
+    expect(page.locator("#tip")).to_contain_text(f"{LAST}")
     expect(page.locator("#tip")).to_contain_text("events")
 
 
@@ -292,7 +292,7 @@ def test_a_tooltip_stays_within_the_window_and_goes_at_escape(page: Page) -> Non
 
 def test_the_map_is_one_stop_for_the_tab_key(page: Page) -> None:
     """After the filters, whatever number of cells it has; what a click shows comes after it."""
-    cell(page, "us-east-1", YESTERDAY).click()
+    cell(page, "us-east-1", LAST).click()
     expect(page.locator("#task")).to_be_visible()
     page.get_by_role("button", name="365 d").focus()
     page.keyboard.press("Tab")
@@ -318,7 +318,7 @@ def test_states_are_told_apart_without_colour(page: Page) -> None:
 
 def test_text_stands_out_from_what_is_behind_it(page: Page, site: Site) -> None:
     """By the 4.5 to 1 of WCAG AA, in both themes, on both pages."""
-    cell(page, "eu-west-1", YESTERDAY).click()
+    cell(page, "eu-west-1", LAST).click()
     expect(page.locator("#command")).to_be_visible()
     faint = [page.evaluate(FAINT, theme) for theme in ("light", "dark")]
     page.goto(f"{site.airflow.url}/cloudtrail/quarantine#pattern={site.pattern}")
@@ -404,8 +404,8 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
     """What failed is selected, and loaded again from the page; then no cell is missing any more."""
     site.simulator.service.faults.clear()
     cell(page, "eu-west-1", FIRST).click()
-    cell(page, "eu-west-1", YESTERDAY).click(modifiers=["Shift"])
-    days = f"--from-date {FIRST} --to-date {YESTERDAY}"
+    cell(page, "eu-west-1", LAST).click(modifiers=["Shift"])
+    days = f"--from-date {FIRST} --to-date {LAST}"
     expect(page.locator("#command")).to_contain_text(f"{days} --reprocess-behavior failed")
     page.click("#selection .copy")
     expect(page.locator("#told")).to_have_text("Copied.")
