@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import Request, urlopen
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -112,10 +111,6 @@ class Look:
 
 
 def _looks(airflow: Airflow, search_url: str) -> list[Look]:
-    login = json.dumps({"username": "admin", "password": airflow.password}).encode()
-    request = Request(f"{airflow.url}/auth/token", login, {"content-type": "application/json"})
-    with urlopen(request) as answer:
-        token = json.load(answer)["access_token"]
     first = _LAST - timedelta(days=DAYS - 1)
     address = f"{airflow.url}/cloudtrail/coverage#first={first:%Y-%m-%d}&last={_LAST:%Y-%m-%d}"
     server = connect(SearchSettings.from_url(search_url))
@@ -123,7 +118,7 @@ def _looks(airflow: Airflow, search_url: str) -> list[Look]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.add_cookies([{"name": "_token", "value": token, "url": airflow.url}])
+        context.add_cookies([{"name": "_token", "value": airflow.user("admin").token, "url": airflow.url}])
         page = context.new_page()
         for ago in range(LOOKS + 1):
             Ledger(server, DEFAULT_INDEX).verified_all([_cell(0, ago)])

@@ -13,22 +13,18 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from devstack.airflow_api import AirflowApi, AirflowError, health
 from devstack.processes import ROOT, Child, ServiceError
 
 SERVICES = ("api-server", "scheduler", "dag-processor")
 
 _OPTIONS = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve-logs"], "dag-processor": []}
-
-
-class AirflowError(Exception):
-    """A command or a request of Airflow's failed."""
 
 
 class BusyError(AirflowError):
@@ -61,7 +57,6 @@ class Airflow:
         self._settings = settings
         self._port = free_port(settings.port)
         self._services: dict[str, Child] = {}
-        self._token: str | None = None
 
     @property
     def url(self) -> str:
@@ -170,15 +165,15 @@ class Airflow:
 
         :raises AirflowError: the answer is an error
         """
-        return self._ask(method, f"{self.url}/api/v2{path}", body, self.token)
+        return self._admin.request(method, path, body)
 
-    @property
-    def token(self) -> str:
-        """What the user ``admin`` shows to the API, and to the UI as the cookie ``_token``."""
-        if self._token is None:
-            login = {"username": "admin", "password": self.password}
-            self._token = str(self._ask("POST", f"{self.url}/auth/token", login)["access_token"])
-        return self._token
+    def user(self, name: str) -> AirflowApi:
+        """Return the API as a user of this home has it."""
+        return AirflowApi(self.url, name, self.passwords[name])
+
+    @cached_property
+    def _admin(self) -> AirflowApi:
+        return self.user("admin")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return the DAG's runs, the newest logical date first."""
@@ -188,8 +183,7 @@ class Airflow:
     def backfill(self, dag_id: str, first: str, last: str, *arguments: str) -> None:
         """Create a backfill of the days from `first` to `last`, both included.
 
-        Best before the services run: SQLite may be locked by a scheduler, and a DAG that is not paused makes
-        the last day's run by itself as soon as it is scheduled.
+        Best before the services run: SQLite may be locked by a scheduler.
 
         :raises BusyError: it cannot be created just now
         """
@@ -201,21 +195,6 @@ class Airflow:
             if any(words in str(error) for words in ("AlreadyRunningBackfill", "database is locked")):
                 raise BusyError(f"a backfill of {dag_id} cannot be created just now: {error}") from error
             raise
-
-    @staticmethod
-    def _ask(method: str, url: str, body: object = None, token: str | None = None) -> Any:
-        headers = {"content-type": "application/json"}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise AirflowError(f"{method} {url}: {error.code} {error.read()[:500]!r}") from error
-        except OSError as error:
-            raise AirflowError(f"{method} {url}: {error}") from error
 
     def await_answer(self) -> None:
         """Wait until the API server answers, whatever else runs."""
@@ -234,12 +213,12 @@ class Airflow:
 
     def _healthy(self) -> bool:
         """Whether the API server answers and knows of the other two."""
-        health = self._health()
-        return bool(health) and all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+        parts = self._health()
+        return bool(parts) and all(parts[name]["status"] == "healthy" for name in ("scheduler", "dag_processor"))
 
     def _health(self) -> dict[str, Any]:
         try:
-            return dict(self._ask("GET", f"{self.url}/api/v2/monitor/health"))
+            return health(self.url)
         except AirflowError:
             return {}
 

@@ -20,7 +20,8 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, Final, Self
 
-from devstack.airflow import AirflowError, free_port
+from devstack.airflow import free_port
+from devstack.airflow_api import AirflowError
 from devstack.processes import ROOT, Child
 
 USER: Final = "admin"

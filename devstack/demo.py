@@ -19,7 +19,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
-from devstack.airflow import Airflow, AirflowError, AirflowSettings, BusyError
+from devstack.airflow import Airflow, AirflowSettings, BusyError
+from devstack.airflow_api import AirflowError
 from devstack.days import last_settled_day
 from devstack.processes import ROOT, ServiceError
 from devstack.search_server import DownloadError

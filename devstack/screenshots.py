@@ -6,7 +6,6 @@ the months before, and the other regions, are written into the ledger as the loa
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import signal
@@ -19,7 +18,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import boto3
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
@@ -156,13 +154,9 @@ def _load(airflow: Airflow) -> None:
 
 def _pictures(airflow: Airflow, chromium: str) -> None:
     IMAGES.mkdir(exist_ok=True)
-    login = json.dumps({"username": "admin", "password": airflow.password}).encode()
-    request = Request(f"{airflow.url}/auth/token", login, {"content-type": "application/json"})
-    with urlopen(request) as answer:
-        token = json.load(answer)["access_token"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        camera = _Camera(browser, airflow.url, token)
+        camera = _Camera(browser, airflow.url, airflow.user("admin").token)
         _one_cell(camera.look("light", "cloudtrail-coverage"), "coverage-light")
         _some_cells(camera.look("dark", "cloudtrail-coverage"), "coverage-dark")
         _quarantine(camera.look("light", "cloudtrail-quarantine"), "quarantine-light")

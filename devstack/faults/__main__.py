@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from random import Random
 
 from cloudtrail_elasticsearch.core.errors import LoaderError
-from devstack.airflow import AirflowError
+from devstack.airflow_api import AirflowError
 from devstack.faults.fault import Rotation
 from devstack.faults.kinds import FAULTS
 from devstack.faults.round import Outcome, RoundError, RoundSettings, play

@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-from devstack.airflow import AirflowError
+from devstack.airflow_api import AirflowError
 from devstack.faults.fault import Fault
 from devstack.faults.scene import Scene
 

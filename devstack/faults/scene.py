@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar
 import psutil
 
 from cloudtrail_elasticsearch.core.index_setup import SearchServer as SearchClient
-from devstack.airflow import Airflow, AirflowError
+from devstack.airflow import Airflow
+from devstack.airflow_api import AirflowError
 from devstack.aws import AwsServices
 from devstack.search_server import SearchServer
 from devstack.simulator import Simulator

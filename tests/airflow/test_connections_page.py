@@ -41,7 +41,7 @@ def page(airflow: Airflow) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1400, "height": 1600})
-        context.add_cookies([{"name": "_token", "value": airflow.token, "url": airflow.url}])
+        context.add_cookies([{"name": "_token", "value": airflow.user("admin").token, "url": airflow.url}])
         opened = context.new_page()
         opened.goto(f"{airflow.url}/connections")
         yield opened

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import time
-import urllib.request
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from cloudtrail_elasticsearch.core.windows import midnight
 from cloudtrail_elasticsearch.params import DEFAULT_REGIONS
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.airflow_api import AirflowApi
 from devstack.compose.native import Project
 from devstack.compose.reading import required_variables
 from devstack.days import last_settled_day
@@ -47,19 +47,11 @@ class Deployment:
 
     project: Project
     simulator: Simulator
-    password: str
+    api: AirflowApi
 
-    def ask(self, path: str, body: object = None) -> Any:
+    def ask(self, path: str) -> Any:
         """Ask Airflow's public API as the user that airflow-init has made."""
-        login = {"username": "admin", "password": self.password}
-        token = self._asked("/auth/token", login, {})["access_token"]
-        return self._asked(f"/api/v2{path}", body, {"authorization": f"Bearer {token}"})
-
-    def _asked(self, path: str, body: object, headers: dict[str, str]) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = headers | {"content-type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(self.project.url + path, data, headers)) as answer:
-            return json.load(answer)
+        return self.api.request("GET", path)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +65,8 @@ def deployment(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFacto
         outside = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch").environment()
         python = Path(os.environ["COMPOSE_PYTHON"])
         with Project(python, tmp_path_factory.mktemp("compose"), variables, outside) as project:
-            yield Deployment(project, simulator, variables["AIRFLOW_ADMIN_PASSWORD"])
+            api = AirflowApi(project.url, "admin", variables["AIRFLOW_ADMIN_PASSWORD"])
+            yield Deployment(project, simulator, api)
 
 
 def until(answer: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import shutil
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,26 +45,17 @@ LOADING, FAILED = "sa-east-1", "us-west-2"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An Airflow after its backfill, and who may log in."""
+    """An Airflow after its backfill."""
 
     airflow: Airflow
     simulator: Simulator
     pattern: str
-    passwords: dict[str, str]
     search: SearchSettings
 
     @property
     def address(self) -> str:
         """The page, of the days and the index of the backfill."""
         return f"{self.airflow.url}/cloudtrail/coverage#first={FIRST}&last={LAST}&pattern={self.pattern}"
-
-    def token(self, user: str) -> str:
-        login = json.dumps({"username": user, "password": self.passwords[user]}).encode()
-        request = urllib.request.Request(
-            f"{self.airflow.url}/auth/token", login, {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request) as answer:
-            return str(json.load(answer)["access_token"])
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +83,7 @@ def site(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) ->
             until(lambda: ended(airflow), "the backfill's end")
             note_others(Ledger(server, pattern))
             server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
-            yield Site(airflow, simulator, pattern, airflow.passwords, SearchSettings.from_url(opensearch))
+            yield Site(airflow, simulator, pattern, SearchSettings.from_url(opensearch))
 
 
 def note_others(ledger: Ledger) -> None:
@@ -123,7 +113,7 @@ def browser() -> Iterator[Browser]:
 
 def logged_in(browser: Browser, site: Site, user: str) -> BrowserContext:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.add_cookies([{"name": "_token", "value": site.token(user), "url": site.airflow.url}])
+    context.add_cookies([{"name": "_token", "value": site.airflow.user(user).token, "url": site.airflow.url}])
     return context
 
 
