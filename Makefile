@@ -23,7 +23,7 @@ test: $(VENV)/installed ## the whole suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-airflow2: $(VENV)/installed $(AIRFLOW2)/installed ## on Airflow 2.11: its backfill command, its webserver
-	AIRFLOW2_PYTHON=$(abspath $(AIRFLOW2))/bin/python $(BIN)/python -m pytest -m airflow2 -n $(WORKERS)
+	AIRFLOW2_PYTHON=$(abspath $(AIRFLOW2))/bin/python $(BIN)/python -m pytest -m airflow2 -n $(WORKERS) --dist worksteal
 
 test-celery: $(VENV)/installed $(COMPOSE)/installed ## docker-compose.yaml's services without Docker; needs PostgreSQL and Redis installed
 	COMPOSE_PYTHON=$(abspath $(COMPOSE))/bin/python $(BIN)/python -m pytest -m celery

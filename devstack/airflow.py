@@ -17,14 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from devstack.airflow_api import AirflowApi, AirflowError, health
 from devstack.processes import ROOT, Child, ServiceError
 
-SERVICES = ("api-server", "scheduler", "dag-processor")
-
-_OPTIONS = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve-logs"], "dag-processor": []}
+SERVICES: Final = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve-logs"], "dag-processor": []}
+"""Airflow's processes, and the options that each is started with."""
 
 
 class BusyError(AirflowError):
@@ -107,8 +106,11 @@ class Airflow:
         if not self._settings.prepared:
             self.prepare()
         try:
-            for service in SERVICES:
-                self.start(service)
+            self.start("api-server")
+            self.start("dag-processor")
+            self.await_answer()
+            # A task that finds no API server fails, and is tried again when its retry delay is over.
+            self.start("scheduler")
             self._await(self._healthy)
         except BaseException:
             self.stop()
@@ -126,7 +128,7 @@ class Airflow:
     def start(self, service: str) -> None:
         """Start one of `SERVICES`."""
         log = self._settings.home / f"{service}.log"
-        command = [sys.executable, "-m", "airflow", service, *_OPTIONS[service]]
+        command = [sys.executable, "-m", "airflow", service, *SERVICES[service]]
         self._services[service] = Child(f"airflow {service}", command, log, self.environment)
 
     def kill(self, service: str) -> None:

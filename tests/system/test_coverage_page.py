@@ -38,6 +38,8 @@ HOPELESS = {name: {"type": "long"} for name in ("eventName", "overflow", "uninde
 
 STATES = ("complete", "quiet", "quarantined", "loading", "failed", "missing", "none")
 ANSWERS = re.compile(r"^(Backfill \d+ has begun|Another backfill of this DAG is still open|Database error: )")
+ACTS = "document.querySelector('#selection:not([inert] *) h2')?.innerText ?? ''"
+"""The heading of the choice whose buttons can be pressed."""
 OTHER_ACCOUNT = "210987654321"
 LOADING, FAILED = "sa-east-1", "us-west-2"
 """Regions whose cells nothing of the backfill stands for: they are noted as a load notes them."""
@@ -394,7 +396,9 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
     """What failed is selected, and loaded again from the page; then no cell is missing any more."""
     site.simulator.service.faults.clear()
     cell(page, "eu-west-1", FIRST).click()
+    expect(page.locator("#start")).to_be_enabled()
     cell(page, "eu-west-1", LAST).click(modifiers=["Shift"])
+    assert page.evaluate(ACTS) in ("", f"Load again: eu-west-1, {FIRST} to {LAST}")
     days = f"--from-date {FIRST} --to-date {LAST}"
     expect(page.locator("#command")).to_contain_text(f"{days} --reprocess-behavior failed")
     page.click("#selection .copy")

@@ -108,13 +108,17 @@ grid.onOpen = (place) => {
 };
 
 let late = 0;
-// The keyboard moves on quickly: only where it rests is asked about.
+// The keyboard moves on quickly: only where it rests is asked about. Until then no button acts on the last choice.
 grid.onSelect = ({ top, bottom, left, right }) => {
   clearTimeout(late);
+  choicePlace.inert = true;
   const states = new Set();
   for (let row = top; row <= bottom; row += 1) for (let column = left; column <= right; column += 1) states.add(table.stateAt(row, column));
   const chosen = { regions: table.regions.slice(top, bottom + 1), days: table.days.slice(left, right + 1), states };
-  late = setTimeout(() => selected(choicePlace, chosen, { pattern: answer.pattern, mayBackfill: answer.may_backfill }), 150);
+  late = setTimeout(() => {
+    choicePlace.inert = false;
+    selected(choicePlace, chosen, { pattern: answer.pattern, mayBackfill: answer.may_backfill });
+  }, 150);
 };
 
 filters.addEventListener("submit", (event) => event.preventDefault());
