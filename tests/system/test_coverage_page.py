@@ -37,7 +37,9 @@ HOPELESS = {name: {"type": "long"} for name in ("eventName", "overflow", "uninde
 
 
 STATES = ("complete", "quiet", "quarantined", "loading", "failed", "missing", "none")
-ANSWERS = re.compile(r"^(Backfill \d+ has begun|Another backfill of this DAG is still open|Database error: )")
+ANSWERS = re.compile(
+    r"^(Backfill \d+ has begun|Another backfill of this DAG is still open|Database (error: |is locked))"
+)
 ACTS = "document.querySelector('#selection:not([inert] *) h2')?.innerText ?? ''"
 """The heading of the choice whose buttons can be pressed."""
 OTHER_ACCOUNT = "210987654321"
