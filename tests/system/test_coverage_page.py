@@ -413,7 +413,7 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
         The page says either, and lets the button be pressed again.
         """
         page.click("#start")
-        expect(page.locator("#told")).to_have_text(ANSWERS)
+        expect(page.locator("#told")).to_have_text(ANSWERS, timeout=30_000)
         page.wait_for_timeout(1_000)
         return "has begun" in page.locator("#told").inner_text()
 
