@@ -1,91 +1,109 @@
-# Python >= 3.11 and make are all that a machine must have.
+# Requires only Python >= 3.11 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := uv==0.13.9
+AUDIT := pip-audit==2.10.1
 WORKERS ?= 2
 AIRFLOW2 := .venv-airflow2
 COMPOSE := .venv-compose
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test test-airflow2 test-celery test-packages fidelity faults bench lint format lock screenshots catalogue learn views view-files clean
+.PHONY: help demo stack test test-fast coverage test-airflow2 test-celery test-packages wheel fidelity faults organization bench lint format lock audit screenshots catalogue learn views view-files clean
 
-help: ## say what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed ## load three days of all regions through a real backfill (ONCE=1: and end)
+demo: $(VENV)/installed ## load three days of all regions with a real backfill (ONCE=1: then exit)
 	@$(BIN)/python -m devstack.demo $(if $(ONCE),--once)
 
-stack: $(VENV)/installed ## the local services alone, until Ctrl-C
+stack: $(VENV)/installed ## start only the local services, until Ctrl-C
 	@$(BIN)/python -m devstack.stack
 
-test: $(VENV)/installed ## the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+test: $(VENV)/installed ## run the whole test suite (ARGS="…" for pytest)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-airflow2: $(VENV)/installed $(AIRFLOW2)/installed ## on Airflow 2.11: its backfill command, its webserver
+test-fast: $(VENV)/installed ## run the tests that need no server, with fewer generated examples (ARGS="…" for pytest)
+	$(BIN)/python -m pytest --fast -n $(WORKERS) $(ARGS)
+
+coverage: $(VENV)/installed ## run the whole suite and report its coverage of lines and branches (ARGS=--fast: without servers)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term --cov-report=html:.coverage-report $(ARGS)
+
+test-airflow2: $(VENV)/installed $(AIRFLOW2)/installed ## run the tests on Airflow 2.11: its backfill command and its webserver
 	AIRFLOW2_PYTHON=$(abspath $(AIRFLOW2))/bin/python $(BIN)/python -m pytest -m airflow2 -n $(WORKERS) --dist worksteal
 
-test-celery: $(VENV)/installed $(COMPOSE)/installed ## docker-compose.yaml's services without Docker; needs PostgreSQL and Redis installed
+test-celery: $(VENV)/installed $(COMPOSE)/installed ## run docker-compose.yaml's services without Docker; requires PostgreSQL and Redis
 	COMPOSE_PYTHON=$(abspath $(COMPOSE))/bin/python $(BIN)/python -m pytest -m celery
 
-test-packages: $(VENV)/installed ## as a wheel and as folders, on Python 3.11, 3.12 and 3.13 where they are there
+test-packages: $(VENV)/installed ## install as a wheel and as folders, on each of Python 3.11, 3.12 and 3.13 that is installed
 	$(BIN)/python -m pytest -m packages -n $(WORKERS)
 
-fidelity: $(VENV)/installed ## 100,800 events in four orders on four servers, both strategies: a table (ARGS="--events N …")
+wheel: $(VENV)/installed ## build the wheel into dist/
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+
+fidelity: $(VENV)/installed ## load 100,800 events in four orders on four servers with both mappings; print a table (ARGS="--events N …")
 	$(BIN)/python -m devstack.fidelity $(ARGS)
 
-faults: $(VENV)/installed ## kill -9 and failing services at 50 random moments of real backfills: a table (ARGS="--seed N …")
+faults: $(VENV)/installed ## kill processes and break services at 50 random moments of backfills; print a table (ARGS="--seed N …")
 	$(BIN)/python -m devstack.faults $(ARGS)
 
-bench: $(VENV)/installed ## measure, and write bench/results.json and its table (ARGS="NAME …")
+organization: $(VENV)/installed ## backfill ten days of an organization's trail, intact and damaged, on two servers; print a table (ARGS="--accounts N …")
+	$(BIN)/python -m devstack.organization $(ARGS)
+
+bench: $(VENV)/installed ## run the benchmarks; write bench/results.json and its table (ARGS="NAME …")
 	$(BIN)/python -m bench $(ARGS)
 
-lint: $(VENV)/installed ## ruff, strict types, the layers
+lint: $(VENV)/installed ## run ruff, mypy, the import contracts and codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
-format: $(VENV)/installed ## write the code as ruff likes it
+format: $(VENV)/installed ## format the code with ruff
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --quiet
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
 
-lock: $(VENV)/installed ## bring the lock files up to date with pyproject.toml
-	$(LOCK) --group dev --output-file requirements.lock
-	$(LOCK) --group compose --constraint requirements.lock --output-file requirements-compose.lock
-	$(LOCK) --group airflow2 --output-file requirements-airflow2.lock
+lock: $(VENV)/installed ## update the lock files from pyproject.toml
+	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
+	$(LOCK) pyproject.toml --group compose --constraint requirements.lock --output-file requirements-compose.lock
+	$(LOCK) pyproject.toml --group airflow2 --output-file requirements-airflow2.lock
+	$(LOCK) --group pyproject.toml:awscli --output-file requirements-awscli.lock
 
-screenshots: $(VENV)/installed ## take the documentation's pictures from real pages, after a real backfill
+audit: $(VENV)/installed ## check the lock files for known vulnerabilities (pip-audit, PyPI's advisories)
+	@for file in requirements*.lock; do echo "$$file"; \
+		$(BIN)/uv tool run $(AUDIT) --strict --require-hashes --disable-pip -r $$file || failed=1; done; [ -z "$$failed" ]
+
+screenshots: $(VENV)/installed ## take the documentation's screenshots from real pages, after a real backfill
 	@$(BIN)/python -m devstack.screenshots
 
-catalogue: $(VENV)/installed ## make the catalogue of kinds and the list of declared fields
+catalogue: $(VENV)/installed ## build the catalogue of kinds and the list of declared fields
 	$(BIN)/python -m devstack.catalogue
 
-learn: $(VENV)/installed ## add to the catalogue what recorded events show (EVENTS="FILE …")
+learn: $(VENV)/installed ## add the kinds in recorded events to the catalogue (EVENTS="FILE …")
 	$(BIN)/python -m devstack.catalogue learn $(EVENTS)
 	$(BIN)/python -m devstack.catalogue
 
 views: $(VENV)/installed ## import the dashboard and its searches (URL=http://user:password@host:5601 INDEX=pattern)
 	@$(BIN)/python -m devstack.views import "$(URL)" $(if $(INDEX),--index "$(INDEX)")
 
-view-files: $(VENV)/installed ## make the files of docs/views anew
+view-files: $(VENV)/installed ## write the files of docs/views again
 	$(BIN)/python -m devstack.views write
 
-clean: ## remove what make has made here
-	rm -rf $(VENV) $(AIRFLOW2) $(COMPOSE) .demo dist
+clean: ## delete everything that make created here
+	rm -rf $(VENV) $(AIRFLOW2) $(COMPOSE) .venv-awscli .demo .coverage-report dist
 
 $(VENV)/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Without the project, which is installed into them as users do: as a wheel, or as folders.
+# Without the project: the tests install it as users do, as a wheel or as folders.
 .venv-%/installed: requirements-%.lock $(VENV)/installed
 	$(PYTHON) -m venv --clear .venv-$*
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r $<

@@ -1,1 +1,1 @@
-"""What the loader costs, measured side by side in one run and written down."""
+"""Benchmarks: the cost of the loader, measured as ratios of two things in one run."""

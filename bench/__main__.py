@@ -1,4 +1,4 @@
-"""``make bench``: measure, write ``bench/results.json``, and ``bench/README.md`` that shows it."""
+"""``make bench``: runs the benchmarks, and writes ``bench/results.json`` and ``bench/README.md``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,21 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import cells, coverage_page, fetch, growth, imports, load, load_cold, normalize, page, size, task_memory
+from bench import (
+    cells,
+    cells_org,
+    coverage_page,
+    fetch,
+    growth,
+    imports,
+    load,
+    load_cold,
+    normalize,
+    page,
+    size,
+    task_memory,
+    trail,
+)
 from bench.results import Result, read, write
 
 BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
@@ -22,18 +36,24 @@ BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "rss_load": task_memory.measure,
     "bytes_per_event": size.measure,
     "cells_overhead": cells.measure,
+    "cells_org": cells_org.measure,
     "import_time": imports.measure,
     "coverage_page": coverage_page.measure,
+    "trail_small_files": trail.small_files,
+    "trail_list": trail.list_organization,
+    "trail_quiet": trail.prove_quiet,
+    "trail_load": trail.load,
+    "rss_trail_growth": trail.growth,
 }
 
 
 def main() -> int:
-    """Run the benches that are named, all of them by default; those that are not keep their last results."""
+    """Run the named benchmarks, by default all; the others keep their last results."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("names", nargs="*", help=f"the benchmarks to run, of {', '.join(BENCHES)}; by default all")
     names = parser.parse_args().names or list(BENCHES)
     if unknown := [name for name in names if name not in BENCHES]:
-        parser.error(f"no bench is called {', '.join(unknown)}: they are {', '.join(BENCHES)}")
+        parser.error(f"unknown benchmarks: {', '.join(unknown)}; choose from {', '.join(BENCHES)}")
     is_reached = True
     for name in names:
         print(f"{name} …", flush=True)

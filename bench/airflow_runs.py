@@ -1,4 +1,4 @@
-"""DAG runs in a real Airflow with LocalExecutor, and what they took by Airflow's own account."""
+"""Run DAGs in a real Airflow with LocalExecutor, and read the durations that Airflow recorded."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 
 DAGS: Final = Path(__file__).parent / "dags"
+TRAIL_DAG: Final = ROOT / "dags" / "cloudtrail_trail_to_elasticsearch.py"
 REAL_DAG: Final = ROOT / "dags" / "cloudtrail_to_elasticsearch.py"
 
 _ENDED: Final = {"success", "failed"}
@@ -38,7 +39,7 @@ class Run:
     """From its start to its end."""
 
     def task_seconds(self, task_id: str) -> list[float]:
-        """Return how long each instance of a task ran."""
+        """Return the duration of each instance of a task."""
         found: list[float] = []
         while True:
             query = f"task_id={task_id}&limit={_PAGE}&offset={len(found)}"
@@ -48,7 +49,7 @@ class Run:
                 return found
 
     def returned(self, task_id: str, map_index: int = -1) -> Any:
-        """Return what a task returned."""
+        """Return the return value of a task."""
         path = f"{self.path}/taskInstances/{task_id}/xcomEntries/return_value?map_index={map_index}"
         value = self.airflow.request("GET", path)["value"]
         return json.loads(value) if isinstance(value, str) else value
@@ -68,12 +69,12 @@ class Runs:
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
         ended = self._ended(path)
         if ended["state"] != "success":
-            raise RuntimeError(f"a run of {dag_id} failed: this was nothing to measure")
+            raise RuntimeError(f"a run of {dag_id} failed: nothing was measured")
         seconds = _time(ended["end_date"]) - _time(ended["start_date"])
         return Run(self.airflow, path, seconds.total_seconds())
 
     def settle(self, dag_id: str) -> None:
-        """Wait until the runs have ended that the scheduler has made by itself."""
+        """Wait until the runs that the scheduler made by itself have ended."""
         for run in self.airflow.runs(dag_id):
             self._ended(f"/dags/{dag_id}/dagRuns/{run['dag_run_id'].replace('+', '%2B')}")
 
@@ -84,14 +85,19 @@ class Runs:
 
 
 @contextlib.contextmanager
-def airflow(dags: Sequence[Path], endpoints: Endpoints) -> Iterator[Runs]:
-    """Run an Airflow of these DAG files, with connections to these services."""
+def airflow(dags: Sequence[Path], endpoints: Endpoints, more: Mapping[str, str] | None = None) -> Iterator[Runs]:
+    """Start an Airflow with these DAG files and with connections to these services.
+
+    :param more: further environment variables
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "dags").mkdir()
         for file in dags:
             shutil.copy(file, folder / "dags")
-        environment = endpoints.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET}
+        environment = (
+            endpoints.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": BUCKET} | dict(more or {})
+        )
         running = Airflow(AirflowSettings(folder / "home", environment, dags=folder / "dags", port=0))
         running.prepare()
         running.command("dags", "reserialize")

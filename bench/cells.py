@@ -1,4 +1,4 @@
-"""``cells_overhead``: what quiet regions and days take in Airflow, by as many tasks that do nothing."""
+"""``cells_overhead``: the time of quiet cells in Airflow, divided by that of as many tasks that do nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TRIVIAL: Final = "trivial_cells"
 
 
 def measure() -> list[Result]:
-    """Run either DAG in turn, in one Airflow."""
+    """Run the two DAGs alternately in one Airflow."""
     with services(*_QUIET) as running, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
         endpoints = Endpoints(running.s3, running.cloudtrail, search.url, "opensearch")
         with airflow([REAL_DAG, DAGS / f"{_TRIVIAL}.py"], endpoints) as runs:
@@ -45,14 +45,14 @@ def measure() -> list[Result]:
         unit="times as long",
         at_most=TO_REACH,
         how=(
-            f"{CELLS} quiet cells ({len(REGIONS)} regions, {DAYS} days) of the real DAG, by {2 * CELLS} mapped "
-            f"tasks that do nothing in a DAG of the same shape; LocalExecutor on SQLite, with the simulator "
-            f"(without latency), S3 and OpenSearch on the same machine; from the run's start to its end by "
-            f"Airflow's own times; median of {PAIRS} pairs after one of a day to warm up"
+            f"{CELLS} quiet cells ({len(REGIONS)} regions, {DAYS} days) of the real DAG, divided by {2 * CELLS} "
+            f"mapped tasks that do nothing in a DAG of the same shape; LocalExecutor on SQLite, with the "
+            f"simulator (without latency), S3 and OpenSearch on the same machine; from the run's start to its end "
+            f"by Airflow's own times; median of {PAIRS} pairs after one day of warm-up"
         ),
         limited_by=(
-            "Airflow itself: every task is a process that reads the plugins and the DAG; what is left of a cell's "
-            "own is a client of CloudTrail and two of S3, one call, a manifest, and the fields that are rendered"
+            "Airflow itself: every task is a process that reads the plugins and the DAG. A cell adds one client "
+            "of CloudTrail and two of S3, one call, a manifest, and the rendered fields"
         ),
         parts={
             "real, s": statistics.median(real.seconds for real, _ in pairs),
@@ -66,7 +66,7 @@ def measure() -> list[Result]:
 
 
 def _pair(runs: Runs, number: int, days: int = DAYS) -> tuple[Run, Run]:
-    """Run both, the first one in turn, the real one where nothing is staged or loaded yet."""
+    """Run both DAGs, starting with the one whose turn it is; the real one loads days that are not staged yet."""
     end = last_settled_day()
     name = f"bench-{number}"
     conf = {

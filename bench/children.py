@@ -1,4 +1,4 @@
-"""What is measured does its work in processes of its own, as Airflow's tasks do; they begin together when told."""
+"""Run measured work in processes of its own, as Airflow's tasks do. All processes start on one signal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import boto3
 import msgspec
 from botocore.config import Config
 
-from cloudtrail_elasticsearch.core.pace import Pace
-from cloudtrail_elasticsearch.core.state import ForgetfulStore
-from cloudtrail_elasticsearch.core.windows import Window, midnight
-from cloudtrail_elasticsearch.pipeline.fetch import fetch
-from cloudtrail_elasticsearch.sources.lookup_events import REQUESTS_PER_SECOND, LookupEvents
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.sources.lookup_events.client import REQUESTS_PER_SECOND, LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from cloudtrail_elasticsearch.staging import Staging
 from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT
@@ -33,7 +33,7 @@ CREDENTIALS: Final[dict[str, Any]] = {
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """What a fetch took."""
+    """The cost of a fetch."""
 
     events: int
     calls: int
@@ -42,8 +42,8 @@ class Fetched(msgspec.Struct, frozen=True):
     processor_seconds: float
 
 
-def day(ago: int) -> Window:
-    """Return a past weekday of the busiest region; an `ago` more is another one."""
+def past_weekday(ago: int) -> Window:
+    """Return a past weekday of the busiest region; a higher `ago` is an earlier weekday."""
     start = midnight(last_settled_day() + timedelta(days=1))
     while ago:
         start -= timedelta(days=1)
@@ -58,7 +58,7 @@ def fetch_together(
     cells: Sequence[tuple[str, int]],
     calls_a_second: float = REQUESTS_PER_SECOND,
 ) -> list[Fetched]:
-    """Fetch cells (a region, and a weekday as `day` counts them) side by side, a process each."""
+    """Fetch cells at the same time, each in its own process. A cell is a region and an `ago` of `past_weekday`."""
     children = [
         subprocess.Popen(
             [
@@ -84,29 +84,29 @@ def fetch_together(
 def _outcome(child: subprocess.Popen[str]) -> Fetched:
     text, _ = child.communicate()
     if child.returncode:
-        raise RuntimeError(f"a fetch ended with {child.returncode}: this was nothing to measure")
+        raise RuntimeError(f"a fetch ended with {child.returncode}: nothing was measured")
     return msgspec.json.decode(text, type=Fetched)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fetch one cell, once a line comes on standard input, and print what it took."""
+    """Wait for a line on standard input, fetch one cell and print the cost."""
     parser = argparse.ArgumentParser(prog="python -m bench.children")
     for name in ("cloudtrail", "s3", "prefix", "region"):
         parser.add_argument(name)
     parser.add_argument("ago", type=int)
     parser.add_argument("--calls-a-second", type=float, default=REQUESTS_PER_SECOND)
     asked = parser.parse_args(argv)
-    busiest = day(asked.ago)
+    busiest = past_weekday(asked.ago)
     window = Window(busiest.account, asked.region, busiest.start, busiest.end)
     staging = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET, asked.prefix)
     credentials = CREDENTIALS | {"region_name": asked.region}
     config = Config(retries={"total_max_attempts": 1})
     client = boto3.client("cloudtrail", endpoint_url=asked.cloudtrail, config=config, **credentials)
-    source = LookupEvents(client, Pace(asked.calls_a_second))
+    source = LookupEvents(client, RateLimiter(asked.calls_a_second))
     print("ready", flush=True)
     sys.stdin.readline()
     began, worked = time.monotonic(), time.process_time()
-    manifest = fetch(window, source, staging, ForgetfulStore())
+    manifest = fetch(window, source, staging, InMemoryStore())
     took = Fetched(
         events=manifest.staged,
         calls=manifest.calls,

@@ -14,10 +14,10 @@ from typing import Any, Final
 from playwright.sync_api import Page, sync_playwright
 
 from bench.results import Result, machine
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, DEFAULT_INDEX
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.coverage.cells import Cell
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, StagingDetails, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, DEFAULT_INDEX
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
@@ -35,7 +35,7 @@ _LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def measure() -> list[Result]:
-    """Open the page some times, in a real browser: after a change of the ledger, and again without one."""
+    """Open the page several times in a real browser, both after a change of the ledger and without one."""
     with tempfile.TemporaryDirectory() as folder, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
         _fill(search.url)
         host, port = search.url.removeprefix("http://").split(":")
@@ -47,11 +47,11 @@ def measure() -> list[Result]:
         with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
             looks = _looks(airflow, search.url)[1:]
     how = (
-        f"{REGIONS} regions by {DAYS} days, each a document of the ledger on OpenSearch 3, by a real API server "
-        f"of Airflow's in Debian's Chromium; median of {LOOKS} looks after one to warm up"
+        f"{REGIONS} regions by {DAYS} days, each a document of the ledger on OpenSearch 3, with a real API server "
+        f"of Airflow and Debian's Chromium; median of {LOOKS} page loads after one of warm-up"
     )
     limited_by_asking = (
-        "the rights that Airflow checks, one small question to the server, and the answer's compression"
+        "Airflow's check of permissions, one small request to the server, and the compression of the answer"
     )
     return [
         Result(
@@ -59,8 +59,10 @@ def measure() -> list[Result]:
             value=statistics.median(look.answer for look in looks),
             unit="ms",
             at_most=ANSWER_TO_REACH,
-            how=f"from the request for the page's data to the data read, after a change of the ledger; {how}",
-            limited_by="twelve thousand cells: listed by the search server, read as JSON by the API server",
+            how=f"from the request for the page's data to the parsed data, after a change of the ledger; {how}",
+            limited_by=(
+                "twelve thousand cells: the search server lists them, and the API server reads them as JSON"
+            ),
             machine=machine(),
         ),
         Result(
@@ -68,7 +70,7 @@ def measure() -> list[Result]:
             value=statistics.median(look.again for look in looks),
             unit="ms",
             at_most=AGAIN_TO_REACH,
-            how=f"the same without a change of the ledger, as for everybody who looks on; {how}",
+            how=f"the same without a change of the ledger, as for every further viewer; {how}",
             limited_by=limited_by_asking,
             machine=machine(),
         ),
@@ -77,8 +79,8 @@ def measure() -> list[Result]:
             value=statistics.median(look.draw for look in looks),
             unit="ms",
             at_most=DRAW_TO_REACH,
-            how=f"from the data read to the table laid out; {how}",
-            limited_by="the browser's making and laying out of a table cell for each region and day",
+            how=f"from the parsed data to the finished layout of the table; {how}",
+            limited_by="the browser: it makes and lays out a table cell for each region and day",
             machine=machine(),
         ),
     ]
@@ -86,24 +88,31 @@ def measure() -> list[Result]:
 
 def _fill(url: str) -> None:
     server = connect(SearchSettings.from_url(url))
-    Ledger(server, DEFAULT_INDEX).verified_all(
+    Ledger(server, DEFAULT_INDEX).record_verified_all(
         [_cell(region, ago) for region in range(REGIONS) for ago in range(DAYS)]
     )
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
 
 
-def _cell(region: int, ago: int) -> Verified:
+def _cell(region: int, ago: int) -> VerifiedCell:
     start = _LAST - timedelta(days=ago)
     window = Window(DEFAULT_ACCOUNT, f"region-{region:02d}", start, start + timedelta(days=1))
     events = (region * 7919 + ago * 104_729) % 10_000
-    cell = Cell(window, events, events, 0, events, 0)
+    cell = Cell(window=window, looked_up=events, staged=events, duplicates=0, indexed=events, quarantined=0)
     run = Run("cloudtrail_to_elasticsearch", f"scheduled__{start:%Y-%m-%dT%H:%M:%S+00:00}", "cell.load", region, 1)
-    return Verified(cell, Staged(1, events // 50 + 1, 0, start, window.end, window.end), run, window.end)
+    return VerifiedCell(
+        cell,
+        StagingDetails(
+            attempts=1, calls=events // 50 + 1, throttled=0, first=start, last=window.end, staged_at=window.end
+        ),
+        run,
+        window.end,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Milliseconds for the answer, for the same answer without a change, and for drawing it."""
+    """Milliseconds of the answer, of the same answer without a change, and of drawing it."""
 
     answer: float
     again: float
@@ -121,7 +130,7 @@ def _looks(airflow: Airflow, search_url: str) -> list[Look]:
         context.add_cookies([{"name": "_token", "value": airflow.user("admin").token, "url": airflow.url}])
         page = context.new_page()
         for ago in range(LOOKS + 1):
-            Ledger(server, DEFAULT_INDEX).verified_all([_cell(0, ago)])
+            Ledger(server, DEFAULT_INDEX).record_verified_all([_cell(0, ago)])
             server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
             answered, draw = _look(page, address)
             again, _ = _look(page, address)
@@ -136,7 +145,7 @@ def _look(page: Page, address: str) -> tuple[float, float]:
     page.wait_for_selector("body[data-loaded] table.grid")
     cells = page.locator("table.grid tbody td").count()
     if cells != REGIONS * DAYS:
-        raise RuntimeError(f"{cells} cells were drawn: this was nothing to measure")
+        raise RuntimeError(f"{cells} cells were drawn: nothing was measured")
     measured: dict[str, Any] = page.evaluate(
         "Object.fromEntries(performance.getEntriesByType('measure').map((each) => [each.name, each.duration]))"
     )

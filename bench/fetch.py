@@ -1,4 +1,4 @@
-"""How much of CloudTrail's quota a fetch uses: one region, many at once, and many workers on one."""
+"""The share of CloudTrail's quota that a fetch uses: one region, all regions, several workers on one region."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _prefixes = count()
 
 @dataclass(frozen=True, slots=True)
 class _Fetches:
-    """Fetches from a simulator into S3."""
+    """Runs fetches from a simulator into S3."""
 
     services: Services
 
     def fetch(self, *cells: tuple[str, int]) -> list[Fetched]:
-        """Fetch cells side by side, staged where nothing is yet."""
+        """Fetch cells at the same time into an empty prefix."""
         return fetch_together(self.services.cloudtrail, self.services.s3, f"run-{next(_prefixes)}", cells)
 
 
@@ -45,7 +45,7 @@ def _fetching(latency: float, *options: str) -> Iterator[_Fetches]:
 
 
 def saturation() -> list[Result]:
-    """One region at two latencies, three of each, side by side: each has a quota of its own."""
+    """Fetch one region at two latencies, three fetches of each at the same time: each region has its own quota."""
     cells = [(region, 1) for region in REGIONS[:3]]
     with _fetching(0.6, "--even") as quick, _fetching(2.0, "--even") as slow, ThreadPoolExecutor(2) as together:
         first, second = together.map(lambda running: running.fetch(*cells), (quick, slow))
@@ -63,11 +63,11 @@ def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetche
         at_least=at_least,
         how=(
             f"one region's day of some {VOLUME:,} events, {latency:g} s latency a call; {_QUOTA}; the median of "
-            f"{len(fetched)} fetches, side by side in as many processes, each of a region of its own"
+            f"{len(fetched)} parallel fetches, each of its own region in its own process"
         ),
         limited_by=(
-            "the quota, but for pages that are not full: the last one of every slice, of which there are as many "
-            "as the latency makes necessary"
+            "the quota, except for the first page, which is requested again, and the last page of every slice, "
+            "which is not full; the latency decides the number of slices"
         ),
         parts={
             "events": statistics.median(each.events for each in fetched),
@@ -80,7 +80,7 @@ def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetche
 
 
 def quiet() -> list[Result]:
-    """Regions in which nothing happened."""
+    """Fetch regions without events."""
     with _fetching(0.6) as running:
         fetched = running.fetch(*((region, 1) for region in REGIONS))
     empty = [each for each in fetched if not each.events]
@@ -91,14 +91,14 @@ def quiet() -> list[Result]:
             unit="calls a quiet cell",
             at_most=1.0,
             how=f"LookupEvents calls for each of {len(empty)} regions and days without events",
-            limited_by="nothing: to ask once is the least",
+            limited_by="nothing: one call is the minimum",
             machine=machine(),
         )
     ]
 
 
 def regions() -> list[Result]:
-    """All regions at once, three times."""
+    """Fetch all regions at once, three times."""
     with _fetching(0.6, "--even") as running:
         runs = [running.fetch(*((region, ago) for region in REGIONS)) for ago in (1, 2, 3)]
     rates = [sum(each.events / each.seconds for each in fetched) for fetched in runs]
@@ -110,11 +110,11 @@ def regions() -> list[Result]:
             unit=f"of {EVENTS_A_SECOND * len(REGIONS):,} events/s",
             at_least=0.9,
             how=(
-                f"{len(REGIONS)} regions' days of some {VOLUME:,} events each, at once, in as many processes of "
-                f"one machine, with the simulator and S3 on it, 0.6 s latency a call; {_QUOTA}; median of "
+                f"a day of {len(REGIONS)} regions, some {VOLUME:,} events each, all at once, each in its own "
+                f"process on one machine with the simulator and S3, 0.6 s latency a call; {_QUOTA}; median of "
                 f"{len(runs)} runs"
             ),
-            limited_by="the processor: what a call costs here, in the simulator and in S3, together",
+            limited_by="the processor: the cost of a call in the loader, in the simulator and in S3",
             parts={
                 "events/s": statistics.median(rates),
                 "throttled calls": sum(each.throttled for each in fetched),
@@ -126,13 +126,13 @@ def regions() -> list[Result]:
 
 
 def shared() -> list[Result]:
-    """Several workers on one region, each with another day."""
+    """Fetch one region with several workers, each of which has its own day."""
     with _fetching(0.6, "--even") as running:
         fetched = running.fetch(*(("us-east-1", ago) for ago in range(1, SHARERS + 1)))
     seconds = max(each.seconds for each in fetched)
     throttled = sum(each.throttled for each in fetched)
     how = (
-        f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all begun at once; "
+        f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all started at once; "
         f"{_QUOTA}; one run"
     )
     return [
@@ -142,7 +142,7 @@ def shared() -> list[Result]:
             unit="of 2 calls/s",
             at_least=0.9,
             how=how,
-            limited_by="the first seconds, in which the workers do not know of each other, and the last",
+            limited_by="the first seconds, before the workers have found each other, and the last seconds",
             parts={"seconds": seconds, "events/s": sum(each.events for each in fetched) / seconds},
             machine=machine(),
         ),
@@ -152,7 +152,7 @@ def shared() -> list[Result]:
             unit="of the calls throttled",
             at_most=0.1,
             how=how,
-            limited_by="as above: after the first seconds hardly any call is throttled",
+            limited_by="the first seconds, as above; later, hardly any call is throttled",
             parts={"throttled calls": throttled, "calls": _calls(fetched)},
             machine=machine(),
         ),

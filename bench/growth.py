@@ -1,4 +1,4 @@
-"""What grows with a window: ``rss_fetch_growth``, ``rss_load_growth``, ``scale_fetch`` and ``scale_load``."""
+"""Growth with the size of a window: ``rss_fetch_growth``, ``rss_load_growth``, ``scale_fetch``, ``scale_load``."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ import msgspec
 import psutil
 from botocore.config import Config
 
-from bench.children import BUCKET, CREDENTIALS, day
+from bench.children import BUCKET, CREDENTIALS, past_weekday
 from bench.results import Result, machine
 from bench.services import services
-from cloudtrail_elasticsearch.core.load import Loader
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.pace import Pace
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import build
-from cloudtrail_elasticsearch.core.state import ForgetfulStore
-from cloudtrail_elasticsearch.pipeline.fetch import fetch
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.loading.loader import Loader
+from cloudtrail_elasticsearch.core.progress import InMemoryStore
 from cloudtrail_elasticsearch.pipeline.load import WindowLoad
+from cloudtrail_elasticsearch.pipeline.staged_parts import StagedParts
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from cloudtrail_elasticsearch.staging import Staging
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 EVENTS: Final = 1_000_000
 FIRST: Final = EVENTS // 10
-"""So many events are held against as many at the end."""
+"""The first and the last events of this number are compared."""
 
 FEW: Final = 10_000
-"""So many are the events of the windows that a large one is held against."""
+"""Events of each small window that the large window is compared with."""
 
 RUNS: Final = 3
 MEMORY_TO_REACH: Final = 1.05
@@ -49,7 +51,7 @@ Samples = list[tuple[int, int]]
 
 
 class Worked(msgspec.Struct, frozen=True):
-    """What a process took for one window."""
+    """The cost of one window in one process."""
 
     events: int
     samples: Samples
@@ -58,12 +60,12 @@ class Worked(msgspec.Struct, frozen=True):
 
     @property
     def cost(self) -> float:
-        """Microseconds of the processor for an event."""
+        """Microseconds of processor time for each event."""
         return 1e6 * self.processor_seconds / self.events
 
 
 def measure() -> list[Result]:
-    """Fetch and load a day of a million events, and some of ten thousand, each in a process of its own."""
+    """Fetch and load one day of a million events and several of ten thousand, each in its own process."""
     with SearchServer(DISTRIBUTIONS["opensearch-3"], heap="2g") as server:
         few = _work(FEW, server, runs=RUNS + 1)[1:]
         ((fetched, loaded),) = _work(EVENTS, server, runs=1)
@@ -76,7 +78,7 @@ def measure() -> list[Result]:
 
 
 def _work(events: int, server: SearchServer, runs: int) -> list[tuple[Worked, Worked]]:
-    """Fetch and load a day so often; it has a few events more, as a volume is no promise."""
+    """Fetch and load a day `runs` times; the simulator has some more events, as its volume is approximate."""
     with services("--quota=1000000", "--burst=100000", "--latency=0", f"--volume={events * 11 // 10}") as running:
         urls = ["--cloudtrail", running.cloudtrail, "--s3", running.s3, "--search", server.url]
         index = f"bench-{events}-{{}}-%Y.%m"
@@ -95,10 +97,13 @@ def _memory(name: str, work: str, worked: Worked) -> Result:
         unit="times the memory",
         at_most=MEMORY_TO_REACH,
         how=(
-            f"one region and day of {worked.events:,} events, the simulator's quota raised: the largest resident "
-            f"memory of the {work} in its last {FIRST:,} events by that in its first {FIRST:,}, one run"
+            f"one region and day of {worked.events:,} events, with a raised quota in the simulator: the largest "
+            f"resident memory of the {work} in its last {FIRST:,} events divided by that in its first {FIRST:,}; "
+            f"one run"
         ),
-        limited_by="one part, or a few bulk requests, are held at a time, whatever the window's size",
+        limited_by=(
+            "for any window, a fetch holds parts and ids of at most eight slices, and a load holds a few requests"
+        ),
         parts={
             "first 100,000 events, MiB": first / 2**20,
             "last 100,000 events, MiB": last / 2**20,
@@ -116,11 +121,11 @@ def _scale(name: str, work: str, many: Worked, few: Sequence[Worked]) -> Result:
         unit="times the cost of an event",
         at_most=COST_TO_REACH,
         how=(
-            f"the {work}'s own processor time for each event of a region's day of {many.events:,} events, by that "
-            f"of one of {few[0].events:,} (the median of {len(few)} runs after one to warm up), each in a process "
-            f"of its own, the simulator's quota raised"
+            f"the {work}'s own processor time for each event of a region's day of {many.events:,} events, divided "
+            f"by that of a day of {few[0].events:,} (the median of {len(few)} runs after one of warm-up), each in "
+            f"a process of its own, with a raised quota in the simulator"
         ),
-        limited_by="nothing that grows: pages, parts and requests are of the same size in either",
+        limited_by="nothing that grows: pages, parts and requests have the same size in both",
         parts={
             "many: µs of the processor an event": many.cost,
             "few: µs of the processor an event": cost,
@@ -137,27 +142,27 @@ def _child(*arguments: str) -> Worked:
     return msgspec.json.decode(done.stdout, type=Worked)
 
 
-class _Watched(ForgetfulStore):
-    """Notes the process' memory each time that progress is kept."""
+class _Watched(InMemoryStore):
+    """Records the memory of the process each time progress is saved."""
 
     def __init__(self) -> None:
         super().__init__()
         self.samples: Samples = []
 
     def set(self, key: str, value: Any) -> None:
-        """Keep a value, and note how many events it stands for."""
+        """Store a value, and record how many events it covers."""
         super().set(key, value)
         kept = value["value"]
         events = kept if isinstance(kept, int) else self._looked_up(kept)
         self.samples.append((events, psutil.Process().memory_info().rss))
 
     def _looked_up(self, kept: dict[str, Any]) -> int:
-        """How many events a fetch had when it kept this: 50 for each call, nearly."""
+        """Return how many events a fetch had at this checkpoint: about 50 for each call."""
         return int(kept["calls"]) * 50
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Do the work in this process, and print what it took."""
+    """Fetch or load in this process and print the cost."""
     parser = argparse.ArgumentParser(prog="python -m bench.growth")
     parser.add_argument("work", choices=("fetch", "load"))
     for name in ("cloudtrail", "s3", "search"):
@@ -180,16 +185,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _fetch(cloudtrail: str, staging: Staging, store: _Watched) -> int:
     config = Config(retries={"total_max_attempts": 1})
     client = boto3.client("cloudtrail", endpoint_url=cloudtrail, config=config, **CREDENTIALS)
-    return fetch(day(1), LookupEvents(client, Pace(1e9)), staging, store).staged
+    return fetch(past_weekday(1), LookupEvents(client, RateLimiter(1e9)), staging, store).staged
 
 
 def _load(search: str, index: str, staging: Staging, store: _Watched) -> int:
-    manifest = staging.manifest(day(1))
+    manifest = staging.manifest(past_weekday(1))
     if manifest is None:
         sys.exit("the window is not staged")
     server = connect(SearchSettings.from_url(search))
-    loader = Loader(server, IndexPattern(index), build("typed", load_rules()))
-    cell = WindowLoad(manifest, staging, loader, store).load_again()
+    loader = Loader(server, IndexPattern(index), build_schema("typed", load_rules()))
+    cell = WindowLoad(StagedParts(manifest, staging), staging, loader, Ledger(server, index), store).load_again()
     if cell.problem:
         sys.exit(cell.problem)
     return cell.indexed

@@ -1,4 +1,4 @@
-"""``import_time``: importing the operators, by importing the class of Airflow's that they derive from."""
+"""``import_time``: the time to import the operators, divided by that of Airflow's base class of them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TIMED: Final = "import time\nbegan = time.process_time()\n{}\nprint(time.proces
 
 
 def measure() -> list[Result]:
-    """Import either in processes of its own, in turn."""
+    """Import each of the two alternately, in fresh processes."""
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"AIRFLOW_HOME": home}
-        _pair(environment, 0)  # makes the home, and compiles what was not
+        _pair(environment, 0)  # the first import makes Airflow's home and compiles the modules
         pairs = [_pair(environment, number) for number in range(PAIRS)]
     operators, base = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     result = Result(
@@ -35,13 +35,13 @@ def measure() -> list[Result]:
         unit="times as long",
         at_most=TO_REACH,
         how=(
-            f"processor time of importing all operators, by that of importing Airflow's BaseOperator alone, each "
-            f"in a fresh Python process, from the first import statement on; median of {PAIRS} pairs after one to "
-            f"warm up"
+            f"processor time of importing all operators, divided by that of importing Airflow's BaseOperator "
+            f"alone, each in a fresh Python process, from the first import statement on; median of {PAIRS} pairs "
+            f"after one of warm-up"
         ),
         limited_by=(
-            "Airflow itself, which every operator has to import; what is the loader's own is its small modules, "
-            "as clients, hooks and the pipeline are imported by the task that runs"
+            "Airflow itself, which every operator must import. The loader adds only its small modules, because "
+            "the running task imports clients, hooks and the pipeline"
         ),
         parts={"operators, ms": 1000 * operators, "BaseOperator, ms": 1000 * base},
         machine=machine(),
@@ -50,7 +50,7 @@ def measure() -> list[Result]:
 
 
 def _pair(environment: dict[str, str], number: int) -> tuple[float, float]:
-    """Return the seconds for the operators and for the base, the first one in turn."""
+    """Return the seconds of the operators and of the base class, in the order of this turn."""
     order = [_OPERATORS, _BASE] if number % 2 else [_BASE, _OPERATORS]
     seconds = {statements: _seconds(statements, environment) for statements in order}
     return seconds[_OPERATORS], seconds[_BASE]

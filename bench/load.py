@@ -1,4 +1,4 @@
-"""``load_steady`` and ``load_vs_helpers``: loading staged parts, beside what only sends the same documents."""
+"""``load_steady`` and ``load_vs_helpers``: loading staged parts, compared with only sending the same documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.children import fetch_together
 from bench.results import Result, machine
 from bench.senders import PREFIX, Sent
 from bench.services import services
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 SERVERS: Final = ("opensearch-3", "elasticsearch-9")
@@ -27,14 +27,14 @@ WARM_UP: Final = 60_000
 PAIRS: Final = 3
 
 BARE: Final = [(senders, megabytes) for senders in (2, 3) for megabytes in (5, 10)]
-"""Settings of the bare sender, of which the quickest one is what we are held against."""
+"""Settings of the bare sender. The fastest one is the reference."""
 
 _SIMULATED: Final = ("--quota=1000000", "--burst=100000", "--latency=0")
 
 
 @contextlib.contextmanager
 def staged(events: int) -> Iterator[str]:
-    """Stage a day of so many events and more; the value is S3's address."""
+    """Stage a day of at least this many events and yield the address of S3."""
     with services(*_SIMULATED, f"--volume={events * 5 // 4}") as running:
         (fetched,) = fetch_together(running.cloudtrail, running.s3, PREFIX, [("us-east-1", 1)], 1e6)
         if fetched.events < events:
@@ -52,7 +52,7 @@ class _Bench:
     bodies: Path
 
     def run(self, sender: str, events: int, *options: str) -> Sent:
-        """Send events into a new index in a process of its own, and say what it took."""
+        """Send events into a new index in a separate process, and return the cost."""
         command = [
             *(sys.executable, "-m", "bench.senders", sender, "--s3", self.s3, "--search", self.search),
             *("--strategy", self.strategy, "--events", str(events), "--bodies", str(self.bodies), *options),
@@ -61,7 +61,7 @@ class _Bench:
         return msgspec.json.decode(done.stdout, type=Sent)
 
     def best_bare(self) -> tuple[str, ...]:
-        """Return the options with which the bare sender is quickest here."""
+        """Return the settings with which the bare sender is fastest on this server."""
         options = [("--senders", str(senders), "--megabytes", str(size)) for senders, size in BARE]
         self.run("bare", WARM_UP, *options[0])
         return max(options, key=lambda each: self.run("bare", WARM_UP, *each).rate)
@@ -120,15 +120,15 @@ def _steady(ratios: dict[str, float], free: dict[str, float], rates: dict[str, f
         unit="of a bare sender's rate",
         at_least=0.9,
         how=(
-            f"{EVENTS:,} staged events from S3 through the rules into an index that is there, by the rate of a "
-            f"bare HTTP sender (http.client, threads, bodies of the same documents in memory; the quickest of "
+            f"{EVENTS:,} staged events from S3 through the rules into an existing index, divided by the rate of a "
+            f"bare HTTP sender (http.client, threads, bodies of the same documents in memory; the fastest of "
             f"{len(BARE)} settings); median of {PAIRS} pairs, the lowest of two servers and two strategies"
         ),
         limited_by=(
-            f"the processor: on two cores each microsecond of the loader's is one that the server lacks. A loader "
-            f"whose rules cost nothing, as its staged lines are the documents already, has "
-            f"{min(free.values()):.2f} where this is least: unpacking, batches, requests and answers alone take "
-            f"what the bound leaves, and the rules come to it"
+            f"the processor: on two cores, the loader takes each microsecond from the server. A loader without "
+            f"rules, whose staged lines are the documents already, reaches {min(free.values()):.2f} in the "
+            f"slowest case: unpacking, batches, requests and answers alone use up the margin of the bound, and "
+            f"the rules add to it"
         ),
         parts=ratios | free | rates,
         machine=machine(),
@@ -146,14 +146,14 @@ def _helpers(ratios: dict[str, float], rates: dict[str, float]) -> Result:
         unit="of parallel_bulk's rate",
         at_least=1.2,
         how=(
-            f"the same, by the rate of the client library's parallel_bulk with two threads, fed with the same "
-            f"documents as dicts that are in memory, which Python's garbage collector does not look at; median of "
+            f"the same, divided by the rate of the client library's parallel_bulk with two threads. It gets the "
+            f"same documents as dicts in memory, which Python's garbage collector does not scan; median of "
             f"{PAIRS} pairs, the lowest of four"
         ),
         limited_by=(
-            f"the server: even the bare sender, with its documents rendered before, is no more than "
-            f"{min(bare.values()):.2f} times as quick as the helper, which has its dicts made before, too; the "
-            f"loader has both to do, and unpacks its events first"
+            f"the server: even the bare sender, whose documents are rendered in advance, is in the slowest case "
+            f"only {min(bare.values()):.2f} times as fast as the helper, whose dicts are made in advance, too. "
+            f"The loader does both, and unpacks its events first"
         ),
         parts=ratios | bare,
         machine=machine(),

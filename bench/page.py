@@ -1,4 +1,4 @@
-"""The page that shows the results: a table, plots, and what each figure is limited by."""
+"""Write the results page: a table, plots, and the limit of each figure."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _END: Final = "<!-- what make bench writes ends -->\n"
 _PAGE: Final = """\
 # Benchmarks
 
-`make bench` measures all of it on the local stack and writes this page and `results.json`; `make bench ARGS=NAME`
-measures one figure again. Each figure is a ratio of two things that were run side by side, alternating, in one
-run; medians are of at least three. Nothing is timed inside the test suite.
+`make bench` measures all figures on the local stack and writes this page and `results.json`.
+`make bench ARGS=NAME` measures one figure again. Most figures are the ratio of two things that ran alternately in
+one run. Medians are of at least three values. The test suite measures no times.
 
 Measured on {machine}.
 
 {plots}
 
-| figure | value | to reach | what | single figures |
+| figure | value | bound | how it was measured | single figures |
 |---|---|---|---|---|
 {rows}
-## What each is limited by
+## Limits
 
 {limits}"""
 
 
 def write(results: Mapping[str, Result]) -> None:
-    """Write the page and its plots, and the table on the project's front page."""
+    """Write the page with its plots, and the table in the project's README."""
     rows = [results[name] for name in sorted(results)]
     page = _PAGE.format(
         machine=_machines(rows),
@@ -50,10 +50,10 @@ def write(results: Mapping[str, Result]) -> None:
 
 
 def quoted(results: Mapping[str, Result]) -> str:
-    """Return the figures in short, with the machine that they are of."""
+    """Return the short table of figures with a description of the machine."""
     rows = [results[name] for name in sorted(results)]
     lines = "".join(f"| `{row.name}` | {_value(row)} | {row.bound} | {row.unit} |\n" for row in rows)
-    return f"Measured on {_machines(rows)}:\n\n| figure | value | to reach | is |\n|---|---|---|---|\n{lines}"
+    return f"Measured on {_machines(rows)}:\n\n| figure | value | bound | unit |\n|---|---|---|---|\n{lines}"
 
 
 def _machines(rows: Sequence[Result]) -> str:

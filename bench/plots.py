@@ -1,4 +1,4 @@
-"""Plots of the results: small SVG files, drawn by hand to be read on light pages and on dark ones."""
+"""Plots of the results: small SVG files that are legible on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BARS: Final = 380
 _RIGHT: Final = 110
 _WIDTH: Final = _LABELS + _BARS + _RIGHT
 _MOST_MARGIN: Final = 2.0
-"""A bar of this many times the bound, or more, is as long as the plot is wide."""
+"""A bar of this many times the bound, or more, is as wide as the plot."""
 
 _STYLE: Final = """\
 text { font: 12px system-ui, sans-serif; fill: #24292f; }
@@ -42,14 +42,14 @@ text { font: 12px system-ui, sans-serif; fill: #24292f; }
 class _Bar:
     label: str
     length: float
-    """Of the plot's width, from 0 to 1."""
+    """Share of the plot's width, from 0 to 1."""
     value: str
     reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Figures of one kind, by how their names among a result's parts end."""
+    """Parts of results with one unit. The end of a part's name is its unit."""
 
     file: str
     title: str
@@ -65,10 +65,10 @@ _SCALES: Final = (
 
 
 def draw(results: Sequence[Result], folder: Path) -> list[tuple[str, str]]:
-    """Write a plot of all figures and one for each kind of their parts; return the files' names and titles."""
+    """Write a plot of all figures and one plot for each unit of their parts; return the file names and titles."""
     folder.mkdir(exist_ok=True)
     title = "Each figure against its bound"
-    note = f"to the right of the line it is reached; cut off at {_MOST_MARGIN:g} times the bound"
+    note = f"to the right of the line the bound is reached; bars end at {_MOST_MARGIN:g} times the bound"
     bounds = _svg(title, note, [_against_bound(result) for result in results], 1 / _MOST_MARGIN)
     (folder / "bounds.svg").write_text(bounds, encoding="utf-8")
     drawn = [("bounds.svg", title)]

@@ -1,4 +1,4 @@
-"""Results: a typed value for each figure, and the file that they are written to."""
+"""Results: a typed value for each figure, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     how: str
     """How it was measured."""
     limited_by: str
-    """What keeps it from being better, by profile."""
+    """What limits the figure, found by profiling."""
     parts: dict[str, float] = {}
-    """The figures that it was made of."""
+    """The figures that it was computed from."""
     machine: str
 
     @property
     def reached(self) -> bool:
-        """Whether it is what it should be."""
+        """Whether the figure is within its bound."""
         enough = self.at_least is None or self.value >= self.at_least
         return enough and (self.at_most is None or self.value <= self.at_most)
 
     @property
     def bound(self) -> str:
-        """What it should be, for people."""
+        """The bound as a text."""
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
     @property
     def sentence(self) -> str:
-        """The figure for a line of output."""
+        """The figure as a line of output."""
         return f"{self.name} {self.value:.2f} {self.unit} ({self.bound}{'' if self.reached else ', NOT REACHED'})"
 
 
 def machine() -> str:
-    """Return what this machine is, without its name."""
+    """Return a description of this machine, without its name."""
     memory = psutil.virtual_memory().total / 2**30
     return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python {platform.python_version()}"
 
 
 def read() -> dict[str, Result]:
-    """Return the results written last, by name."""
+    """Return the last stored results by name."""
     if not RESULTS.exists():
         return {}
     return {result.name: result for result in msgspec.json.decode(RESULTS.read_bytes(), type=list[Result])}
 
 
 def write(results: Mapping[str, Result]) -> None:
-    """Write the results, by name."""
+    """Store the results by name."""
     rows = [results[name] for name in sorted(results)]
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")

@@ -1,7 +1,7 @@
-"""What sends documents to a search server, each in a process of its own: the loader, a bare sender, a helper.
+"""Senders of documents to a search server, each in its own process: the loader, a bare sender, a helper.
 
-``free`` is the loader as if its rules cost nothing: its staged lines are documents already, each after its id.
-It tells how much of what the loader lacks a loader without any rules would lack too.
+``free`` is the loader with rules that cost nothing: its staged lines are finished documents, each after its id.
+It shows how much of the loader's overhead a loader without rules would have too.
 """
 
 from __future__ import annotations
@@ -24,36 +24,38 @@ import boto3
 import msgspec
 import orjson
 
-from bench.children import BUCKET, CREDENTIALS, day
-from cloudtrail_elasticsearch.core import bulk, index_setup
-from cloudtrail_elasticsearch.core.adapt import Adapter
-from cloudtrail_elasticsearch.core.bulk import BulkItem
-from cloudtrail_elasticsearch.core.events import LookedUpEvent
-from cloudtrail_elasticsearch.core.index_setup import SearchServer
-from cloudtrail_elasticsearch.core.load import Loader, LoadSettings
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.send import Sender
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
+from bench.children import BUCKET, CREDENTIALS, past_weekday
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index import setup
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.loading.adapter import Adapter
+from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
+from cloudtrail_elasticsearch.core.search import bulk
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem
+from cloudtrail_elasticsearch.core.search.sender import Sender
+from cloudtrail_elasticsearch.core.search.server import SearchServer
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
 from cloudtrail_elasticsearch.staging.manifest import Part
 from cloudtrail_elasticsearch.staging.parts import PartBuilder
-from cloudtrail_elasticsearch.staging.staging import Standing
+from cloudtrail_elasticsearch.staging.records import Standing
 
 INDEX: Final = "bench-steady"
 PREFIX: Final = "steady"
 HELPER_CHUNK: Final = 1_000
 PART: Final = 20_000
-"""Documents of a staged part, as a fetch makes them, nearly."""
+"""Documents of a staged part; about as many as a fetch puts into one."""
 
 Send = Callable[[], int]
-"""Sends everything and returns how many events that were."""
+"""Sends everything and returns the number of events."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What a sender took."""
+    """The cost of a send."""
 
     events: int
     seconds: float
@@ -61,7 +63,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Events a second."""
+        """Events per second."""
         return self.events / self.seconds
 
 
@@ -77,7 +79,7 @@ class _Asked(argparse.Namespace):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Send, and print what it took."""
+    """Send documents and print the cost."""
     parser = argparse.ArgumentParser(prog="python -m bench.senders")
     parser.add_argument("sender", choices=("render", "ours", "free", "bare", "helper"))
     parser.add_argument("--s3", required=True)
@@ -101,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         server.request("POST", f"/{INDEX}/_refresh")
         held = server.request("GET", f"/{INDEX}/_count")["count"]
         if held != events:
-            sys.exit(f"{held} of {events} events are there: this was no load to measure.")
+            sys.exit(f"{held} of {events} events are indexed: nothing was measured")
     sys.stdout.buffer.write(msgspec.json.encode(took))
     sys.stdout.flush()
     os._exit(0)
@@ -109,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _new_index(server: SearchServer, asked: _Asked) -> None:
     server.request("DELETE", f"/{INDEX}?ignore_unavailable=true")
-    index_setup.prepare(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
+    setup.prepare_indices(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
     server.request("PUT", f"/{INDEX}")
 
 
@@ -119,28 +121,28 @@ def _staging(asked: _Asked, prefix: str) -> Staging:
 
 def _lines(asked: _Asked, prefix: str = PREFIX) -> Iterator[bytes]:
     area = _staging(asked, prefix)
-    manifest = area.manifest(day(1))
+    manifest = area.manifest(past_weekday(1))
     assert manifest is not None
     return itertools.islice((line for part in manifest.parts for line in area.lines(part)), asked.events)
 
 
 def _ours(server: SearchServer, asked: _Asked) -> Send:
-    loader = Loader(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
+    loader = Loader(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
     loader.prepare()
     lines = _lines(asked)
     return lambda: loader.load(lines).indexed
 
 
 class _FreeLoader(Loader):
-    """Finds documents where others find events."""
+    """A loader whose staged lines are documents instead of events."""
 
-    def _item(self, line: bytes) -> BulkItem:
+    def _render(self, line: bytes) -> BulkItem:
         identifier, _, document = line.partition(b" ")
         return BulkItem(identifier.decode(), INDEX, document, line)
 
 
 def _free(server: SearchServer, asked: _Asked) -> Send:
-    loader = _FreeLoader(server, IndexPattern(INDEX), build(asked.strategy, load_rules()))
+    loader = _FreeLoader(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
     loader.prepare()
     lines = _lines(asked, f"{PREFIX}-{asked.strategy}")
     return lambda: loader.load(lines).indexed
@@ -148,30 +150,30 @@ def _free(server: SearchServer, asked: _Asked) -> Send:
 
 def _items(server: SearchServer, asked: _Asked) -> Iterator[BulkItem]:
     pattern = IndexPattern(INDEX)
-    adapter = Adapter(server, Sender(server, LoadSettings()), pattern, build(asked.strategy, load_rules()))
+    adapter = Adapter(server, Sender(server, LoadSettings()), pattern, build_schema(asked.strategy, load_rules()))
     for line in _lines(asked):
-        item = adapter.item(line)
+        item = adapter.render(line)
         assert isinstance(item, BulkItem)
         yield item
 
 
 def _render(asked: _Asked) -> None:
-    """Write the documents, each after its action, as bulk requests have them; stage them, each after its id."""
+    """Write the documents as bulk requests, each after its action, and stage them, each after its id."""
     area, builder = _staging(asked, f"{PREFIX}-{asked.strategy}"), PartBuilder()
     parts: list[Part] = []
-    manifest = _staging(asked, PREFIX).manifest(day(1))
+    manifest = _staging(asked, PREFIX).manifest(past_weekday(1))
     assert manifest is not None
     with asked.bodies.open("wb") as file:
         for item in _items(connect(SearchSettings.from_url(asked.search)), asked):
             assert item.document is not None
-            file.write(bulk.body([item]))
+            file.write(bulk.encode_bulk_body([item]))
             line = b"%b %b" % (item.id.encode(), item.document)
-            builder.add([LookedUpEvent(item.id, day(1).start, line)])
+            builder.add([LookedUpEvent(item.id, past_weekday(1).start, line)])
             if builder.events == PART:
-                parts.append(area.write_part(day(1), manifest.fetch, str(len(parts)), builder))
+                parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder))
                 builder = PartBuilder()
     if builder.events:
-        parts.append(area.write_part(day(1), manifest.fetch, str(len(parts)), builder))
+        parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder))
     area.publish(replace(manifest, parts=tuple(parts)), Standing())
 
 

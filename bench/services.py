@@ -1,4 +1,4 @@
-"""The services that a loader works with: CloudTrail's simulator and S3, on 127.0.0.1."""
+"""The services that a loader needs: the CloudTrail simulator and S3, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from devstack.processes import Child, module
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where they are; S3 has the bucket of the benches."""
+    """The addresses of the services. S3 has the bucket of the benches."""
 
     cloudtrail: str
     s3: str
@@ -25,7 +25,7 @@ class Services:
 
 @contextlib.contextmanager
 def services(*simulator: str) -> Iterator[Services]:
-    """Run them; the options are those of ``python -m devstack.simulator``."""
+    """Start the services; the options are those of ``python -m devstack.simulator``."""
     with tempfile.TemporaryDirectory() as folder, AwsServices() as aws:
         child = Child("simulator", module("devstack.simulator", *simulator), Path(folder) / "simulator.log")
         try:

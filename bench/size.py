@@ -1,4 +1,4 @@
-"""``bytes_per_event``: the size of our indices, by that of an index that maps whatever comes."""
+"""``bytes_per_event``: the size of our indices, divided by that of an index with dynamic mapping."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import orjson
 
 from bench.load_cold import SERVERS, fresh
 from bench.results import Result, machine
-from cloudtrail_elasticsearch.core.events import line_id
-from cloudtrail_elasticsearch.core.index_setup import SearchServer as SearchClient
-from cloudtrail_elasticsearch.core.shape import STRATEGIES
+from cloudtrail_elasticsearch.core.documents.events import line_id
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
+from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.fidelity.checks import Index
-from devstack.fidelity.events import CORPUS, recorded
+from devstack.fidelity.events import CORPUS, read_recorded
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 from devstack.simulator import DEFAULT_ACCOUNT, Generator
 from devstack.simulator.regions import GLOBAL_REGION
@@ -38,8 +38,8 @@ _DAY: Final = date(2026, 11, 18)
 
 
 def measure() -> list[Result]:
-    """Load the same events in each way on each server; the figure is the highest of the ratios."""
-    lines = [*fresh(recorded(CORPUS), RECORDED), *islice(_generated(), GENERATED)]
+    """Load the same events in each way on each server. The figure is the highest ratio."""
+    lines = [*fresh(read_recorded(CORPUS), RECORDED), *islice(_generated(), GENERATED)]
     ratios: dict[str, float] = {}
     parts: dict[str, float] = {}
     for name in SERVERS:
@@ -50,7 +50,7 @@ def measure() -> list[Result]:
             for strategy in STRATEGIES:
                 index = Index(server, f"bench-size-{strategy}", strategy)
                 if index.load(lines).indexed != len(lines):
-                    raise RuntimeError(f"not all of {index.name} was indexed: this was nothing to measure")
+                    raise RuntimeError(f"not all of {index.name} was indexed: nothing was measured")
                 size = parts[f"{name} {strategy}, bytes/event"] = _bytes_per_event(server, index.name)
                 ratios[f"{name} {strategy}"] = size / naive
     result = Result(
@@ -60,14 +60,14 @@ def measure() -> list[Result]:
         at_most=TO_REACH,
         how=(
             f"{len(lines):,} events, recorded ones with fresh ids and a day of the simulator's in equal parts: "
-            f"store size per event, merged to one segment, by that of an index with dynamic mapping and the "
-            f"server's defaults (total_fields.limit raised, ignore_malformed), where what it refuses does not "
+            f"store size per event, merged to one segment, divided by that of an index with dynamic mapping and "
+            f"the server's defaults (total_fields.limit raised, ignore_malformed), whose rejected events do not "
             f"count; the highest of two strategies on two servers, one load each"
         ),
         limited_by=(
-            "the event as it was, from which it can be restored: half of the index; then what no other event "
-            "shares and no compression makes less: its id and the request's, tokens and keys, each of them in the "
-            "event, to be searched and to be sorted by"
+            "the stored event, from which it can be restored: half of the index; then values that are unique to "
+            "an event and do not compress (its id, the request's id, tokens and keys), each stored in the event, "
+            "for search and for sorting"
         ),
         parts=ratios | parts,
         machine=machine(),
@@ -83,7 +83,7 @@ def _generated() -> Iterator[bytes]:
 
 
 def _load_naively(server: SearchClient, lines: Sequence[bytes]) -> int:
-    """Load the records as they are under their own ids, and return how many the server refuses."""
+    """Load the unchanged records under their own ids, and return how many of them the server rejects."""
     server.request("PUT", f"/{_NAIVE}", orjson.dumps({"settings": _SETTINGS}))
     requests = (lines[start : start + _BULK] for start in range(0, len(lines), _BULK))
     with ThreadPoolExecutor(_SENDERS) as senders:
@@ -96,15 +96,15 @@ def _send(server: SearchClient, lines: Sequence[bytes]) -> int:
     answer = server.request("POST", "/_bulk", body)
     statuses = Counter(item["create"]["status"] for item in answer["items"])
     if others := statuses.keys() - {201, 400}:
-        raise RuntimeError(f"a naive load met {others}: this was nothing to measure")
+        raise RuntimeError(f"a naive load met {others}: nothing was measured")
     return statuses[400]
 
 
 def _bytes_per_event(server: SearchClient, index: str) -> float:
-    """Merge an index to one segment and return what it takes for each document."""
+    """Merge an index to one segment and return its bytes per document."""
     for work in ("_refresh", "_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):
         server.request("POST", f"/{index}/{work}")
     primaries: Any = server.request("GET", f"/{index}/_stats/store,docs,segments")["_all"]["primaries"]
     if primaries["segments"]["count"] != 1:
-        raise RuntimeError(f"{index} was not merged: this was nothing to measure")
+        raise RuntimeError(f"{index} was not merged: nothing was measured")
     return int(primaries["store"]["size_in_bytes"]) / int(primaries["docs"]["count"])

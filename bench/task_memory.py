@@ -1,4 +1,4 @@
-"""``rss_load``: the most memory that a load task holds, above a task of Airflow's that does nothing."""
+"""``rss_load``: the largest memory of a load task, minus that of an Airflow task that does nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from typing import Final
 
 from bench.airflow_runs import DAGS, Runs, airflow
-from bench.children import day
+from bench.children import past_weekday
 from bench.load import staged
 from bench.results import Result, machine
 from bench.senders import PREFIX
@@ -19,7 +19,7 @@ TO_REACH: Final = 150
 
 
 def measure() -> list[Result]:
-    """Stage a day, then run either task in turn, in one Airflow."""
+    """Stage a day, then run the two tasks alternately in one Airflow."""
     with staged(EVENTS) as s3, SearchServer(DISTRIBUTIONS["opensearch-3"], heap="2g") as search:
         endpoints = Endpoints(s3, cloudtrail=s3, search=search.url, engine="opensearch")
         with airflow([DAGS / "trivial_cells.py", DAGS / "load_memory.py"], endpoints) as runs:
@@ -33,12 +33,12 @@ def measure() -> list[Result]:
         at_most=TO_REACH,
         how=(
             f"the largest resident memory of the load task of a region's day of {events:,} events into an empty "
-            f"typed index on OpenSearch 3, less that of a task that does nothing, both run by LocalExecutor and "
-            f"told by the task's own process; median of {PAIRS} pairs"
+            f"typed index on OpenSearch 3, minus that of a task that does nothing; LocalExecutor runs both, and "
+            f"each task's own process measures it; median of {PAIRS} pairs"
         ),
         limited_by=(
-            "boto3, the search client and what is declared, before an event is read; the rest is requests that "
-            "are made and sent at once, and the part that they are made of"
+            "boto3, the search client and the declared fields, before the first event is read; then the requests "
+            "that are made and sent at the same time, and the part that they are made from"
         ),
         parts={
             "load task, MiB": statistics.median(peaks),
@@ -56,8 +56,8 @@ def _bare(runs: Runs) -> float:
 
 
 def _load(runs: Runs, number: int) -> tuple[int, float]:
-    """Load the day that is staged into an index of its own; return its events and the peak."""
-    conf = {"window": day(1).to_dict(), "prefix": PREFIX, "index": f"bench-{number}-%Y.%m"}
+    """Load the staged day into a new index; return the number of events and the peak memory."""
+    conf = {"window": past_weekday(1).to_dict(), "prefix": PREFIX, "index": f"bench-{number}-%Y.%m"}
     returned = runs.run("load_memory", conf).returned("load")
     return returned["indexed"], _mib(returned)
 

@@ -1,4 +1,4 @@
-"""What CloudTrail delivered late: looks once more at a day that was loaded, and loads what is new."""
+"""Looks up a loaded day again, and loads the events that CloudTrail delivered late."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.params import LATE_PARAMS
 
 with DAG(
     dag_id="cloudtrail_late_events",
-    description="Looks once more at days that were loaded, for what CloudTrail delivered late.",
+    description="Looks up loaded days again, and loads the events that CloudTrail delivered late.",
     schedule=CronDataIntervalTimetable("0 12 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
@@ -33,11 +33,12 @@ with DAG(
         end="{{ params.end or '' }}",
         regions="{{ (params.regions or []) | join(' ') }}",
         days_ago="{{ params.days_ago }}",
+        declared=LATE_PARAMS,
     )
 
     @task_group
     def cell(window: dict[str, str]):
-        """One region and day."""
+        """Fetch and load one region and day."""
         fetch = CloudTrailToS3Operator(task_id="fetch", window=window, late=True, **staged)
         load = S3ToElasticsearchOperator(
             task_id="load",

@@ -1,4 +1,4 @@
-"""Every CloudTrail event of the account, from every region, into Elasticsearch or OpenSearch."""
+"""Loads every CloudTrail event of the account, from every region, into Elasticsearch or OpenSearch."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.params import PARAMS
 
 with DAG(
     dag_id="cloudtrail_to_elasticsearch",
-    description="Every CloudTrail event of the account, from every region, into a search server.",
+    description="Loads every CloudTrail event of the account, from every region, into a search server.",
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
@@ -35,11 +35,12 @@ with DAG(
         regions="{{ (params.regions or []) | join(' ') }}",
         settle_minutes="{{ params.settle_minutes }}",
         look_up=look_up,
+        declared=PARAMS,
     )
 
     @task_group
     def cell(window: dict[str, str]):
-        """One region and day."""
+        """Fetch and load one region and day."""
         fetch = CloudTrailToS3Operator(task_id="fetch", window=window, look_up=look_up, **staged)
         load = S3ToElasticsearchOperator(
             task_id="load",

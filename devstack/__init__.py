@@ -1,1 +1,1 @@
-"""What developing and demonstrating needs: a local stack of real parts, never shipped."""
+"""Services and tools for development and for the demo: a local stack of real programs. Never shipped."""

@@ -1,6 +1,6 @@
-"""A real Airflow of one's own: its home, its processes, its command line and its public API.
+"""Run a real Airflow: its home, its processes, its command line and its public API.
 
-SQLite and LocalExecutor, which Airflow allows: nothing but Python is needed. Used by the demo and by the tests.
+It uses SQLite and LocalExecutor, so it needs nothing but Python. The demo and the tests use it.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ SERVICES: Final = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve
 
 
 class BusyError(AirflowError):
-    """A backfill cannot be created just now: the last one is not over, or SQLite is locked by the scheduler.
+    """A backfill cannot be created yet: the last one is still open, or the scheduler has locked SQLite.
 
-    Airflow looks every 30 s whether a backfill is over, while a scheduler runs.
+    A running scheduler checks every 30 s whether a backfill has ended.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class AirflowSettings:
-    """Where Airflow lives, and with which environment (connections, variables) its processes run."""
+    """The folder of an Airflow, and the environment (connections, variables) of its processes."""
 
     home: Path
     environment: Mapping[str, str]
     dags: Path = ROOT / "dags"
     plugins: Path = ROOT / "plugins"
     parallelism: int = 10
-    """Tasks at once: most of them wait, for CloudTrail's quota."""
+    """Tasks at the same time: most of them wait for CloudTrail's quota."""
     port: int = 8080
-    """The UI's port where it is free, else any other."""
+    """The UI's port. If it is taken, any other port is used."""
     prepared: bool = False
-    """Whether the home's database was brought up to date just now, by another `Airflow.prepare`."""
+    """Whether another `Airflow.prepare` has just upgraded the home's database."""
 
 
 class Airflow:
@@ -59,7 +59,7 @@ class Airflow:
 
     @property
     def url(self) -> str:
-        """Where the UI and the API are."""
+        """The address of the UI and of the API."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
@@ -75,7 +75,7 @@ class Airflow:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of every process."""
+        """The environment variables of every process."""
         home = self._settings.home
         return {
             **os.environ,
@@ -96,7 +96,7 @@ class Airflow:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._settings.plugins),
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            # The only runs are those asked for, also where a day ends meanwhile.
+            # No run but those of the caller, even if a day ends in the meantime.
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false",
             "PYTHONWARNINGS": "ignore",
             **self._settings.environment,
@@ -109,7 +109,7 @@ class Airflow:
             self.start("api-server")
             self.start("dag-processor")
             self.await_answer()
-            # A task that finds no API server fails, and is tried again when its retry delay is over.
+            # A task that cannot reach the API server fails, and is retried only after its retry delay.
             self.start("scheduler")
             self._await(self._healthy)
         except BaseException:
@@ -121,7 +121,7 @@ class Airflow:
         self.stop()
 
     def prepare(self) -> None:
-        """Make the home's database, or bring it up to date; needs no service, and takes a while the first time."""
+        """Create or upgrade the home's database. Needs no service; the first time takes a while."""
         self._settings.home.mkdir(parents=True, exist_ok=True)
         self.command("db", "migrate")
 
@@ -132,11 +132,11 @@ class Airflow:
         self._services[service] = Child(f"airflow {service}", command, log, self.environment)
 
     def kill(self, service: str) -> None:
-        """Kill one of `SERVICES` at once, as ``kill -9`` does; `start` starts it again."""
+        """Kill one of `SERVICES` at once, like ``kill -9``; `start` starts it again."""
         self._services.pop(service).kill()
 
     def pid(self, service: str) -> int:
-        """Return the process id of one of `SERVICES`, which is its group's and its session's too."""
+        """Return the process id of one of `SERVICES`; it is also the id of its group and of its session."""
         return self._services[service].pid
 
     def stop(self) -> None:
@@ -146,9 +146,9 @@ class Airflow:
                 self._services.pop(service).stop()
 
     def command(self, *arguments: str) -> str:
-        """Run an ``airflow`` command and return what it prints.
+        """Run an ``airflow`` command and return its output.
 
-        :raises AirflowError: it fails; with the end of what it printed
+        :raises AirflowError: it fails; the message has the end of its output
         """
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
@@ -163,14 +163,14 @@ class Airflow:
         return done.stdout
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """Ask Airflow's public API, as the user ``admin``; `path` begins after ``/api/v2``.
+        """Send a request to Airflow's public API as the user ``admin``; `path` begins after ``/api/v2``.
 
         :raises AirflowError: the answer is an error
         """
         return self._admin.request(method, path, body)
 
     def user(self, name: str) -> AirflowApi:
-        """Return the API as a user of this home has it."""
+        """Return the API for a user of this home."""
         return AirflowApi(self.url, name, self.passwords[name])
 
     @cached_property
@@ -185,9 +185,9 @@ class Airflow:
     def backfill(self, dag_id: str, first: str, last: str, *arguments: str) -> None:
         """Create a backfill of the days from `first` to `last`, both included.
 
-        Best before the services run: SQLite may be locked by a scheduler.
+        Call it before the services run, if possible: a scheduler may lock SQLite.
 
-        :raises BusyError: it cannot be created just now
+        :raises BusyError: it cannot be created yet
         """
         self.command("dags", "reserialize")
         command = ["backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last, *arguments]
@@ -195,11 +195,11 @@ class Airflow:
             self.command(*command)
         except AirflowError as error:
             if any(words in str(error) for words in ("AlreadyRunningBackfill", "database is locked")):
-                raise BusyError(f"a backfill of {dag_id} cannot be created just now: {error}") from error
+                raise BusyError(f"a backfill of {dag_id} cannot be created yet: {error}") from error
             raise
 
     def await_answer(self) -> None:
-        """Wait until the API server answers, whatever else runs."""
+        """Wait until the API server answers, whether or not the other services run."""
         self._await(lambda: bool(self._health()))
 
     def _await(self, ready: Callable[[], bool], seconds: float = 180) -> None:
@@ -214,7 +214,7 @@ class Airflow:
             time.sleep(0.5)
 
     def _healthy(self) -> bool:
-        """Whether the API server answers and knows of the other two."""
+        """Whether the API server answers and reports the other two services as healthy."""
         parts = self._health()
         return bool(parts) and all(parts[name]["status"] == "healthy" for name in ("scheduler", "dag_processor"))
 
@@ -226,7 +226,7 @@ class Airflow:
 
 
 def free_port(wanted: int) -> int:
-    """Return the wanted port where nothing listens on it, else one that is free."""
+    """Return the wanted port if nothing listens on it, else another free one."""
     for port in (wanted, 0):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
             return int(server.getsockname()[1])
@@ -234,7 +234,7 @@ def free_port(wanted: int) -> int:
 
 
 def _secret(file: Path) -> str:
-    """Return the secret kept in a file, made on first use, readable by its owner alone."""
+    """Return the secret in a file. The first call creates it, readable by its owner only."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)

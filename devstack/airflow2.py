@@ -1,6 +1,6 @@
-"""A real Airflow 2.11, in a Python environment of its own, with SQLite and the executor that goes with it.
+"""Run a real Airflow 2.11 in its own Python environment, with SQLite and its executor.
 
-What it runs is dropped in as folders, ``dags/`` and ``plugins/``: the project is not installed in the environment.
+The project is not installed in that environment. Its ``dags/`` and ``plugins/`` are copied or linked as folders.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _TOKEN: Final = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
 class Airflow2:
-    """An Airflow home.
+    """The home of an Airflow 2.11.
 
-    :param python: the interpreter of the environment that Airflow 2.11 is installed in
+    :param python: the interpreter of the environment in which Airflow 2.11 is installed
     """
 
     def __init__(self, python: Path, home: Path, environment: Mapping[str, str]) -> None:
@@ -41,7 +41,7 @@ class Airflow2:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of every process."""
+        """The environment variables of every process."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         return {
             **inherited,
@@ -55,14 +55,14 @@ class Airflow2:
         }
 
     def prepare(self) -> None:
-        """Make the home's database."""
+        """Create the home's database."""
         self._home.mkdir(parents=True, exist_ok=True)
         self.command("db", "migrate")
 
     def command(self, *arguments: str) -> str:
-        """Run an ``airflow`` command and return what it prints.
+        """Run an ``airflow`` command and return its output.
 
-        :raises AirflowError: it fails; with the end of what it printed
+        :raises AirflowError: it fails; the message has the end of its output
         """
         done = self.attempt(*arguments)
         if done.returncode:
@@ -71,24 +71,24 @@ class Airflow2:
         return done.stdout
 
     def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run an ``airflow`` command, which may fail, and return what became of it."""
+        """Run an ``airflow`` command that may fail, and return the finished process."""
         return subprocess.run(
             self._airflow(*arguments), env=self.environment, capture_output=True, text=True, check=False
         )
 
     def script(self, file: Path) -> str:
-        """Run a Python file beside Airflow, and return what it prints."""
+        """Run a Python file in Airflow's environment and return its output."""
         done = subprocess.run(
             [self._python, file], env=self.environment, stdout=subprocess.PIPE, text=True, check=True
         )
         return done.stdout
 
     def begin(self, name: str, *arguments: str) -> Child:
-        """Start an ``airflow`` command and go on; its log is in the home."""
+        """Start an ``airflow`` command without waiting for it; its log is in the home."""
         return Child(f"airflow {name}", self._airflow(*arguments), self._home / f"{name}.log", self.environment)
 
     def dataset_events(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return the events of datasets, in their order: the dataset's URI, and what goes with the event."""
+        """Return the dataset events in order: the URI of each dataset, and the extra values of the event."""
         asked = "select uri, e.extra from dataset_event e join dataset d on d.id = e.dataset_id order by e.id"
         with contextlib.closing(sqlite3.connect(self._home / "airflow.db")) as database:
             return [(uri, json.loads(extra)) for uri, extra in database.execute(asked)]
@@ -98,7 +98,7 @@ class Airflow2:
 
 
 class Webserver:
-    """The UI of an Airflow 2.11 home, with a user ``admin``, from entering to leaving."""
+    """The UI of an Airflow 2.11 home with a user ``admin``; it runs inside the ``with`` block."""
 
     def __init__(self, airflow: Airflow2) -> None:
         self._airflow = airflow
@@ -107,7 +107,7 @@ class Webserver:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address of the UI."""
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
@@ -132,7 +132,7 @@ class Webserver:
         )
 
     def session(self, name: str, password: str) -> urllib.request.OpenerDirector:
-        """Log in as people do, by the form, and return what opens pages as them."""
+        """Log in with the form, as people do, and return an opener of pages for that user."""
         session = anonymous()
         login = f"{self.url}/login/"
         with session.open(login, timeout=60) as form:
@@ -151,5 +151,5 @@ class Webserver:
 
 
 def anonymous() -> urllib.request.OpenerDirector:
-    """Return what opens pages as somebody who is not logged in, with cookies."""
+    """Return an opener of pages for somebody who is not logged in, with cookies."""
     return urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))

@@ -1,4 +1,4 @@
-"""Airflow's public API, asked as one of its users.
+"""Send requests to Airflow's public API as one of its users.
 
 https://airflow.apache.org/docs/apache-airflow/stable/security/api.html
 """
@@ -15,13 +15,17 @@ _SECONDS_AT_MOST: Final = 30
 
 
 class AirflowError(Exception):
-    """A command or a request of Airflow's failed."""
+    """A command or a request of Airflow failed; `status` is the HTTP status, None if there was no answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class AirflowApi:
-    """The API of one Airflow; a user logs in with the first question that needs it, and only then.
+    """The API of one Airflow. The user logs in with the first request that needs a login.
 
-    :param url: where the API server is
+    :param url: the address of the API server
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
@@ -31,12 +35,12 @@ class AirflowApi:
 
     @cached_property
     def token(self) -> str:
-        """What the user shows to the API, and to the UI as the cookie ``_token``."""
+        """The user's token for the API; the UI takes it as the cookie ``_token``."""
         login = {"username": self._user, "password": self._password}
         return str(_asked("POST", f"{self._url}/auth/token", login)["access_token"])
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """Return what Airflow answers; `path` begins after ``/api/v2``.
+        """Send a request and return Airflow's answer; `path` begins after ``/api/v2``.
 
         :raises AirflowError: the answer is an error
         """
@@ -59,6 +63,6 @@ def _asked(method: str, url: str, body: object = None, headers: dict[str, str] |
         with urllib.request.urlopen(request, timeout=_SECONDS_AT_MOST) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise AirflowError(f"{method} {url}: {error.code} {error.read()[:500]!r}") from error
+        raise AirflowError(f"{method} {url}: {error.code} {error.read()[:500]!r}", error.code) from error
     except OSError as error:
         raise AirflowError(f"{method} {url}: {error}") from error

@@ -1,8 +1,7 @@
-"""S3, STS and EC2's DescribeRegions from moto's server, as a process: ``python -m devstack.aws``.
+"""Serve S3, STS and EC2's DescribeRegions with moto's server, as a process: ``python -m devstack.aws``.
 
-moto holds every object in memory (up to 5 MB of it; what is larger goes to a temporary file): its process grows
-with what is staged. With a journal, what S3 holds is there again after a restart. S3 can be made to fail, see
-`storage_faults`.
+moto keeps every object in memory, up to 5 MB of it; larger objects go to a temporary file. So the process grows
+with the staged objects. With a journal, S3 has its objects again after a restart. `storage_faults` makes S3 fail.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 class AwsServices:
     """The services on 127.0.0.1: a context manager that yields itself when they answer.
 
-    :param state: a folder that keeps the buckets over restarts; None for buckets that go with the process
+    :param state: a folder that keeps the buckets over restarts; None to drop the buckets with the process
     """
 
     def __init__(self, state: Path | None = None) -> None:
@@ -45,19 +44,24 @@ class AwsServices:
         self._leave.close()
 
     def kill(self) -> None:
-        """End it at once, as ``kill -9`` does."""
+        """Kill the process at once, like ``kill -9``."""
         self.process.kill()
 
-    def break_storage(self, kind: StorageFaultKind, bucket: str | None = None) -> None:
-        """Have S3 answer with errors, for one bucket or for all, until `mend_storage`."""
-        self._control("POST", {"kind": kind, "bucket": bucket})
+    def break_storage(
+        self, kind: StorageFaultKind, bucket: str | None = None, *, prefix: str = "", count: int | None = None
+    ) -> None:
+        """Make S3 fail, for one bucket or for all, until `mend_storage` or for `count` requests.
+
+        :param prefix: only requests for objects whose keys begin with it fail
+        """
+        self._control("POST", {"kind": kind, "bucket": bucket, "prefix": prefix, "count": count})
 
     def storage_faults(self) -> list[dict[str, Any]]:
-        """Return S3's faults that are on, with how many requests each has answered."""
+        """Return the active faults of S3, each with the number of requests it has answered."""
         return self._control("GET")
 
     def mend_storage(self) -> None:
-        """Have S3 answer as it should."""
+        """Make S3 answer normally again."""
         self._control("DELETE")
 
     def _control(self, method: str, body: object = None) -> list[dict[str, Any]]:
@@ -68,10 +72,10 @@ class AwsServices:
 
 
 def main() -> None:
-    """Serve until a signal ends it; the URL is printed when it listens."""
+    """Serve until a signal ends the process. The URL is printed when it listens."""
     parser = argparse.ArgumentParser(prog="python -m devstack.aws", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0, the default, for any free one")
-    parser.add_argument("--journal", type=Path, help="a file that keeps what S3 holds over restarts")
+    parser.add_argument("--journal", type=Path, help="a file that keeps the objects of S3 over restarts")
     arguments = parser.parse_args()
     _serve(arguments.port, arguments.journal)
 
@@ -90,10 +94,11 @@ def _serve(port: int, journal: Path | None) -> None:
 def _application(journal: Path | None) -> WSGIApplication:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    from devstack.bulk_objects import BulkObjects
     from devstack.journal import Journal
 
     _open_default_regions()
-    application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+    application: WSGIApplication = BulkObjects(DomainDispatcherApplication(create_backend_app))
     if journal is None:
         return StorageFaults(application)
     kept = Journal(application, journal)
@@ -102,7 +107,7 @@ def _application(journal: Path | None) -> WSGIApplication:
 
 
 def _open_default_regions() -> None:
-    """Make DescribeRegions tell what AWS tells a new account; moto's list has those of all partitions."""
+    """Make DescribeRegions answer as AWS does for a new account; moto lists the regions of all partitions."""
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
     from devstack.simulator.regions import REGIONS

@@ -1,4 +1,4 @@
-"""Days whose backfill begins at once, at whatever time of day it is asked for."""
+"""Days whose backfill can begin at once, at any time of day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cloudtrail_elasticsearch.params import SETTLE_MINUTES
 
 
 def last_settled_day() -> date:
-    """Return yesterday, or the day before, where yesterday is not settled yet.
+    """Return yesterday, or the day before if yesterday is not settled yet.
 
     A plan waits until its last day is settled, see `CloudTrailPlanOperator`.
     """

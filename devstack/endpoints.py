@@ -1,4 +1,4 @@
-"""Where the services of a stack are, and how boto3 and Airflow are told."""
+"""The addresses of a stack's services, and the settings that point boto3 and Airflow to them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.core.search.server import Engine
 
 SEARCH_URL: Final = "CLOUDTRAIL_SEARCH_URL"
 REGION: Final = "us-east-1"
@@ -17,7 +17,7 @@ SECRET_KEY: Final = "testing"
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The URLs of the services, and which kind of search server it is."""
+    """The URLs of the services, and the kind of the search server."""
 
     aws: str
     cloudtrail: str
@@ -26,7 +26,7 @@ class Endpoints:
 
     @property
     def urls(self) -> dict[str, str]:
-        """The URLs by the name of the environment variable for each."""
+        """The URLs by the names of their environment variables."""
         return {
             **{f"AWS_ENDPOINT_URL_{service}": self.aws for service in ("S3", "STS", "EC2")},
             "AWS_ENDPOINT_URL_CLOUDTRAIL": self.cloudtrail,
@@ -34,7 +34,7 @@ class Endpoints:
         }
 
     def environment(self) -> dict[str, str]:
-        """Return what boto3 and Airflow need in their environment to use the stack, and nothing but the stack."""
+        """Return the environment variables that make boto3 and Airflow use the stack and nothing else."""
         return {
             **self.urls,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,

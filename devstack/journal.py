@@ -1,7 +1,7 @@
-"""Keeps what an in-memory S3 holds over its end, by noting the requests that changed something.
+"""Keep the objects of an in-memory S3 over a restart: a journal of the requests that changed something.
 
-Each is noted when it was carried out and before it is answered, in order: whatever the moment at which the server
-is killed, what comes back is what some client could have seen. Multipart uploads are not kept.
+Each request is written after it was carried out and before it is answered, in order. So after a kill at any moment
+the restored state is one that a client could have seen. Multipart uploads are not kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import msgspec
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
+from devstack.bulk_objects import CONTROL
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -24,7 +26,7 @@ _CHANGING: Final = frozenset({"PUT", "POST", "DELETE"})
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A request that changed a bucket or an object, as it came."""
+    """A request that changed a bucket or an object, as received."""
 
     method: str
     target: str
@@ -33,7 +35,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """WSGI middleware that notes the changes of S3 in a file, one a line, and makes them again from it."""
+    """WSGI middleware that writes the changes of S3 to a file, one per line, and replays them from it."""
 
     def __init__(self, application: WSGIApplication, file: Path) -> None:
         self._application = application
@@ -41,7 +43,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, and note it if it changed something."""
+        """Answer a request, and write it to the file if it changed something."""
         if environ["REQUEST_METHOD"] not in _CHANGING or not _is_kept(environ):
             return self._application(environ, start_response)
         request = Request(environ)
@@ -57,7 +59,7 @@ class Journal:
         return response(environ, start_response)
 
     def replay(self) -> None:
-        """Make the noted changes again, and drop a last one that was cut short."""
+        """Replay the changes, and drop a last one that is incomplete."""
         if not self._file.exists():
             return
         whole = 0
@@ -75,5 +77,7 @@ class Journal:
 
 
 def _is_kept(environ: WSGIEnvironment) -> bool:
+    if environ["PATH_INFO"] == CONTROL:
+        return True
     of_multipart = "uploadId=" in environ["QUERY_STRING"] or "uploads" in environ["QUERY_STRING"]
     return "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", "") and not of_multipart

@@ -1,4 +1,4 @@
-"""Child processes that end with us: on leaving a block, on Ctrl-C, and when we are killed."""
+"""Child processes that end with us: at the end of a block, on Ctrl-C, and when we are killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ServiceError(RuntimeError):
 
 
 class Child:
-    """A process in a group of its own, with a log file, and with a guard that outlives us to end the group.
+    """A process in its own group, with a log file, and with a guard that ends the group if we are killed.
 
     :param temporary: a folder that the guard removes if we are killed before `stop` or `kill`
     """
@@ -57,13 +57,13 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, which is its group's id too."""
+        """The process id, which is also the id of its group."""
         return self._process.pid
 
     def wait_until(self, ready: Callable[[], Ready | None], seconds: float) -> Ready:
-        """Return what ``ready`` gives as soon as that is not None.
+        """Return the first value of ``ready`` that is not None.
 
-        :raises ServiceError: the process ended before, or the seconds are over
+        :raises ServiceError: the process ended first, or the time is over
         """
         deadline = time.monotonic() + seconds
         while (answer := ready()) is None:
@@ -74,11 +74,11 @@ class Child:
         return answer
 
     def announced_url(self, seconds: float = 60) -> str:
-        """Return the URL that the process prints, on a line of its own, once it listens."""
+        """Return the URL that the process prints on a line of its own when it listens."""
         return self.wait_until(self._printed_url, seconds)
 
     def check(self) -> None:
-        """Make sure that it runs.
+        """Check that the process runs.
 
         :raises ServiceError: it ended
         """
@@ -87,9 +87,9 @@ class Child:
             raise ServiceError(f"{self.name} ended with code {code}. {self._last_words()}")
 
     def end(self, seconds: float) -> int:
-        """Wait until it has ended by itself, and return its exit code.
+        """Wait until the process ends by itself, and return its exit code.
 
-        :raises ServiceError: it has not after so many seconds
+        :raises ServiceError: it has not ended in time
         """
         try:
             return self._process.wait(seconds)
@@ -97,14 +97,14 @@ class Child:
             raise ServiceError(f"{self.name} has not ended after {seconds:.0f} s. {self._last_words()}") from None
 
     def stop(self, seconds: float = 20) -> None:
-        """Ask the group to end; after the seconds, kill what is left of it."""
+        """Ask the group to end; after these seconds, kill the processes that are left."""
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         self.kill()
 
     def kill(self) -> None:
-        """Kill the group at once, as ``kill -9`` does, and wait until it is gone."""
+        """Kill the group at once, like ``kill -9``, and wait until it is gone."""
         self._signal(signal.SIGKILL)
         self._process.wait()
         guard.kill_group(self.pid)
@@ -118,7 +118,7 @@ class Child:
 
     def _tell_guard(self, word: object) -> None:
         assert self._guard.stdin is not None
-        with contextlib.suppress(BrokenPipeError, ValueError):  # it is gone, or was released before
+        with contextlib.suppress(BrokenPipeError, ValueError):  # the guard is gone, or was released before
             self._guard.stdin.write(f"{word}\n".encode())
 
     def _printed_url(self) -> str | None:
@@ -137,7 +137,7 @@ def module(name: str, *arguments: str) -> list[str]:
 
 @contextlib.contextmanager
 def folder_or_temporary(given: Path | None) -> Iterator[Path]:
-    """Yield the folder given, made if need be; else a temporary one that is removed afterwards."""
+    """Yield the given folder, created if necessary; else a temporary one that is removed at the end."""
     if given is None:
         with tempfile.TemporaryDirectory(prefix="devstack-", ignore_cleanup_errors=True) as temporary:
             yield Path(temporary)

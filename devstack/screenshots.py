@@ -1,7 +1,7 @@
-"""``make screenshots``: the documentation's pictures, of the real pages in Airflow's UI.
+"""``make screenshots``: takes the documentation's pictures from the real pages in Airflow's UI.
 
-The last two days of some regions are a real run's, in which one index refuses everything and one region is denied;
-the months before, and the other regions, are written into the ledger as the loader writes them.
+A real run loads the last two days of some regions; one index rejects everything, and one region is denied. The
+cells of earlier months and of other regions are written into the ledger in the loader's format.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from urllib.parse import quote
 import boto3
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.index_setup import SearchServer as Server
-from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.windows import Window, midnight
+from cloudtrail_elasticsearch.core.coverage.cells import Cell
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, StagingDetails, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.search.server import SearchServer as Server
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
@@ -53,7 +53,7 @@ DAYS_LOADED: Final = 2
 MISSING: Final = (("ca-central-1", 17), ("us-east-2", 41), ("sa-east-1", 64))
 LOADING: Final = ("ap-southeast-1", "us-east-2")
 BUSIEST: Final = 90_000
-"""Events a day of the busiest region, in the months before."""
+"""Events per day of the busiest region in the earlier months."""
 
 _LAST: Final = midnight(last_settled_day())
 _HOPELESS: Final = {name: {"type": "long"} for name in ("eventName", "overflow", "unindexed")}
@@ -65,7 +65,7 @@ _CREDENTIALS: Final[dict[str, Any]] = {
 
 
 def main() -> int:
-    """Load, and take pictures."""
+    """Load the events and take the pictures."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("screenshots need Chromium: apt-get install chromium")
@@ -99,18 +99,20 @@ def _too_late(*_: object) -> None:
 
 
 def _remember(server: Server) -> None:
-    """Fill the ledger with the months before: busy weekdays, calm weekends, and what goes wrong now and then."""
+    """Fill the ledger with the earlier months: busy weekdays, calm weekends, and an occasional failure."""
     chance = random.Random(1)
     ledger = Ledger(server, PATTERN)
-    ledger.verified_all(each for each in _history(chance) if not _is_else(each.cell.window))
+    ledger.record_verified_all(each for each in _history(chance) if not _is_else(each.cell.window))
     for region, ago in MISSING:
-        ledger.missing(_window(region, ago), "It was not loaded; its own log says why.", _run(region, ago))
+        ledger.record_missing(
+            _window(region, ago), "It was not loaded; see the log of its task.", _run(region, ago)
+        )
     for region in LOADING:
-        ledger.loading(_window(region, 0), _run(region, 0))
+        ledger.record_loading(_window(region, 0), _run(region, 0))
 
 
 def _is_else(window: Window) -> bool:
-    """Whether a cell is the run's, or noted otherwise."""
+    """Whether a cell belongs to the run, or is already written in another way."""
     ago = (_LAST - window.start).days
     return (
         (window.region in LOADED and ago < DAYS_LOADED)
@@ -119,7 +121,7 @@ def _is_else(window: Window) -> bool:
     )
 
 
-def _history(chance: random.Random) -> Iterator[Verified]:
+def _history(chance: random.Random) -> Iterator[VerifiedCell]:
     for region, share in SHARES.items():
         for ago in range(80 if share < 0.01 else DAYS):
             window = _window(region, ago)
@@ -127,9 +129,23 @@ def _history(chance: random.Random) -> Iterator[Verified]:
             events = int(BUSIEST * share * calm * chance.uniform(0.75, 1.25))
             refused = 3 if events and chance.random() < 0.012 else 0
             lost = 5 if events and chance.random() < 0.006 else 0
-            cell = Cell(window, events, events, 0, events - refused - lost, refused)
-            staged = Staged(1, events // 50 + 1, 0, window.start, window.end, window.end)
-            yield Verified(cell, staged, _run(region, ago), window.end)
+            cell = Cell(
+                window=window,
+                looked_up=events,
+                staged=events,
+                duplicates=0,
+                indexed=events - refused - lost,
+                quarantined=refused,
+            )
+            staged = StagingDetails(
+                attempts=1,
+                calls=events // 50 + 1,
+                throttled=0,
+                first=window.start,
+                last=window.end,
+                staged_at=window.end,
+            )
+            yield VerifiedCell(cell, staged, _run(region, ago), window.end)
 
 
 def _window(region: str, ago: int) -> Window:
@@ -182,7 +198,7 @@ class _Camera:
         frame.wait_for_selector("body[data-loaded]")
         problem = frame.locator("#problem")
         if problem.is_visible():
-            raise RuntimeError(f"/plugin/{view} says: {problem.inner_text()}")
+            raise RuntimeError(f"/plugin/{view} shows: {problem.inner_text()}")
         return _View(page, frame)
 
 
@@ -192,12 +208,12 @@ class _View:
     frame: Frame
 
     def cell(self, region: str, ago: int) -> Any:
-        """Return a cell, by its days before the last one."""
+        """Return a cell by its region and its distance from the last day."""
         row = self.frame.locator("tbody tr", has=self.frame.get_by_role("rowheader", name=region, exact=True))
         return row.locator("td").nth(DAYS - 1 - ago)
 
     def take(self, name: str) -> None:
-        """Take a picture, once nothing moves and nothing is pointed at."""
+        """Take a picture when nothing moves and the pointer is on nothing."""
         self.page.mouse.move(1, 1)
         self.page.wait_for_timeout(500)
         self.page.screenshot(path=IMAGES / f"{name}.png")

@@ -1,4 +1,4 @@
-"""Services that several processes of one test run share: each is started once, when it is first asked for."""
+"""Services that the worker processes of one test run share. Each starts when a test first needs it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from xmlrpc.server import SimpleXMLRPCServer
 from devstack.aws import AwsServices
 from devstack.search_server import DISTRIBUTIONS, ELASTICSEARCH_9, Distribution, SearchServer
 
-# The quick compiler alone: a third less work until the server answers, and tests never get to need the other.
+# Only the quick compiler: the server answers after a third less work, and tests are too short for the other one.
 QUICK_START: Final = "-XX:TieredStopAtLevel=1"
 
 PASSWORDS: Final = {"admin": "pass:wörd/€@%41"}
-"""The users of the Elasticsearch that asks who it is: a password that is easy to send wrongly."""
+"""The users of the Elasticsearch with security: a password that is easy to send in the wrong encoding."""
 
 Start = Callable[[], AbstractContextManager[str]]
 
 
 class SharedServices:
-    """Starts services by name and tells where they are; what did not start once is not tried again."""
+    """Starts services by name and returns their addresses. A service that failed to start is not tried again."""
 
     def __init__(self, starts: Mapping[str, Start]) -> None:
         self._starts = starts
@@ -34,9 +34,9 @@ class SharedServices:
         self._running = contextlib.ExitStack()
 
     def url(self, name: str) -> str:
-        """Return a service's URL, as soon as it answers.
+        """Return a service's URL when the service answers.
 
-        :raises Exception: what kept it from starting
+        :raises Exception: the reason why the service did not start
         """
         with self._lock:
             is_first = name not in self._urls
@@ -44,17 +44,17 @@ class SharedServices:
         if is_first:
             try:
                 answer.set_result(self._running.enter_context(self._starts[name]()))
-            except Exception as error:  # noqa: BLE001 - handed on to everyone who asks
+            except Exception as error:  # noqa: BLE001 - raised again for every caller
                 answer.set_exception(error)
         return answer.result()
 
     def close(self) -> None:
-        """End what was started."""
+        """Stop the started services."""
         self._running.close()
 
 
 def services(heap: str = "768m") -> dict[str, Start]:
-    """Return how to start everything that tests may need: ``aws``, and each search server by its name.
+    """Return the start functions of all services for tests: ``aws``, and each search server by its name.
 
     ``elasticsearch-9-secured`` has security, and `PASSWORDS`.
     """
@@ -69,7 +69,7 @@ def services(heap: str = "768m") -> dict[str, Start]:
 
 @contextlib.contextmanager
 def served(shared: SharedServices) -> Iterator[str]:
-    """Let other processes ask at the address that is yielded; they do so with `ask`."""
+    """Serve other processes at the yielded address; they call `ask`."""
     with _Server(("127.0.0.1", 0), logRequests=False) as server:
         server.register_function(lambda name: shared.url(str(name)), "url")
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -80,7 +80,7 @@ def served(shared: SharedServices) -> Iterator[str]:
 def ask(address: str, name: str) -> str:
     """Return the URL of a service that another process shares.
 
-    :raises xmlrpc.client.Fault: it did not start; the message says why
+    :raises xmlrpc.client.Fault: it did not start; the message has the reason
     """
     with xmlrpc.client.ServerProxy(address) as proxy:
         return str(proxy.url(name))

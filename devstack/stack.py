@@ -1,6 +1,6 @@
 """The local stack: CloudTrail, S3, STS, EC2 and a search server on 127.0.0.1: ``python -m devstack.stack``.
 
-It prints a line ``NAME=URL`` for each and runs until Ctrl-C. Options that it does not know are the simulator's.
+It prints a line ``NAME=URL`` for each service and runs until Ctrl-C. Unknown options are passed to the simulator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from cloudtrail_elasticsearch.core.errors import LoaderError
-from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.core.search.server import Engine
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.aws import AwsServices
@@ -31,9 +31,9 @@ from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, Distribution, Do
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """Where the stack keeps its state, and what it is made of.
+    """The parts of the stack, and the folder of its state.
 
-    :param search_url: a search server that runs already, instead of `search`; from CLOUDTRAIL_SEARCH_URL if set
+    :param search_url: a running search server to use instead of `search`; from CLOUDTRAIL_SEARCH_URL if set
     :param simulator: options for ``python -m devstack.simulator``
     """
 
@@ -68,24 +68,24 @@ class Stack:
 
     @property
     def search_url(self) -> str:
-        """Where the search server is."""
+        """The address of the search server."""
         return self.endpoints.search
 
     def environment(self) -> dict[str, str]:
-        """Return what boto3 and Airflow need in their environment to use the stack, and nothing but the stack."""
+        """Return the environment variables that make boto3 and Airflow use the stack and nothing else."""
         return self.endpoints.environment()
 
     def create_bucket(self, name: str) -> None:
-        """Make a bucket, if it is not there from an earlier run."""
+        """Create a bucket, unless an earlier run created it."""
         self.endpoints.client("s3").create_bucket(Bucket=name)
 
     def lookup_calls(self) -> int:
-        """Return how many LookupEvents requests the simulator got since it was started."""
+        """Return the number of LookupEvents requests to the simulator since its start."""
         with urllib.request.urlopen(f"{self.endpoints.cloudtrail}/_control/statistics", timeout=30) as answer:
             return sum(int(region["calls"]) for region in json.load(answer).values())
 
     def check(self) -> None:
-        """Make sure that everything still runs.
+        """Check that every service still runs.
 
         :raises ServiceError: a service ended by itself; the message quotes its log
         """
@@ -114,10 +114,10 @@ def main() -> int:
     """Run the stack until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m devstack.stack", description=__doc__)
     parser.add_argument(
-        "--state", type=Path, default=StackSettings().state, help="where indices and buckets are kept"
+        "--state", type=Path, default=StackSettings().state, help="the folder of indices and buckets"
     )
     parser.add_argument("--search", choices=DISTRIBUTIONS, default=OPENSEARCH_3.name, help="the search server")
-    parser.add_argument("--heap", default=StackSettings().heap, help="its Java heap")
+    parser.add_argument("--heap", default=StackSettings().heap, help="the search server's Java heap")
     known, others = parser.parse_known_args()
     settings = StackSettings(known.state, DISTRIBUTIONS[known.search], heap=known.heap, simulator=others)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -147,7 +147,7 @@ def _claimed(state: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServiceError(
-                f"A stack runs already with its state in {state}: end it, or name another."
+                f"A stack is already running with its state in {state}: stop it, or set another --state."
             ) from None
         yield
 

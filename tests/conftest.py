@@ -2,6 +2,8 @@
 
 Tests run side by side on the same servers: each names its indices with `unique_index_prefix` and has a `bucket`
 of its own.
+
+``--fast`` leaves out the tests that need a service, and ``--promise NAME`` runs the tests of one promise.
 """
 
 from __future__ import annotations
@@ -18,16 +20,46 @@ from typing import Any
 
 import pytest
 
+from tests.clock import today
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 CORPUS = CHECKOUT.parent / "shared" / "cloudtrail-corpus"
+SAMPLE = CHECKOUT / "tests" / "data" / "events.ndjson"
+SERVICES = {"service", "airflow_home"}
+"""The fixtures behind every server and Airflow that the tests share."""
+
+NEED_AIRFLOW = {"airflow2", "celery", "packages", "system"}
+"""The folders whose tests all need a running Airflow, or an environment of their own."""
+
+PROMISES = (
+    "nothing-lost",
+    "no-duplicates",
+    "order-free",
+    "findable",
+    "reversible",
+    "restartable",
+    "bounded",
+    "polite",
+    "closed",
+    "proven-by-aws",
+    "ours-alone",
+)
+"""The names of the promises in tests/README.md, as the marker `promise` takes them."""
+
 SHARED_BY = "DEVSTACK_SHARED_BY"
 
 _leave = contextlib.ExitStack()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that choose tests."""
+    parser.addoption("--fast", action="store_true", help="leave out slow tests and tests that need a service")
+    parser.addoption("--promise", choices=PROMISES, help="run only the tests of this promise")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep tests away from any real account and Airflow home, and offer the services to the workers."""
-    # A shell that starts us in the background has us ignore Ctrl-C, and whatever we start too.
+    # A shell that starts us in the background makes us and our children ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
         del os.environ[name]
@@ -43,9 +75,49 @@ def pytest_configure(config: pytest.Config) -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
         "AIRFLOW_HOME": _leave.enter_context(tempfile.TemporaryDirectory(prefix="airflow-")),
     }
-    _untime()
-    if not hasattr(config, "workerinput"):
+    today()
+    is_fast: bool = config.getoption("fast")
+    _load_profile("fast" if is_fast else "untimed")
+    if not is_fast and not hasattr(config, "workerinput"):
         _offer_services()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no test module of these folders with ``--fast``: all of their tests need a running Airflow."""
+    needs_airflow = collection_path.parent == CHECKOUT / "tests" and collection_path.name in NEED_AIRFLOW
+    return True if config.getoption("fast") and needs_airflow else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Apply ``--fast`` and ``--promise``, and run the longest tests first, so that none runs alone at the end."""
+    is_fast, promise = config.getoption("fast"), config.getoption("promise")
+    left_out = [
+        item
+        for item in items
+        if (is_fast and (_needs_service(item) or item.get_closest_marker("slow")))
+        or (promise and promise not in {name for mark in item.iter_markers("promise") for name in mark.args})
+    ]
+    items.sort(key=lambda item: ("system" not in item.path.parts, item.get_closest_marker("slow") is None))
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        kept = set(items).difference(left_out)
+        items[:] = [item for item in items if item in kept]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Report in one line if the recorded events are missing."""
+    if not CORPUS.is_dir() and not terminalreporter.config.getoption("fast"):
+        terminalreporter.write_line(
+            f"The recorded events are not in ../{CORPUS.relative_to(CHECKOUT.parent)}: "
+            f"their tests used the generated events of {SAMPLE.relative_to(CHECKOUT)} instead.",
+            yellow=True,
+        )
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long or packed value by its argument: gzip data has a time, so it differs between a run's workers."""
+    is_packed = isinstance(val, bytes) and val.startswith(b"\x1f\x8b")
+    return argname if is_packed or (isinstance(val, bytes | str) and len(val) > 40) else None
 
 
 def pytest_unconfigure() -> None:
@@ -53,13 +125,20 @@ def pytest_unconfigure() -> None:
     _leave.close()
 
 
-def _untime() -> None:
-    """Have hypothesis look at what examples do, and not at how long they take on a busy machine."""
+def _needs_service(item: pytest.Item) -> bool:
+    """Whether a test uses a shared service; a parameter that is called `service` does not count."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return any(name in SERVICES and name not in parameters for name in getattr(item, "fixturenames", ()))
+
+
+def _load_profile(name: str) -> None:
+    """Load a hypothesis profile. None has a deadline, so that a busy machine fails no test."""
     with contextlib.suppress(ImportError):
         from hypothesis import settings
 
         settings.register_profile("untimed", deadline=None)
-        settings.load_profile("untimed")
+        settings.register_profile("fast", deadline=None, max_examples=20)
+        settings.load_profile(name)
 
 
 def _offer_services() -> None:
@@ -75,6 +154,8 @@ def _offer_services() -> None:
 @pytest.fixture(scope="session")
 def service() -> Callable[[str], str]:
     """The URL of a service by its name, as soon as it answers."""
+    if SHARED_BY not in os.environ:
+        pytest.fail("No services run here: with --fast, a test that needs one must be marked slow.")
     from devstack.shared import ask
 
     return lambda name: ask(os.environ[SHARED_BY], name)
@@ -106,7 +187,7 @@ def elasticsearch8(service: Callable[[str], str]) -> str:
 
 @pytest.fixture(scope="session")
 def secured_elasticsearch(service: Callable[[str], str]) -> str:
-    """The URL of an Elasticsearch 9 that asks who it is; `devstack.shared.PASSWORDS` has its users."""
+    """The URL of an Elasticsearch 9 with security; `devstack.shared.PASSWORDS` has its users."""
     return service("elasticsearch-9-secured")
 
 
@@ -134,16 +215,18 @@ def bucket(aws: str) -> str:
 
 @pytest.fixture
 def unique_index_prefix() -> str:
-    """What a test's indices, templates and data streams begin with."""
+    """The prefix of a test's indices, templates and data streams."""
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="session")
-def corpus() -> Path:
-    """The folder of recorded CloudTrail events."""
-    if not CORPUS.is_dir():
-        pytest.skip(f"the recorded events are not there: {CORPUS}")
-    return CORPUS
+def corpus(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of recorded CloudTrail events; if it is missing, and with --fast, one with the sample."""
+    if CORPUS.is_dir() and not pytestconfig.getoption("fast"):
+        return CORPUS
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "sample.ndjson.gz").write_bytes(gzip.compress(SAMPLE.read_bytes(), mtime=0))
+    return folder
 
 
 @pytest.fixture(scope="session")

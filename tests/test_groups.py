@@ -1,4 +1,4 @@
-"""How the suite is shared out among its workers."""
+"""The distribution of the tests over the workers of a run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 GROUPED = """
 import os, pathlib, pytest
@@ -17,10 +19,13 @@ def test_grouped(number):
 """
 
 
+@pytest.mark.slow
 def test_a_group_stays_with_one_worker(tmp_path: Path) -> None:
-    """Else a server that a group's tests share is started once by every worker."""
+    """Otherwise every worker starts the server that the tests of a group share."""
     (tmp_path / "test_grouped.py").write_text(GROUPED)
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
+    options = ["-p", "xdist", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    command = [sys.executable, "-m", "pytest", *options]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
     assert len(list(tmp_path.glob("worker-*"))) == 1

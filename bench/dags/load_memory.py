@@ -1,4 +1,4 @@
-"""The load of one staged window, which also tells how much memory its process held at most."""
+"""Load one staged window, and return the largest memory of the task's process."""
 
 import resource
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticse
 
 
 class MeasuredLoad(S3ToElasticsearchOperator):
-    """The load as it is, and its peak."""
+    """The real load operator, which also returns the peak memory of its process."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return its cell with the process' peak."""

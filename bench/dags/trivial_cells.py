@@ -1,4 +1,4 @@
-"""The shape of the real DAG with tasks that do nothing: what Airflow takes for the tasks themselves."""
+"""A DAG of the same shape as the real one, with tasks that do nothing: Airflow's own cost."""
 
 import resource
 from datetime import UTC, datetime, timedelta
@@ -16,22 +16,22 @@ with DAG(
 
     @task
     def plan(params: Any = None) -> Any:
-        """As many windows as cells are asked for."""
+        """Return one window for each cell."""
         return [{"name": str(number)} for number in range(params["cells"])]
 
     @task
     def fetch(window: dict[str, str]) -> str:
-        """Nothing."""
+        """Do nothing."""
         return window["name"]
 
     @task
     def load(window: dict[str, str]) -> dict[str, Any]:
-        """Nothing; what a task that does nothing has held of memory is worth knowing elsewhere."""
+        """Return the peak memory of a task that does nothing; another bench uses it."""
         return window | {"peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
     @task
     def coverage(cells: Any) -> int:
-        """Read what every cell returned, as the real one does."""
+        """Read the return value of every cell, as the real task does."""
         return len(list(cells))
 
     @task_group

@@ -1,5 +1,5 @@
-"""Makes the data of the package's ``rules`` folder: which kinds every path has, and which paths have fields.
+"""Make the data of the package's ``rules`` folder: the kinds of every path, and the paths with fields.
 
 ``make catalogue`` writes ``catalogue.ndjson.gz`` and ``fields.txt`` from botocore's models and
-``recorded.txt``; ``make learn EVENTS="FILE …"`` adds what recorded events show to ``recorded.txt`` first.
+``recorded.txt``. ``make learn EVENTS="FILE …"`` first adds the kinds in recorded events to ``recorded.txt``.
 """

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import cloudtrail_elasticsearch
-from cloudtrail_elasticsearch.core.catalogue import catalogue
+from cloudtrail_elasticsearch.core.documents.catalogue import catalogue
 from cloudtrail_elasticsearch.sources.files import read_lines
 from devstack.catalogue import learned, made
 
@@ -17,18 +17,18 @@ def main() -> None:
     """Write the package's data."""
     parser = argparse.ArgumentParser(prog="python -m devstack.catalogue", description=__doc__)
     commands = parser.add_subparsers(dest="command")
-    learning = commands.add_parser("learn", help="add what recorded events show to recorded.txt")
+    learning = commands.add_parser("learn", help="add the kinds of recorded events to recorded.txt")
     learning.add_argument("files", nargs="+", metavar="FILE")
     arguments = parser.parse_args()
     if arguments.command == "learn":
         learn(arguments.files)
     else:
-        for name, content in made.files((RULES / learned.FILE).read_text()).items():
+        for name, content in made.make_files((RULES / learned.FILE).read_text()).items():
             (RULES / name).write_bytes(content)
 
 
 def learn(files: list[str]) -> None:
-    """Add the kinds that events of these files have to what was learned before."""
+    """Merge the kinds in the events of these files into ``recorded.txt``."""
     file = RULES / learned.FILE
     known = learned.read(file.read_text()) if file.exists() else {}
     for path, kinds in learned.learn(read_lines(files), catalogue()).items():

@@ -1,4 +1,4 @@
-"""Chooses the paths that have a field of their own: all that events showed, then the likeliest of the models."""
+"""Choose the paths with a field of their own: all paths of recorded events, then the likeliest of the models."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cloudtrail_elasticsearch.core.catalogue import ValueKind
+from cloudtrail_elasticsearch.core.documents.catalogue import ValueKind
 from devstack.catalogue.learned import Learned
 from devstack.catalogue.tallies import Tally
 
 BUDGET: Final = 3_300
-"""So many fields and objects, which leaves more than a thousand of the index's 5,000 for others.
+"""The most fields and objects; more than a thousand of the index's 5,000 are left for others.
 
-A path that is a field and an object counts as two, for its scalars have a field below it.
+A path that is a field and an object counts as two, because its scalars have a field below it.
 """
 
 _HEADER: Final = "# Keyword fields of the open objects, made by `make catalogue`: the likeliest within a budget.\n"
@@ -21,8 +21,8 @@ _HEADER: Final = "# Keyword fields of the open objects, made by `make catalogue`
 _NAMES = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(\.[A-Za-z][A-Za-z0-9_-]{0,63})+")
 
 
-def declared(learned: Learned, tallies: Mapping[str, Mapping[ValueKind, Tally]]) -> list[str]:
-    """Return the paths, sorted; one that is also the parent of another has scalars as well as objects."""
+def choose_paths(learned: Learned, tallies: Mapping[str, Mapping[ValueKind, Tally]]) -> list[str]:
+    """Return the chosen paths, sorted. A path that is the parent of another one has scalars as well as objects."""
     likelihoods = {path: _likelihood(path, kinds) for path, kinds in tallies.items()}
     likely = (path for path, likelihood in likelihoods.items() if likelihood)
     ranked = sorted(likely, key=lambda path: (-likelihoods[path], path))
@@ -31,12 +31,12 @@ def declared(learned: Learned, tallies: Mapping[str, Mapping[ValueKind, Tally]])
 
 
 def write(paths: Iterable[str]) -> str:
-    """Return the list as ``rules/fields.txt`` has it."""
+    """Return the contents of ``rules/fields.txt``."""
     return _HEADER + "".join(f"{path}\n" for path in paths)
 
 
 def _likelihood(path: str, kinds: Mapping[ValueKind, Tally]) -> float:
-    """Return how likely an event has a scalar there, halved for every name: deep ones are often left out."""
+    """Return the likelihood of a scalar there, halved for each name: deep members are often left out."""
     likelihood = sum(tally.likelihood for kind, tally in kinds.items() if not kind.is_object)
     return likelihood * 0.5 ** path.count(".")
 

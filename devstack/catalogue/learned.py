@@ -1,4 +1,4 @@
-"""What recorded events show: the kinds at every path, without any value, kept in ``rules/recorded.txt``."""
+"""Learn the kinds at every path from recorded events, without any value; ``rules/recorded.txt`` stores them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.catalogue import Catalogue, ValueKind
-from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS
+from cloudtrail_elasticsearch.core.documents.catalogue import Catalogue, ValueKind
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
+from cloudtrail_elasticsearch.core.encoding import codec
 from devstack.catalogue.outlines import kind_of
 
 FILE: Final = "recorded.txt"
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 def learn(events: Iterable[bytes], known: Catalogue) -> Learned:
-    """Return what events show; below a map only names that an AWS model has: the others are the caller's."""
+    """Return the kinds in events. Below a map only names of an AWS model are learned; callers chose the others."""
     learned: Learned = {}
     for line in events:
         record = codec.decode(line)
@@ -48,11 +48,11 @@ def _is_modelled(known: Catalogue, path: str) -> bool:
 
 
 def read(text: str) -> Learned:
-    """Return what a file of the form that `write` makes says."""
+    """Return the kinds in a file that `write` made."""
     lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return {path: set(map(ValueKind, kinds)) for path, *kinds in lines}
 
 
 def write(learned: Learned) -> str:
-    """Return one line for every path, with its kinds."""
+    """Return one line for each path, with its kinds."""
     return _HEADER + "".join(f"{path} {' '.join(sorted(learned[path]))}\n" for path in sorted(learned))

@@ -1,4 +1,4 @@
-"""The outline of what CloudTrail records of every operation: its keys, and the kind of value under each."""
+"""The outline of CloudTrail's record of every operation: the keys, and the kind of value under each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from cloudtrail_elasticsearch.core.catalogue import ValueKind
+from cloudtrail_elasticsearch.core.documents.catalogue import ValueKind
 from devstack.simulator import models
 from devstack.simulator.calls import ServiceCalls
 from devstack.simulator.dialects import Dialect
@@ -40,7 +40,7 @@ _SCENE: Final = Scene(Draw(0), account="123456789012", region="us-east-1", time=
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What CloudTrail records of an operation; None where it records nothing."""
+    """The outlines of an operation's record; None if CloudTrail does not record that part."""
 
     service: str
     operation: str
@@ -69,14 +69,14 @@ def kind_of(value: Any) -> ValueKind:
 
 
 class Outliner:
-    """Stands in for a renderer, and makes outlines instead of values."""
+    """Takes the place of a renderer, and makes outlines instead of values."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._structures: dict[str, dict[str, Outline]] = {}
 
     def structure(self, shape: StructureShape) -> Node:
-        """Return what makes an object's outline."""
+        """Return the function that makes an object's outline."""
         outline = self._structure(shape)
         return lambda _scene, _depth: outline
 

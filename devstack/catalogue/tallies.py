@@ -1,4 +1,4 @@
-"""Counts, for every path, the kinds of value that operations have there."""
+"""Count, for every path, the kinds of value that operations have there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from cloudtrail_elasticsearch.core.catalogue import ValueKind
+from cloudtrail_elasticsearch.core.documents.catalogue import ValueKind
 from devstack.catalogue.outlines import Outline, Recorded, kind_of
 from devstack.simulator import mix
 
 DEEPEST: Final = 5
-"""So many names below an open object are followed: shapes that contain themselves have no end."""
+"""Names that are followed below an open object: a shape that contains itself has no end."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ _Carriers = dict[tuple[str, int], _Carried]
 
 
 def tally(operations: Iterable[Recorded]) -> Iterator[tuple[str, dict[ValueKind, Tally]]]:
-    """Yield every path with what is at it."""
+    """Yield every path with its tallies."""
     requests: _Carriers = {}
     responses: _Carriers = {}
     for recorded in operations:

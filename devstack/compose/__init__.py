@@ -1,1 +1,1 @@
-"""docker-compose.yaml without Docker: read as Compose reads it, its services run as programs of this machine."""
+"""Run docker-compose.yaml without Docker: read it as Compose does, and run its services as local programs."""

@@ -1,8 +1,8 @@
-"""Airflow's services of docker-compose.yaml, with its PostgreSQL and its Redis, as programs of this machine.
+"""Run Airflow's services of docker-compose.yaml, with its PostgreSQL and its Redis, as local programs.
 
-Commands, environments, health checks, and what waits for what are the file's. What differs is said in one place,
-`Project._moves` and `Project._ports`: a container has ports, a file system and a host name of its own, these
-programs share them. OpenSearch's services are left out: their images' security plugin is nowhere else to be had.
+Commands, environments, health checks and dependencies come from the file. A container has ports, a file system and
+a host name of its own, and these programs share theirs; `Project._moves` and `Project._ports` replace these
+values. OpenSearch's services are left out, because only their images have the security plugin.
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ AIRFLOW: Final = "cloudtrail-elasticsearch/airflow"
 WORKER: Final = "airflow-worker"
 LEFT_OUT: Final = frozenset({"opensearch-certificates", "opensearch", "opensearch-dashboards", "opensearch-views"})
 
+PAGES: Final = "AIRFLOW_CONN_CLOUDTRAIL_PAGES"
+"""The API server's connection to the search server."""
+
 _SECONDS: Final = 240
 
 
 class Project:
-    """The services from entering to leaving.
+    """The services; they run inside the ``with`` block.
 
-    :param python: the interpreter of the environment that has what the image has
-    :param home: a folder for all that they keep
-    :param variables: the settings, as ``.env`` has them
-    :param outside: the worker's variables that say where AWS and the search server are, instead of the file's
-    :param workers: how many workers, as with ``--scale airflow-worker=2``
+    :param python: the interpreter of an environment with the packages of the image
+    :param home: a folder for all data of the services
+    :param variables: the settings, as in ``.env``
+    :param outside: the worker's variables with the addresses of AWS and the search server, instead of the file's
+    :param workers: the number of workers, as with ``--scale airflow-worker=2``
     """
 
     def __init__(
@@ -58,12 +61,12 @@ class Project:
 
     @property
     def url(self) -> str:
-        """Where Airflow's UI and API are."""
+        """The address of Airflow's UI and API."""
         return f"http://127.0.0.1:{self._port['airflow-apiserver']}"
 
     @property
     def names(self) -> list[str]:
-        """The services, each worker by itself."""
+        """The services, with each worker by itself."""
         return list(self._services)
 
     def __enter__(self) -> Self:
@@ -90,7 +93,7 @@ class Project:
         return done.returncode == 0
 
     def execute(self, name: str, *command: str) -> str:
-        """Run a command in a service's environment, as ``docker compose exec`` does, and return what it prints.
+        """Run a command in a service's environment, like ``docker compose exec``, and return its output.
 
         :raises CalledProcessError: it fails
         """
@@ -100,14 +103,14 @@ class Project:
         return done.stdout
 
     def kill(self, name: str) -> None:
-        """Kill a service with all its processes at once, as ``kill -9`` does, or a machine that dies."""
+        """Kill a service with all its processes at once, like ``kill -9`` or a lost machine."""
         child = self._children.pop(name)
         for process in [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]:
             process.kill()
         child.kill()
 
     def log(self, name: str) -> str:
-        """Return what a service has printed."""
+        """Return the output of a service."""
         return (self._home / f"{name}.log").read_text(errors="replace")
 
     def _start(self, name: str) -> None:
@@ -118,7 +121,7 @@ class Project:
         self._children[name] = Child(name, self._command(name), log, self._environment(name))
 
     def _await(self, name: str) -> None:
-        """Wait until a service is healthy; one without a health check, until it has succeeded."""
+        """Wait until a service is healthy. A service without a health check must end with success."""
         child = self._children[name]
         if "healthcheck" not in self._services[name]:
             if code := child.end(_SECONDS):
@@ -148,10 +151,10 @@ class Project:
                 told = programs.airflow(command)
                 return [*told, "--celery-hostname", f"celery@{name}"] if name in self.workers else told
             case image:
-                raise ServiceError(f"Nothing here stands in for the image {image}.")
+                raise ServiceError(f"No local program replaces the image {image}.")
 
     def _environment(self, name: str) -> dict[str, str]:
-        """Return a service's environment: the file's, and nothing of ours but how programs are found."""
+        """Return a service's environment: the file's variables, and of ours only those that locate programs."""
         found = {
             key: value for key, value in self._services[name].get("environment", {}).items() if value is not None
         }
@@ -163,11 +166,18 @@ class Project:
             "AIRFLOW_HOME": str(self._home),
             **given,
             **self._ports(name),
-            **(self._outside if name in self.workers else {}),
+            **self._elsewhere(name),
         }
 
+    def _elsewhere(self, name: str) -> dict[str, str]:
+        """Return the variables with the addresses of AWS and the search server, if the service has any."""
+        if name in self.workers:
+            return dict(self._outside)
+        search = self._outside.get("AIRFLOW_CONN_ELASTICSEARCH_DEFAULT")
+        return {PAGES: search} if search and PAGES in self._services[name].get("environment", {}) else {}
+
     def _ports(self, name: str) -> dict[str, str]:
-        """Return the variables that give a program the ports which a container would have for itself."""
+        """Return the variables that give a program a free port in place of a container's own port."""
         everywhere = {
             "HOSTNAME": name,
             "PGHOST": "127.0.0.1",
@@ -182,7 +192,7 @@ class Project:
         return everywhere
 
     def _moved(self, texts: Sequence[str]) -> list[str]:
-        """Replace what a container has for itself by what it is here."""
+        """Replace paths and names of a container by those of this machine."""
         moved = list(texts)
         for container, here in self._moves().items():
             moved = [text.replace(container, here) for text in moved]

@@ -1,4 +1,4 @@
-"""What stands in for an image: the program that is installed here, made ready as the entrypoint does it."""
+"""Local programs in place of images, prepared as the entrypoints of the images do it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def redis(command: Sequence[str], data: Path, port: int) -> list[str]:
 
 
 def postgres(environment: Mapping[str, str], data: Path, port: int) -> list[str]:
-    """Make a database cluster with the user and database of the image's variables; return its server's command.
+    """Create a database cluster with the user and database of the image's variables; return the server's command.
 
     https://hub.docker.com/_/postgres
     """
@@ -55,13 +55,13 @@ def postgres(environment: Mapping[str, str], data: Path, port: int) -> list[str]
 
 
 def health(test: Sequence[str]) -> list[str]:
-    """Return the command of a health check: of the form ``CMD`` or ``CMD-SHELL``."""
+    """Return the command of a health check of the form ``CMD`` or ``CMD-SHELL``."""
     how, *words = test
     return words if how == "CMD" else ["/bin/sh", "-c", *words]
 
 
 def words(command: str | Sequence[str]) -> list[str]:
-    """Return a command that is given as a text, or as its words, as its words."""
+    """Return the words of a command, which is a text or a list of words."""
     return shlex.split(command) if isinstance(command, str) else list(command)
 
 
@@ -72,7 +72,7 @@ def _run(command: list[str], told: str = "") -> None:
 
 
 def _own(folder: Path) -> None:
-    """Make a folder of the user's whom the servers run as."""
+    """Make a folder of the user that runs the servers."""
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         user = pwd.getpwnam("nobody")

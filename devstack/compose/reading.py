@@ -1,4 +1,4 @@
-"""Read docker-compose.yaml as Docker Compose would: anchors merged, variables replaced."""
+"""Read docker-compose.yaml as Docker Compose does: anchors merged, variables replaced."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?P<operator>:\?|:
 
 
 class UnsetVariableError(Exception):
-    """A variable without which Compose refuses to start; its text is the sentence that Compose prints."""
+    """A required variable is not set; the text is the sentence that Compose prints."""
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """Replace `${NAME}`, `${NAME:-default}`, `${NAME:?sentence}` and `$$`, the forms the file uses.
+    """Replace `${NAME}`, `${NAME:-default}`, `${NAME:?sentence}` and `$$`, the forms that the file uses.
 
     :raises UnsetVariableError: a variable with a sentence is not set
     """
@@ -47,7 +47,7 @@ def _resolve(node: Any, variables: Mapping[str, str]) -> Any:
 
 
 def load(variables: Mapping[str, str]) -> dict[str, Any]:
-    """The project as Compose sees it, without the `x-` fragments."""
+    """Return the project as Compose sees it, without the `x-` fragments."""
     document = yaml.safe_load(COMPOSE_FILE.read_text())
     used = {key: value for key, value in document.items() if not key.startswith("x-")}
     resolved: dict[str, Any] = _resolve(used, variables)
@@ -60,10 +60,10 @@ def _referenced(operator: str | None) -> list[str]:
 
 
 def required_variables() -> set[str]:
-    """Names that must be set, or Compose stops."""
+    """Return the names without which Compose stops."""
     return set(_referenced(":?"))
 
 
 def plain_variables() -> set[str]:
-    """Names that Compose would silently replace by nothing where they are not set."""
+    """Return the names that Compose silently replaces by nothing if they are not set."""
     return set(_referenced(None))

@@ -1,1 +1,1 @@
-"""The fault suite: real backfills while processes are killed and services fail; nothing may be lost or doubled."""
+"""The fault suite: backfills while processes are killed and services fail. No event may be lost or doubled."""

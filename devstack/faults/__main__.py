@@ -1,4 +1,4 @@
-"""``make faults``: backfills that are struck by faults at random moments, and a table at the end."""
+"""``make faults``: runs backfills with faults at random moments, and prints a table at the end."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from random import Random
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from devstack.airflow_api import AirflowError
 from devstack.faults.fault import Rotation
-from devstack.faults.kinds import FAULTS
-from devstack.faults.round import Outcome, RoundError, RoundSettings, play
+from devstack.faults.kinds import FAULTS, TRAIL_FAULTS
+from devstack.faults.round import Outcome, RoundError, RoundSettings, look_up, read_trail, run_round
 from devstack.processes import ServiceError
 from devstack.search_server import DISTRIBUTIONS, ELASTICSEARCH_9, OPENSEARCH_3, DownloadError
 
 
 def main() -> int:
-    """Run it; the exit status is 1 where a promise is not kept."""
+    """Run the suite; the exit status is 1 if a promise is broken."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"{arguments.faults} faults, seed {arguments.seed}", flush=True)
     outcomes: list[Outcome] = []
     try:
-        _play(arguments, outcomes)
+        _run_rounds(arguments, outcomes)
     except KeyboardInterrupt:
-        print(f"\n{table(outcomes)}\nEnded.")
+        print(f"\n{table(outcomes)}\nStopped.")
         return 130
     except (RoundError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
         print(f"\n{table(outcomes)}\nThe suite failed: {error}")
@@ -38,8 +38,12 @@ def main() -> int:
     return 0 if all(not outcome.broken for outcome in outcomes) else 1
 
 
-def _play(arguments: argparse.Namespace, outcomes: list[Outcome]) -> None:
-    rotation = Rotation(FAULTS, Random(arguments.seed))
+def _run_rounds(arguments: argparse.Namespace, outcomes: list[Outcome]) -> None:
+    # A round of LookupEvents, then one of a trail, each with its own faults.
+    sources = [
+        (look_up, Rotation(FAULTS, Random(arguments.seed))),
+        (read_trail, Rotation(TRAIL_FAULTS, Random(arguments.seed))),
+    ]
     while (left := arguments.faults - sum(outcome.struck for outcome in outcomes)) > 0:
         number = len(outcomes)
         settings = RoundSettings(
@@ -50,12 +54,14 @@ def _play(arguments: argparse.Namespace, outcomes: list[Outcome]) -> None:
             volume=arguments.volume,
         )
         print(f"\nRound {number + 1}, {time.strftime('%H:%M:%S')}", flush=True)
-        outcomes.append(play(settings, rotation, lambda line: print(line, flush=True)))
+        # Each source meets each server.
+        choose, rotation = sources[number // len(arguments.servers) % len(sources)]
+        outcomes.append(run_round(settings, rotation, lambda line: print(line, flush=True), choose))
         print(_line(outcomes[-1]), flush=True)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return every round's figures, their sums, and the faults by kind."""
+    """Return the figures of every round, their sums, and the number of faults of each kind."""
     kinds: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
     struck = [f"  {count:>3}  {name}" for name, count in sorted(kinds.items())]
     broken = [
@@ -107,9 +113,9 @@ def _figures(outcomes: Sequence[Outcome]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--faults", type=int, default=50, help="how many are to strike (%(default)s)")
-    parser.add_argument("--faults-a-round", type=int, default=10, help="at most, in one backfill (%(default)s)")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="what chance is made from")
+    parser.add_argument("--faults", type=int, default=50, help="number of faults (%(default)s)")
+    parser.add_argument("--faults-a-round", type=int, default=10, help="most faults in one backfill (%(default)s)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="the random seed")
     parser.add_argument("--days", type=int, default=4, help="days of a backfill (%(default)s)")
     parser.add_argument("--volume", type=int, default=1500, help="events of a busy day (%(default)s)")
     parser.add_argument(

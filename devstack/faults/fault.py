@@ -1,4 +1,4 @@
-"""What a fault is, and in which order faults come."""
+"""Faults, and the order in which they come."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _nothing(scene: Scene) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong.
+    """One kind of failure.
 
-    :param strike: makes it go wrong; returns whether that hit anything, else the fault does not count
-    :param mend: takes it back; called in any case, also where nothing was hit
-    :param seconds: how long it lasts before it is mended, at least and at most
+    :param strike: causes the failure; returns whether it hit anything. If not, the fault does not count
+    :param mend: undoes the failure; always called, even if nothing was hit
+    :param seconds: the least and the most seconds until the fault is mended
     """
 
     name: str
@@ -30,7 +30,7 @@ class Fault:
 
 
 class Rotation:
-    """Faults in an order by chance, each as often as any other."""
+    """Faults in random order, each as often as any other."""
 
     def __init__(self, faults: Sequence[Fault], random: Random) -> None:
         self._faults = faults
@@ -38,11 +38,11 @@ class Rotation:
         self._coming: deque[Fault] = deque()
 
     def next(self) -> Fault:
-        """Return the fault that comes next."""
+        """Return the next fault."""
         if not self._coming:
             self._coming.extend(self._random.sample(self._faults, len(self._faults)))
         return self._coming.popleft()
 
     def put_back(self, fault: Fault) -> None:
-        """Have a fault that hit nothing come again, after those that were to come."""
+        """Put a fault that hit nothing at the end of the queue."""
         self._coming.append(fault)

@@ -1,7 +1,7 @@
-"""Processes killed as ``kill -9`` does.
+"""Kill processes, like ``kill -9``.
 
-LocalExecutor's tree is: scheduler, its worker processes, and below a worker, which supervises it, the one task
-that it runs. The worker is of the scheduler's process group, a task is a group of its own.
+LocalExecutor's tree is: the scheduler, its worker processes, and below each worker the one task that it runs and
+supervises. A worker is in the scheduler's process group; a task has its own group.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from devstack.faults.fault import Fault
 from devstack.faults.scene import Scene
 
 PATIENCE: Final = 60.0
-"""Seconds that a task is waited for, to be killed."""
+"""Seconds to wait for a task to kill."""
 
 ANSWER_SECONDS: Final = 180.0
 
-SECONDS_AT_WORK: Final = {"cell.fetch": 2.0, "cell.load": 0.5}
-"""How long a task is let work at most before it is killed: a load of some hundred events takes a second in all."""
+SECONDS_AT_WORK: Final = {"cell.fetch": 2.0, "cell.list": 1.0, "cell.load": 0.5}
+"""Most seconds that a task works before it is killed: a load of a few hundred events takes about a second."""
 
 _Choice = Callable[[psutil.Process], psutil.Process | None]
 
 
 def kill_task(task_id: str) -> Fault:
-    """The process that runs `execute`: its supervisor sees it end and tells Airflow at once."""
+    """Kill the process that runs `execute`. Its supervisor sees it end and reports it to Airflow at once."""
     return Fault(f"kill {_short(task_id)}", _killing(task_id, lambda process: process))
 
 
 def kill_supervisor(task_id: str) -> Fault:
-    """The worker process above a task: only a missing heartbeat tells Airflow; the task may go on for a while."""
+    """Kill the worker process above a task. Only a missing heartbeat shows it; the task may run on for a while."""
     return Fault(f"kill {_short(task_id)}'s supervisor", _killing(task_id, lambda process: process.parent()))
 
 
 def kill_service(service: str) -> Fault:
-    """One of Airflow's services, with its process group: from the scheduler's, every supervisor."""
+    """Kill one of Airflow's services with its process group; the scheduler's group includes every supervisor."""
 
     def strike(scene: Scene) -> bool:
         scene.sessions.add(scene.airflow.pid(service))

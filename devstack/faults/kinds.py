@@ -1,4 +1,4 @@
-"""Every fault of the suite."""
+"""All faults of the suite, for each source."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from devstack.simulator import FaultKind
 from devstack.storage_faults import StorageFaultKind
 
 FETCH: Final = "cell.fetch"
+LIST: Final = "cell.list"
 LOAD: Final = "cell.load"
 
 KILL_FETCH: Final = kill_task(FETCH)
+KILL_LIST: Final = kill_task(LIST)
 KILL_LOAD: Final = kill_task(LOAD)
 KILL_FETCHS_SUPERVISOR: Final = kill_supervisor(FETCH)
 KILL_LOADS_SUPERVISOR: Final = kill_supervisor(LOAD)
@@ -38,3 +40,20 @@ FAULTS: Final = (
     storage(StorageFaultKind.SLOW_DOWN, (2, 6)),
     READ_ONLY_INDEX,
 )
+
+TRAIL_FAULTS: Final = (
+    KILL_LIST,
+    KILL_LOAD,
+    kill_supervisor(LIST),
+    KILL_LOADS_SUPERVISOR,
+    KILL_SCHEDULER,
+    KILL_API_SERVER,
+    KILL_SEARCH_SERVER,
+    storage(StorageFaultKind.SLOW_DOWN, (2, 6)),
+    storage(StorageFaultKind.INTERNAL_ERROR, (2, 6)),
+    storage(StorageFaultKind.RESET, (2, 6)),
+    storage(StorageFaultKind.SLOW_BODY, (2, 6)),
+    storage(StorageFaultKind.TRUNCATED_BODY, (2, 6)),
+    READ_ONLY_INDEX,
+)
+"""The faults of a trail's backfill; S3's hit the bucket of the trail."""

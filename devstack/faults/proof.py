@@ -1,4 +1,4 @@
-"""What came of a round: every event by its eventID, every cell by its coverage, every page by who asked."""
+"""Check a round: every event by its eventID, every cell by its coverage, and every page that was fetched twice."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.index_setup import SearchServer
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX
-from cloudtrail_elasticsearch.core.windows import midnight
-from devstack.faults.scene import DAG_ID, Scene
+from cloudtrail_elasticsearch.core.coverage.windows import midnight
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX
+from cloudtrail_elasticsearch.core.search.server import SearchServer
+from devstack.faults.scene import Scene
 from devstack.simulator import Simulator
 
 _HITS: Final = 5_000
@@ -22,7 +22,7 @@ _EVENTS_PER_PAGE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What became of the events that there are."""
+    """The counts of what happened to the events that exist."""
 
     there_are: int
     lost: int
@@ -30,25 +30,25 @@ class Events:
     duplicates: int
     """Documents beyond one for each event, and events both indexed and in quarantine."""
     strangers: int
-    """Documents of events that there are not."""
+    """Documents of events that do not exist."""
     quarantined: int
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often Airflow tried."""
+    """The number of attempts that Airflow made."""
 
     all: int
     fetches_again: int
-    """Attempts of fetches beyond the first of each: how often a fetch was interrupted."""
+    """Attempts of fetches beyond the first of each: the number of interruptions."""
     most: int
-    """Attempts of the task that needed the most."""
+    """Attempts of the task with the most attempts."""
 
 
-def events(scene: Scene, truth: list[str]) -> Events:
-    """Hold the simulator's own list of eventIDs against those in the indices and in quarantine."""
-    stored = Counter(indexed(scene.client, scene.indices))
-    quarantined = Counter(indexed(scene.client, QUARANTINE_INDEX))
+def count_events(scene: Scene, truth: list[str]) -> Events:
+    """Compare the simulator's own list of ids with those in the indices and in quarantine."""
+    stored = Counter(read_event_ids(scene.client, scene.indices))
+    quarantined = Counter(read_event_ids(scene.client, QUARANTINE_INDEX))
     found = stored + quarantined
     wanted = set(truth)
     return Events(
@@ -60,26 +60,26 @@ def events(scene: Scene, truth: list[str]) -> Events:
     )
 
 
-def truth(simulator: Simulator, regions: Iterable[str], first: date, days: int) -> list[str]:
+def list_truth(simulator: Simulator, regions: Iterable[str], first: date, days: int) -> list[str]:
     """Return the eventIDs of some regions and days, as the simulator lists them."""
     start, end = midnight(first), midnight(first + timedelta(days=days)) - timedelta(seconds=1)
     return [event for region in regions for event in simulator.truth(region, start, end)]
 
 
-def coverage(scene: Scene) -> Counter[str]:
-    """Return the sums over what the runs' coverage tasks gave back; a run that failed gives nothing."""
+def sum_coverage(scene: Scene) -> Counter[str]:
+    """Return the sums of the runs' coverage results. A failed run has no result."""
     sums: Counter[str] = Counter()
-    for run in scene.airflow.runs(DAG_ID):
+    for run in scene.airflow.runs(scene.dag_id):
         if run["state"] == "success":
             name = run["dag_run_id"].replace("+", "%2B")
-            path = f"/dags/{DAG_ID}/dagRuns/{name}/taskInstances/coverage/xcomEntries/return_value"
+            path = f"/dags/{scene.dag_id}/dagRuns/{name}/taskInstances/coverage/xcomEntries/return_value"
             value = scene.airflow.request("GET", path)["value"]
             sums.update(json.loads(value) if isinstance(value, str) else value)
     return sums
 
 
-def attempts(scene: Scene) -> Attempts:
-    """Return how often Airflow tried its tasks."""
+def count_attempts(scene: Scene) -> Attempts:
+    """Return the number of attempts of the tasks."""
     tasks = scene.tasks()
     tries = [task["try_number"] for task in tasks]
     again = (
@@ -88,31 +88,31 @@ def attempts(scene: Scene) -> Attempts:
     return Attempts(sum(tries), sum(again), max(tries, default=0))
 
 
-def repeated_pages(simulator: Simulator) -> int:
-    """Return how many pages were fetched twice.
+def count_repeated_pages(simulator: Simulator) -> int:
+    """Return the number of pages that were fetched twice.
 
-    Counted as pages and as events, whichever is more: an attempt that cuts a window differently asks for pages
-    that nobody asked for, and gets events that were fetched already.
+    It is counted in pages and in events, and the higher count is returned. An attempt that divides a window in
+    another way requests pages that nobody requested before, and gets events that were already fetched.
     """
     regions = simulator.service.statistics.regions.values()
     pages = sum(region.repeated_pages for region in regions)
     return max(pages, -(-sum(region.repeated_events for region in regions) // _EVENTS_PER_PAGE))
 
 
-def borders(simulator: Simulator, windows: int) -> int:
-    """Return how many borders there were between slices: a page that a border divides is in both of them."""
+def count_borders(simulator: Simulator, windows: int) -> int:
+    """Return the number of ranges beyond one for each window: a divided window repeats its first page."""
     ranges = sum(region.ranges for region in simulator.service.statistics.regions.values())
     return max(0, ranges - windows)
 
 
-def indexed(server: SearchServer, indices: str) -> Iterator[str]:
-    """Yield the eventID of every document, as it stands in the document: twice where one is there twice."""
+def read_event_ids(server: SearchServer, indices: str) -> Iterator[str]:
+    """Yield the eventID of every document, once for each document; its own id if it has no eventID."""
     options = "ignore_unavailable=true&allow_no_indices=true"
     server.request("POST", f"/{indices}/_refresh?{options}")
     body = {"size": _HITS, "sort": ["_doc"], "_source": ["eventID"], "query": {"match_all": {}}}
     answer = server.request("POST", f"/{indices}/_search?scroll=1m&{options}", codec.encode(body))
     while hits := _hits(answer):
-        yield from (hit["_source"]["eventID"] for hit in hits)
+        yield from (hit["_source"].get("eventID") or hit["_id"] for hit in hits)
         after = codec.encode({"scroll": "1m", "scroll_id": answer["_scroll_id"]})
         answer = server.request("POST", "/_search/scroll", after)
 

@@ -1,4 +1,4 @@
-"""A round: one backfill into one server, struck by faults while it runs, and held to the promises at its end."""
+"""A round: one backfill into one server, with faults while it runs, and a check of the promises at its end."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.faults import proof
 from devstack.faults.fault import Fault, Rotation
-from devstack.faults.scene import DAG_ID, Scene, end_orphans
+from devstack.faults.scene import Scene, end_orphans
+from devstack.faults.targets import STAGING, LookupTarget, Target, TrailTarget
 from devstack.search_server import Distribution, SearchServer
 from devstack.shared import QUICK_START
 from devstack.simulator import Simulator, SimulatorSettings
 
 SLICES: Final = 8
-"""The most slices of a window that are paged side by side: each may lose the page that was under way."""
+"""The most slices of a window that are paged at the same time: each may lose its current page."""
 
-_BUCKET: Final = "staging"
 _MISSES: Final = 6
-_DAGS: Final = Path(__file__).parent / "dags"
 _QUICK_TO_NOTICE: Final = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
@@ -43,26 +42,26 @@ _QUICK_TO_NOTICE: Final = {
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
 }
-"""Airflow's times from minutes to seconds: how long a process may be silent until it is taken for dead."""
+"""Airflow's timeouts, cut from minutes to seconds: a process that is silent for longer counts as dead."""
 
 Say = Callable[[str], None]
 
 
 class RoundError(Exception):
-    """A backfill does not end."""
+    """A backfill did not end."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundSettings:
-    """What is loaded, and how it is struck.
+    """The events to load, and the faults to inject.
 
-    :param faults: how many faults are to strike
-    :param pause: seconds between two faults, at most
-    :param volume: events a weekday of the busiest region
-    :param patience: seconds until the backfill must have ended after the last fault
-    :param runs_at_once: days that are loaded side by side
-    :param parallelism: tasks that run side by side
-    :param last: its last day
+    :param faults: the number of faults
+    :param pause: the most seconds between two faults
+    :param volume: events on a weekday of the busiest region
+    :param patience: seconds after the last fault within which the backfill must end
+    :param runs_at_once: days that are loaded at the same time
+    :param parallelism: tasks that run at the same time
+    :param last: the last day of the backfill
     """
 
     distribution: Distribution
@@ -83,9 +82,19 @@ class RoundSettings:
         return self.last - timedelta(days=self.days - 1)
 
 
+def look_up(settings: RoundSettings) -> Target:
+    """Return the settings' days and regions with LookupEvents."""
+    return LookupTarget(settings.regions, settings.first, settings.days)
+
+
+def read_trail(settings: RoundSettings) -> Target:
+    """Return the settings' days and regions of an organization's trail."""
+    return TrailTarget(settings.regions, settings.first, settings.days, settings.seed)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a round; `broken` says which promises were not kept."""
+    """The result of a round; `broken` lists the broken promises."""
 
     server: str
     seed: int
@@ -96,34 +105,37 @@ class Outcome:
     borders: int
     """Borders between slices, each of which divides a page at most."""
     mended: int
-    """Runs that failed for good, after Airflow's own retries, and were mended by another backfill."""
+    """Runs that failed after all of Airflow's retries, and were run again by another backfill."""
     orphans: int = 0
-    """Tasks that still ran when all was over, without a supervisor."""
+    """Tasks that still ran without a supervisor after the end."""
     seconds: float = 0.0
     broken: tuple[str, ...] = ()
 
     @property
     def struck(self) -> int:
-        """How many faults struck."""
+        """The number of faults that hit something."""
         return self.faults.total()
 
     @property
     def allowed_pages(self) -> int:
-        """How many pages may be fetched twice: one for each slice of a fetch that was interrupted, and borders."""
+        """The most pages that may be fetched twice: one per slice of an interrupted fetch, and the borders."""
         return SLICES * self.attempts.fetches_again + self.borders
 
 
-def play(settings: RoundSettings, rotation: Rotation, say: Say) -> Outcome:
-    """Load a backfill while faults strike, and hold what came of it to the promises.
+def run_round(
+    settings: RoundSettings, rotation: Rotation, say: Say, choose: Callable[[RoundSettings], Target] = look_up
+) -> Outcome:
+    """Run a backfill while faults strike, and check the promises on the result.
 
-    The logs of a round that broke a promise are kept, and it is said where.
+    If a promise was broken, Airflow's logs are kept and their folder is printed.
 
+    :param choose: returns the source of the backfill: `look_up` or `read_trail`
     :raises RoundError: the backfill does not end
     """
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     kept = False
     try:
-        outcome = _play(settings, rotation, folder, say)
+        outcome = _run_round(settings, choose(settings), rotation, folder, say)
         kept = bool(outcome.broken)
     except BaseException:
         kept = True
@@ -136,14 +148,14 @@ def play(settings: RoundSettings, rotation: Rotation, say: Say) -> Outcome:
     return outcome
 
 
-def _play(settings: RoundSettings, rotation: Rotation, folder: Path, say: Say) -> Outcome:
+def _run_round(settings: RoundSettings, target: Target, rotation: Rotation, folder: Path, say: Say) -> Outcome:
     began = time.monotonic()
-    with _scene(settings, folder) as scene:
+    with _scene(settings, target, folder) as scene:
         try:
             say(f"{settings.distribution.name} at {scene.search.url}, Airflow at {scene.airflow.url}")
-            faults = _torment(scene, settings, rotation, say)
-            mended = _finish(scene, settings, say)
-            outcome = _outcome(scene, settings, faults, mended)
+            faults = _inject_faults(scene, settings, rotation, say)
+            mended = _finish(scene, settings, target, say)
+            outcome = _outcome(scene, settings, target, faults, mended)
         finally:
             scene.sessions.add(scene.airflow.pid("scheduler"))
             scene.airflow.stop()
@@ -152,8 +164,8 @@ def _play(settings: RoundSettings, rotation: Rotation, folder: Path, say: Say) -
 
 
 @contextlib.contextmanager
-def _scene(settings: RoundSettings, folder: Path) -> Iterator[Scene]:
-    """Start everything, with the backfill created before the scheduler runs."""
+def _scene(settings: RoundSettings, target: Target, folder: Path) -> Iterator[Scene]:
+    """Start all services. The backfill is created before the scheduler runs."""
     index = f"faults-{settings.seed}"
     simulated = SimulatorSettings(
         seed=settings.seed, volume=settings.volume, regions=settings.regions, quota=10, burst=10, latency=0.2
@@ -161,50 +173,57 @@ def _scene(settings: RoundSettings, folder: Path) -> Iterator[Scene]:
     with contextlib.ExitStack() as stack:
         simulator = stack.enter_context(Simulator(simulated))
         storage = stack.enter_context(AwsServices())
-        planned = stack.enter_context(ThreadPoolExecutor()).submit(_plan, settings, folder, index)
+        planned = stack.enter_context(ThreadPoolExecutor()).submit(_plan, settings, target, folder, index)
         search = stack.enter_context(SearchServer(settings.distribution, heap="768m", java_options=[QUICK_START]))
         engine = settings.distribution.engine
         endpoints = Endpoints(storage.endpoint_url, simulator.endpoint_url, search.url, engine)
-        endpoints.client("s3").create_bucket(Bucket=_BUCKET)
+        endpoints.client("s3").create_bucket(Bucket=STAGING)
         planned.result()
         environment = {
             **endpoints.environment(),
             **_QUICK_TO_NOTICE,
-            "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": _BUCKET,
+            "AIRFLOW_VAR_CLOUDTRAIL_STAGINGSTAGING": STAGING,
         }
         yield Scene(
-            airflow=stack.enter_context(Airflow(replace(_airflow(settings, folder, environment), prepared=True))),
+            dag_id=target.dag_id,
+            airflow=stack.enter_context(
+                Airflow(replace(_airflow(settings, target, folder, environment), prepared=True))
+            ),
             simulator=simulator,
             storage=storage,
             search=search,
             client=connect(SearchSettings.from_url(search.url), engine),
-            bucket=_BUCKET,
+            source_bucket=target.source_bucket,
             indices=f"{index}-*",
             days=settings.days,
             random=Random(settings.seed),
         )
 
 
-def _airflow(settings: RoundSettings, folder: Path, environment: dict[str, str]) -> AirflowSettings:
-    return AirflowSettings(folder / "airflow", environment, dags=_DAGS, parallelism=settings.parallelism, port=0)
+def _airflow(
+    settings: RoundSettings, target: Target, folder: Path, environment: dict[str, str]
+) -> AirflowSettings:
+    return AirflowSettings(
+        folder / "airflow", environment, dags=target.dags, parallelism=settings.parallelism, port=0
+    )
 
 
-def _plan(settings: RoundSettings, folder: Path, index: str) -> None:
-    airflow = Airflow(_airflow(settings, folder, {}))
+def _plan(settings: RoundSettings, target: Target, folder: Path, index: str) -> None:
+    airflow = Airflow(_airflow(settings, target, folder, {}))
     airflow.prepare()
-    _backfill(airflow, settings, index)
+    _backfill(airflow, settings, target, index)
 
 
-def _backfill(airflow: Airflow, settings: RoundSettings, index: str, *options: str) -> None:
-    conf = json.dumps({"regions": settings.regions, "index": f"{index}-%Y.%m"})
+def _backfill(airflow: Airflow, settings: RoundSettings, target: Target, index: str, *options: str) -> None:
+    conf = json.dumps({**target.conf(), "index": f"{index}-%Y.%m"})
     at_once = str(settings.runs_at_once)
     first, last = settings.first, settings.last
     options = ("--dag-run-conf", conf, "--max-active-runs", at_once, *options)
-    airflow.backfill(DAG_ID, str(first), str(last), *options)
+    airflow.backfill(target.dag_id, str(first), str(last), *options)
 
 
-def _torment(scene: Scene, settings: RoundSettings, rotation: Rotation, say: Say) -> Counter[str]:
-    """Have faults strike at moments by chance, until there were enough or the backfill has ended."""
+def _inject_faults(scene: Scene, settings: RoundSettings, rotation: Rotation, say: Say) -> Counter[str]:
+    """Inject faults at random moments, until there were enough or the backfill has ended."""
     struck: Counter[str] = Counter()
     missed = 0
     began = time.monotonic()
@@ -232,8 +251,8 @@ def _strike(fault: Fault, scene: Scene) -> bool:
     return hit
 
 
-def _finish(scene: Scene, settings: RoundSettings, say: Say) -> int:
-    """Wait for the end, and make a backfill again of what failed for good; return how often that was needed."""
+def _finish(scene: Scene, settings: RoundSettings, target: Target, say: Say) -> int:
+    """Wait for the end and backfill the failed runs again; return the number of runs that needed it."""
     _await_end(scene, settings.patience)
     failed = [run["logical_date"][:10] for run in scene.runs() if run["state"] == "failed"]
     if not failed:
@@ -242,7 +261,8 @@ def _finish(scene: Scene, settings: RoundSettings, say: Say) -> int:
     deadline = time.monotonic() + settings.patience
     while True:
         try:
-            _backfill(scene.airflow, settings, f"faults-{settings.seed}", "--reprocess-behavior", "failed")
+            name = f"faults-{settings.seed}"
+            _backfill(scene.airflow, settings, target, name, "--reprocess-behavior", "failed")
             break
         except BusyError as error:
             if time.monotonic() > deadline:
@@ -269,39 +289,39 @@ def _open_tasks(scene: Scene) -> str:
     return f"{len(open_tasks)} tasks are open: {'; '.join(open_tasks[:10])}"
 
 
-def _outcome(scene: Scene, settings: RoundSettings, faults: Counter[str], mended: int) -> Outcome:
-    truth = proof.truth(scene.simulator, settings.regions, settings.first, settings.days)
+def _outcome(scene: Scene, settings: RoundSettings, target: Target, faults: Counter[str], mended: int) -> Outcome:
+    truth = target.list_truth(scene.simulator)
     outcome = Outcome(
         server=settings.distribution.name,
         seed=settings.seed,
-        events=proof.events(scene, truth),
+        events=proof.count_events(scene, truth),
         faults=faults,
-        attempts=proof.attempts(scene),
-        repeated_pages=proof.repeated_pages(scene.simulator),
-        borders=proof.borders(scene.simulator, settings.days * len(settings.regions)),
+        attempts=proof.count_attempts(scene),
+        repeated_pages=proof.count_repeated_pages(scene.simulator),
+        borders=proof.count_borders(scene.simulator, target.count_windows()),
         mended=mended,
     )
-    return replace(outcome, broken=tuple(_broken(scene, settings, outcome)))
+    return replace(outcome, broken=tuple(_find_broken_promises(scene, target, outcome)))
 
 
-def _broken(scene: Scene, settings: RoundSettings, outcome: Outcome) -> Iterator[str]:
-    """Say which promises were not kept."""
-    for run in scene.airflow.runs(DAG_ID):
+def _find_broken_promises(scene: Scene, target: Target, outcome: Outcome) -> Iterator[str]:
+    """Yield a sentence for each broken promise."""
+    for run in scene.airflow.runs(scene.dag_id):
         if run["state"] != "success":
-            yield f"the run of {run['logical_date'][:10]} ended {run['state']}"
+            yield f"the run of {run['logical_date'][:10]} ended with state {run['state']}"
     events = outcome.events
     for name in ("lost", "duplicates", "strangers", "quarantined"):
         if count := getattr(events, name):
             yield f"{count} {name}"
     expected = {
-        "cells": settings.days * len(settings.regions),
+        "cells": target.count_windows(),
         "missing": 0,
         **dict.fromkeys(("looked_up", "staged", "indexed"), events.there_are),
         "quarantined": 0,
     }
-    told = proof.coverage(scene)
+    told = proof.sum_coverage(scene)
     for name, count in expected.items():
         if told[name] != count:
-            yield f"coverage tells {told[name]} {name}, not {count}"
+            yield f"coverage reports {told[name]} {name}, not {count}"
     if outcome.repeated_pages > outcome.allowed_pages:
         yield f"{outcome.repeated_pages} pages were fetched twice, more than {outcome.allowed_pages}"

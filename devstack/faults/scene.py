@@ -1,4 +1,4 @@
-"""Where faults strike: a backfill that runs in a real Airflow, and the services that it uses."""
+"""A running backfill in a real Airflow, and the services that it uses: the target of the faults."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Any, Final, TypeVar
 
 import psutil
 
-from cloudtrail_elasticsearch.core.index_setup import SearchServer as SearchClient
+from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
 from devstack.airflow import Airflow
 from devstack.airflow_api import AirflowError
 from devstack.aws import AwsServices
 from devstack.search_server import SearchServer
 from devstack.simulator import Simulator
 
-DAG_ID: Final = "cloudtrail_to_elasticsearch"
 ENDED: Final = frozenset({"success", "failed"})
 
 _POLL_SECONDS: Final = 0.2
@@ -30,29 +29,32 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Scene:
-    """A backfill of some days, and what it can be struck through.
+    """A backfill of some days, with everything that a fault can hit.
 
-    :param indices: the pattern that all of the backfill's indices have
-    :param days: how many runs the backfill has
-    :param random: decides on whatever is by chance
-    :param sessions: those of the schedulers that were killed, in which tasks may go on
+    :param dag_id: the DAG of the backfill
+    :param source_bucket: the bucket whose faults hit the source's tasks: the staging bucket, or a trail's
+    :param indices: the pattern of all indices of the backfill
+    :param days: the number of runs of the backfill
+    :param random: makes every random choice
+    :param sessions: the sessions of killed schedulers, in which tasks may still run
     """
 
+    dag_id: str
     airflow: Airflow
     simulator: Simulator
     storage: AwsServices
     search: SearchServer
     client: SearchClient
-    bucket: str
+    source_bucket: str
     indices: str
     days: int
     random: Random
     sessions: set[int] = field(default_factory=set)
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the DAG's runs; none while the API server does not answer."""
+        """Return the DAG's runs; an empty list while the API server does not answer."""
         with contextlib.suppress(AirflowError):
-            return self.airflow.runs(DAG_ID)
+            return self.airflow.runs(self.dag_id)
         return []
 
     def ended(self) -> bool:
@@ -69,13 +71,13 @@ class Scene:
         found: list[dict[str, Any]] = []
         while True:
             query = f"limit={_PAGE}&offset={len(found)}&order_by=id{chosen}"
-            answer = self.airflow.request("GET", f"/dags/{DAG_ID}/dagRuns/~/taskInstances?{query}")
+            answer = self.airflow.request("GET", f"/dags/{self.dag_id}/dagRuns/~/taskInstances?{query}")
             found += answer["task_instances"]
             if not answer["task_instances"] or len(found) >= answer["total_entries"]:
                 return found
 
     def until(self, answer: Callable[[], Found | None], seconds: float) -> Found | None:
-        """Return the first answer that is not None, or None where the seconds or the backfill are over."""
+        """Return the first answer that is not None, or None if the time or the backfill ends first."""
         deadline = time.monotonic() + seconds
         checked = time.monotonic()
         while (found := answer()) is None and time.monotonic() < deadline:
@@ -87,7 +89,7 @@ class Scene:
         return found
 
     def running(self, task_id: str) -> psutil.Process | None:
-        """Return the process that runs one of the instances of a task, if there is any, by chance."""
+        """Return the process of a running instance of a task, chosen at random; None if no instance runs."""
         try:
             tasks = self.tasks(task_id=task_id, state="running")
         except AirflowError:
@@ -98,7 +100,7 @@ class Scene:
     def _own(self, pid: int) -> psutil.Process | None:
         """Return the process of a task that our scheduler's executor runs.
 
-        The database names processes that ended, too, and by now another may have the number of one.
+        The database also names processes that have ended; another process may have the same number by now.
         """
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
@@ -108,9 +110,9 @@ class Scene:
 
 
 def end_orphans(sessions: set[int]) -> int:
-    """End what is left of sessions (that schedulers began), and return how many processes that were.
+    """Kill the remaining processes of these sessions of killed schedulers, and return their number.
 
-    A task is a process group of its own: it outlives the killing of its supervisor until it next speaks to it.
+    A task has its own process group, so it survives its killed supervisor until it next sends something to it.
     """
     left = [process for process in psutil.process_iter() if _lives_in(process, sessions)]
     for process in left:

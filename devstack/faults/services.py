@@ -1,10 +1,10 @@
-"""Services that fail: CloudTrail, S3, and indices that take no writes."""
+"""Failing services: CloudTrail, S3, and read-only indices."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.encoding import codec
 from devstack.faults.fault import Fault
 from devstack.faults.scene import Scene
 from devstack.simulator import Fault as Answer
@@ -12,14 +12,14 @@ from devstack.simulator import FaultKind
 from devstack.storage_faults import StorageFaultKind
 
 PATIENCE: Final = 30.0
-"""Seconds within which a request must come that goes wrong."""
+"""Seconds within which a request must hit the fault."""
 
 _BLOCKS: Final = ("index.blocks.read_only_allow_delete", "index.blocks.write")
-"""One that is made for a full disk, and one that people set; where the first is on, it alone can be changed."""
+"""The block of a full disk, and one that people set. While the first is on, only it can be changed."""
 
 
 def cloudtrail(kind: FaultKind, most: int) -> Fault:
-    """LookupEvents answers some requests, at most this many, with an error or with a broken connection."""
+    """Make LookupEvents answer up to this many requests with an error or with a broken connection."""
 
     def strike(scene: Scene) -> bool:
         count = scene.random.randint(1, most)
@@ -39,10 +39,10 @@ def cloudtrail(kind: FaultKind, most: int) -> Fault:
 
 
 def storage(kind: StorageFaultKind, seconds: tuple[float, float]) -> Fault:
-    """S3 answers every request that concerns the kind with an error, for some seconds."""
+    """Make S3 answer every request of this kind with an error, or with a broken body, for some seconds."""
 
     def strike(scene: Scene) -> bool:
-        scene.storage.break_storage(kind, scene.bucket)
+        scene.storage.break_storage(kind, scene.source_bucket)
 
         def struck() -> bool | None:
             return any(fault["answered"] for fault in scene.storage.storage_faults()) or None
@@ -57,7 +57,7 @@ def storage(kind: StorageFaultKind, seconds: tuple[float, float]) -> Fault:
 
 
 def _make_read_only(scene: Scene) -> bool:
-    """Block the indices that are there while something is loaded."""
+    """Make the existing indices read-only during a load."""
     block = {scene.random.choice(_BLOCKS): True}
 
     def blocked() -> bool | None:
@@ -72,7 +72,7 @@ def _make_writable(scene: Scene) -> None:
 
 
 def _set(scene: Scene, settings: dict[str, Any]) -> list[str]:
-    """Change settings of the backfill's indices and return their names."""
+    """Change settings of the backfill's indices and return the names of the indices."""
     listed = scene.client.request("GET", f"/{scene.indices}/_settings?allow_no_indices=true")
     if listed:
         scene.client.request("PUT", f"/{scene.indices}/_settings", codec.encode(settings))

@@ -1,1 +1,1 @@
-"""The proof of fidelity: real servers, either strategy, any order, and nothing is rejected, lost or hidden."""
+"""The proof of fidelity: on real servers, under both strategies and in any order, no event is rejected or lost."""

@@ -1,4 +1,4 @@
-"""``make fidelity``: every server, strategy and order, and a table at the end."""
+"""``make fidelity``: loads events into every server, with every strategy and order, and prints a table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core.load import LoadReport
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.fidelity.checks import Index, answers, not_found, not_restored, searches
-from devstack.fidelity.events import CORPUS, generated, orders, recorded
+from devstack.fidelity.checks import Index, find_hidden_values, find_unrestored_events, make_searches, run_searches
+from devstack.fidelity.events import CORPUS, generate_events, make_orders, read_recorded
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 SEARCHES: Final = 400
@@ -23,7 +23,7 @@ SEARCHES: Final = 400
 
 @dataclass(frozen=True)
 class Row:
-    """One load, and whether all is as promised."""
+    """One load and the results of its checks."""
 
     server: str
     strategy: Strategy
@@ -32,22 +32,22 @@ class Row:
     seconds: float
     same: bool
     hidden: int | None = None
-    """Values that no search finds; looked for after the first order alone, as the others have equal documents."""
+    """Values that no search finds. Checked for the first order only, since the others have equal documents."""
 
     @property
     def kept(self) -> bool:
-        """Whether the promises are kept."""
+        """Whether the promises were kept."""
         report = self.report
         whole = report.read == report.indexed and not report.quarantined
         return whole and self.same and not self.hidden
 
 
 def main() -> int:
-    """Run it; the exit status is 1 where a promise is not kept."""
+    """Run the suite; the exit status is 1 if a promise is broken."""
     arguments = _arguments()
-    corpus = recorded(arguments.corpus)
-    print(f"{len(corpus):,} recorded events, {arguments.events:,} generated ones", flush=True)
-    lines = [*corpus, *generated(arguments.events)]
+    corpus = read_recorded(arguments.corpus)
+    print(f"{len(corpus):,} recorded events, {arguments.events:,} generated events", flush=True)
+    lines = [*corpus, *generate_events(arguments.events)]
     rows: list[Row] = []
     for name in arguments.servers:
         with SearchServer(DISTRIBUTIONS[name], heap="2g") as running:
@@ -65,19 +65,19 @@ def _rows(
     server = connect(SearchSettings.from_url(url))
     expected: Any = None
     bodies: list[dict[str, Any]] = []
-    for number, (order, ordered) in enumerate(orders(lines, shuffles)):
+    for number, (order, ordered) in enumerate(make_orders(lines, shuffles)):
         index = Index(server, f"fidelity-{strategy}-{number}", strategy)
         began = time.monotonic()
         report = index.load(ordered)
         seconds = time.monotonic() - began
         hidden = None
         if not number:
-            bodies = searches(index, lines, SEARCHES)
-            hidden = sum(1 for _ in not_restored(index, lines))
-            for identifier, found in not_found(index, corpus):
+            bodies = make_searches(index, lines, SEARCHES)
+            hidden = sum(1 for _ in find_unrestored_events(index, lines))
+            for identifier, found in find_hidden_values(index, corpus):
                 hidden += 1
                 print(f"  not found: {identifier} {found.field} = {found.value!r}", flush=True)
-        results = index.mapping(), answers(index, bodies)
+        results = index.mapping(), run_searches(index, bodies)
         expected = expected or results
         yield Row(name, strategy, order, report, seconds, results == expected, hidden)
         index.delete()
@@ -105,8 +105,8 @@ def _table(rows: Sequence[Row]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fidelity", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="how many to generate (%(default)s)")
-    parser.add_argument("--shuffles", type=int, default=3, help="orders beside that of time (%(default)s)")
+    parser.add_argument("--events", type=int, default=100_000, help="number of generated events (%(default)s)")
+    parser.add_argument("--shuffles", type=int, default=3, help="number of random orders (%(default)s)")
     parser.add_argument("--servers", nargs="+", choices=DISTRIBUTIONS, default=list(DISTRIBUTIONS))
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="a folder of recorded events")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""What is asked of a server after a load: every value at its documented name, and the same in any order."""
+"""Checks on a server after a load: every value under its documented name, and the same results in any order."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import Any, Final
 
 import orjson
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.events import Event, parse_line
-from cloudtrail_elasticsearch.core.explain import Found, locate
-from cloudtrail_elasticsearch.core.index_setup import SearchServer
-from cloudtrail_elasticsearch.core.load import Loader, LoadReport
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import Shape, Strategy, build
+from cloudtrail_elasticsearch.core.documents.events import Event, parse_line
+from cloudtrail_elasticsearch.core.documents.explain import Found, locate
+from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
+from cloudtrail_elasticsearch.core.documents.restore import restore
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import Schema, Strategy
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.loading.loader import Loader
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 MOST_IDS: Final = 500
 CHARTED: Final = (
@@ -34,41 +37,41 @@ CHARTED: Final = (
 
 @dataclass(frozen=True)
 class Index:
-    """An index on a server that lines are loaded into, under a strategy."""
+    """An index on a server, with the strategy under which events are loaded into it."""
 
     server: SearchServer
     name: str
     strategy: Strategy
 
     @cached_property
-    def shape(self) -> Shape:
-        """What is declared in it."""
-        return build(self.strategy, load_rules())
+    def schema(self) -> Schema:
+        """The schema of its mapping."""
+        return build_schema(self.strategy, load_rules())
 
     def load(self, lines: Iterable[bytes]) -> LoadReport:
-        """Make it and fill it."""
-        loader = Loader(self.server, IndexPattern(self.name), self.shape)
+        """Create the index and load the events."""
+        loader = Loader(self.server, IndexPattern(self.name), self.schema)
         loader.prepare()
         report = loader.load(lines)
         loader.count(())
         return report
 
     def mapping(self) -> Any:
-        """Return its mapping, as the server has it."""
+        """Return its mapping from the server."""
         return self.server.request("GET", f"/{self.name}/_mapping")[self.name]["mappings"]
 
     def delete(self) -> None:
-        """Remove it."""
+        """Delete it."""
         self.server.request("DELETE", f"/{self.name}")
 
     def search(self, body: dict[str, Any]) -> Any:
-        """Return a search's answer."""
+        """Return the answer to a search."""
         return self.server.request("POST", f"/{self.name}/_search", orjson.dumps(body))
 
 
-def not_restored(index: Index, lines: Iterable[bytes]) -> Iterator[str]:
-    """Yield the ids of the events that do not come back from their documents as they were."""
-    normalizer = Normalizer(index.shape)
+def find_unrestored_events(index: Index, lines: Iterable[bytes]) -> Iterator[str]:
+    """Yield the ids of the events that are not restored exactly from their documents."""
+    normalizer = Normalizer(index.schema)
     for line in lines:
         event = parse_line(line)
         assert isinstance(event, Event)
@@ -77,9 +80,9 @@ def not_restored(index: Index, lines: Iterable[bytes]) -> Iterator[str]:
             yield document.id
 
 
-def not_found(index: Index, lines: Iterable[bytes]) -> Iterator[tuple[str, Found]]:
-    """Yield every value, with its event's id, that an exact-value search at its documented name does not find."""
-    normalizer = Normalizer(index.shape)
+def find_hidden_values(index: Index, lines: Iterable[bytes]) -> Iterator[tuple[str, Found]]:
+    """Yield every value, with its event's id, that no exact-value search under its documented name finds."""
+    normalizer = Normalizer(index.schema)
     for line in lines:
         event = parse_line(line)
         assert isinstance(event, Event)
@@ -89,7 +92,7 @@ def not_found(index: Index, lines: Iterable[bytes]) -> Iterator[tuple[str, Found
 
 
 def _missed(index: Index, identifier: str, found: Sequence[Found]) -> Iterator[Found]:
-    """Search for all of an event's values at once, and for halves of them where that finds nothing."""
+    """Search for all values of an event at once; if that finds nothing, search for halves of them."""
     if not found:
         return
     filters: list[dict[str, Any]] = [{"ids": {"values": [identifier]}}]
@@ -105,10 +108,10 @@ def _missed(index: Index, identifier: str, found: Sequence[Found]) -> Iterator[F
     yield from _missed(index, identifier, found[middle:])
 
 
-def searches(index: Index, lines: Sequence[bytes], count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Return searches whose answers are held against one another: values, charts and ranges of time."""
+def make_searches(index: Index, lines: Sequence[bytes], count: int, seed: int = 1) -> list[dict[str, Any]]:
+    """Return searches whose results are compared: values, charts and ranges of time."""
     draw = random.Random(seed)
-    normalizer = Normalizer(index.shape)
+    normalizer = Normalizer(index.schema)
     bodies: list[dict[str, Any]] = []
     for line in draw.sample(lines, min(count, len(lines))):
         event = parse_line(line)
@@ -126,8 +129,8 @@ def searches(index: Index, lines: Sequence[bytes], count: int, seed: int = 1) ->
     return [{**body, "track_total_hits": True, "_source": False} for body in bodies]
 
 
-def answers(index: Index, bodies: Iterable[dict[str, Any]]) -> list[Any]:
-    """Return what the searches give, in a form that is the same where the results are."""
+def run_searches(index: Index, bodies: Iterable[dict[str, Any]]) -> list[Any]:
+    """Return the results of the searches, in a form that is equal for equal results."""
     return [_comparable(index.search(body)) for body in bodies]
 
 

@@ -1,4 +1,4 @@
-"""The events that are loaded: recorded ones, and generated ones of every operation that botocore knows."""
+"""The events to load: recorded ones, and generated ones of every operation in botocore's models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_line
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time, parse_line
 from devstack.simulator.generator import event_for, operations
 
 CORPUS: Final = Path(__file__).resolve().parents[3] / "shared" / "cloudtrail-corpus"
@@ -19,11 +19,11 @@ CORPUS: Final = Path(__file__).resolve().parents[3] / "shared" / "cloudtrail-cor
 _FIRST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def recorded(folder: Path) -> list[bytes]:
+def read_recorded(folder: Path) -> list[bytes]:
     """Return the lines of a folder's ``*.ndjson.gz``.
 
-    Of events that share an id (recordings that were edited) one is kept: a search server holds one of them,
-    the last to come, so that no order can have the results of another.
+    Edited recordings share ids. Of the events with one id only one is kept: a search server would keep the one
+    that arrives last, so results would depend on the order.
     """
     lines = (line.rstrip(b"\n") for file in sorted(folder.glob("*.ndjson.gz")) for line in _read(file))
     return list(
@@ -31,10 +31,10 @@ def recorded(folder: Path) -> list[bytes]:
     )
 
 
-def generated(count: int, seed: int = 1) -> Iterator[bytes]:
-    """Yield so many events, in no order of time, spread over all operations; one operation's come together.
+def generate_events(count: int, seed: int = 1) -> Iterator[bytes]:
+    """Yield this many events of all operations, in no order of time; events of one operation are adjacent.
 
-    A service's model is large and read once so; which operations have an event more than others is by chance.
+    So the model of a service, which is large, is read only once. The operations with one extra event are random.
     """
     known = sorted(operations())
     draw = random.Random(seed)
@@ -48,8 +48,8 @@ def generated(count: int, seed: int = 1) -> Iterator[bytes]:
             yield orjson.dumps(event_for(service, operation, seed * 1_000_003 + number, time=time))
 
 
-def orders(lines: Iterable[bytes], shuffles: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the lines in the order of time, and shuffled, each with the order's name."""
+def make_orders(lines: Iterable[bytes], shuffles: int) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the lines in the order of time and in shuffled orders, each with the name of the order."""
     ordered = sorted(lines, key=_time)
     yield "time", ordered
     for seed in range(1, shuffles + 1):

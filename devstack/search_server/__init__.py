@@ -1,4 +1,4 @@
-"""Real search servers from Maven Central, as child processes: no Docker, and no Java needed beforehand."""
+"""Real search servers from Maven Central as child processes, without Docker and without an installed Java."""
 
 from devstack.search_server.distributions import (
     DISTRIBUTIONS,

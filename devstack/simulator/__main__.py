@@ -57,9 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=(),
         metavar="DAY",
-        help="deal them out to these",
+        help="spread them over these days",
     )
-    add("--recorded-stray-region", metavar="REGION", help="where events of regions not offered are served")
+    add("--recorded-stray-region", metavar="REGION", help="serve events of other regions here")
     add("--late-fraction", type=float, default=0.0, help="of the events, from 0 to 1")
     add("--late-seconds", type=int, nargs=2, default=(60, 900), metavar=("MIN", "MAX"), help="how late they are")
     return parser

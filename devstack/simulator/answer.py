@@ -1,4 +1,4 @@
-"""What LookupEvents writes around a record: the Event of its answer."""
+"""The Event of a LookupEvents answer: the members that it adds to a record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TYPES: Final = {
 
 
 def event(entry: Entry) -> dict[str, Any]:
-    """Return an event as LookupEvents gives it; what the record does not tell is left out."""
+    """Return an event as LookupEvents returns it; members that the record has no value for are left out."""
     record = entry.read()
     fields = record.fields
     answer = {
@@ -55,7 +55,7 @@ def matches(answer: Mapping[str, Any], key: str, value: str) -> bool:
 
 
 def username(fields: Mapping[str, Any]) -> str | None:
-    """Return the user's name, the session's for a role, `root` for the root user."""
+    """Return the user's name; for a role that of its session, and for the root user `root`."""
     identity = _identity(fields)
     if identity.get("type") == "Root":
         return "root"
@@ -72,7 +72,7 @@ def access_key(fields: Mapping[str, Any]) -> str | None:
 
 
 def resources(fields: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return what a call was about: the record's own resources, and those its parameters name."""
+    """Return the resources of a call: the record's own, and those that its parameters name."""
     listed = fields.get("resources")
     own = [_own(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     parameters = fields.get("requestParameters")

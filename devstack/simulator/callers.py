@@ -1,4 +1,4 @@
-"""Who calls: the identities of an account, from where and with what they call.
+"""Callers: the identities of an account, their addresses and their clients.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 """
@@ -18,7 +18,7 @@ from devstack.simulator.values import Scene, ip, iso_time
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What an event says of who made the call. A call over the network has a TLS connection of its own."""
+    """The members of an event that describe the caller. A call over the network has its own TLS connection."""
 
     identity: dict[str, Any]
     address: str
@@ -62,7 +62,7 @@ _PROGRAMS: Final = (
 
 
 def caller(scene: Scene) -> Caller:
-    """Return who makes the call of an event."""
+    """Return the caller of an event."""
     return _KINDS[bisect.bisect(_UP_TO, scene.draw.real() * _UP_TO[-1])](scene)
 
 
@@ -87,13 +87,13 @@ def root(scene: Scene) -> Caller:
 
 
 def service(scene: Scene) -> Caller:
-    """Return an AWS service that calls for itself."""
+    """Return an AWS service that calls on its own behalf."""
     name = scene.draw.pick(_SERVICES)
     return Caller({"type": "AWSService", "invokedBy": name}, name, name, over_network=False)
 
 
 def service_in_account(scene: Scene) -> dict[str, Any]:
-    """Return the identity of a service event, which nobody called."""
+    """Return the identity of a service event, which has no caller."""
     return {"accountId": scene.account, "invokedBy": "AWS Internal"}
 
 

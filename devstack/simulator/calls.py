@@ -40,10 +40,10 @@ Part = Callable[[Scene], Any]
 
 
 class Structures(Protocol):
-    """What turns an object's shape into what makes values of it: a renderer, or what stands in for one."""
+    """Turns an object's shape into a function that makes its values: a renderer, or a replacement of one."""
 
     def structure(self, shape: StructureShape) -> Node:
-        """Return what makes the values."""
+        """Return the function that makes the values."""
 
 
 MakeStructures = Callable[[Dialect], Structures]
@@ -51,7 +51,7 @@ MakeStructures = Callable[[Dialect], Structures]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is the same in all events of one operation, and what makes the rest."""
+    """The members that all events of one operation share, and the functions that make the others."""
 
     service: str
     operation: str
@@ -66,7 +66,7 @@ class Call:
 
 
 class ServiceCalls:
-    """The calls of one service, each made when it is first asked for."""
+    """The calls of one service. Each is made when it is first needed."""
 
     def __init__(self, service: str, structures: MakeStructures = Renderer) -> None:
         self._model: ServiceModel = models.service_model(service)
@@ -103,7 +103,7 @@ class ServiceCalls:
 
 @functools.lru_cache(maxsize=_SERVICES_IN_MEMORY)
 def service_calls(service: str) -> ServiceCalls:
-    """Return the calls of a service, kept in memory while it is among those used last.
+    """Return the calls of a service. The most recently used services are cached.
 
     :raises KeyError: botocore knows no such service
     """
@@ -171,7 +171,7 @@ class _Ec2:
 
 
 class _S3:
-    """S3's requests carry the host and, with an empty value, what the query string names (``?policy``)."""
+    """S3's requests have the host and, with an empty value, the names in the query string (``?policy``)."""
 
     def __init__(self, service: str, structures: MakeStructures) -> None:
         self._request = structures(S3Request(service, "rest-xml"))

@@ -1,4 +1,4 @@
-"""Time as the simulator sees it: it can be put forward or back."""
+"""The simulator's time, which can be shifted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time. Both are in seconds; `now` since 1970, `monotonic` since any moment."""
+    """A clock. Both times are in seconds: `now` since 1970, `monotonic` since any moment."""
 
     def now(self) -> float:
         """Return the time of day."""
@@ -29,19 +29,19 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is moved, for tests."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, now: float) -> None:
         self._now = now
 
     def now(self) -> float:
-        """Return the time it was set to."""
+        """Return the time that was set."""
         return self._now
 
     monotonic = now
 
     def move(self, seconds: float) -> None:
-        """Put the clock forward."""
+        """Move the clock forward."""
         self._now += seconds
 
 

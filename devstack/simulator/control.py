@@ -1,12 +1,17 @@
 """The simulator's own HTTP interface, for tests, under ``/_control``.
 
-- ``GET /faults`` lists the faults that are on, ``POST`` adds one (``{"kind": …, "region": …, "count": …,
+- ``GET /faults`` lists the active faults, ``POST`` adds one (``{"kind": …, "region": …, "count": …,
   "probability": …}``), ``DELETE`` clears all.
-- ``GET /statistics`` tells what was asked for, by region.
-- ``GET /events?region=…&start=…&end=…[&account=…][&state=arrived|pending]`` lists the truth as NDJSON, newest
-  first; the ends are included, as epoch seconds or ISO times.
-- ``POST /clock`` (``{"offset": seconds}``) shifts the time; ``POST /arrivals`` (``{eventID: epoch seconds}``)
-  says when events arrive.
+- ``GET /answers`` returns the way in which LookupEvents answers, ``POST`` changes it (a JSON object of
+  `unruly.Answers`), ``DELETE`` restores the normal way.
+- ``GET /statistics`` returns the number of requests, pages and events of LookupEvents by region;
+  ``GET /operations`` the number of requests by operation.
+- ``GET /trails`` lists the trails, ``POST`` adds or replaces one (a JSON object of `trails.trail.Trail`),
+  ``DELETE`` deletes all.
+- ``GET /events?region=…&start=…&end=…[&account=…][&state=arrived|pending]`` lists the existing events as NDJSON,
+  newest first. Both ends are included; they are epoch seconds or ISO times.
+- ``POST /clock`` (``{"offset": seconds}``) shifts the time. ``POST /arrivals`` (``{eventID: epoch seconds}``)
+  sets the times at which events arrive.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,6 +30,8 @@ from devstack.simulator.faults import Fault, FaultKind
 from devstack.simulator.service import Service
 from devstack.simulator.settings import DEFAULT_ACCOUNT
 from devstack.simulator.store import Entry, Span
+from devstack.simulator.trails.trail import Trail
+from devstack.simulator.unruly import Answers
 
 PREFIX: Final = "/_control"
 
@@ -31,18 +39,25 @@ _LINES_AT_ONCE: Final = 500
 
 
 class Control:
-    """Handles requests to the simulator itself."""
+    """Handles the requests of this interface."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes to serve."""
+        """Return the routes."""
         return [
             web.get(f"{PREFIX}/faults", self._list_faults),
             web.post(f"{PREFIX}/faults", self._add_fault),
             web.delete(f"{PREFIX}/faults", self._clear_faults),
+            web.get(f"{PREFIX}/answers", self._tell_answers),
+            web.post(f"{PREFIX}/answers", self._change_answers),
+            web.delete(f"{PREFIX}/answers", self._reset_answers),
             web.get(f"{PREFIX}/statistics", self._statistics),
+            web.get(f"{PREFIX}/operations", self._operations),
+            web.get(f"{PREFIX}/trails", self._list_trails),
+            web.post(f"{PREFIX}/trails", self._add_trail),
+            web.delete(f"{PREFIX}/trails", self._clear_trails),
             web.get(f"{PREFIX}/events", self._events),
             web.post(f"{PREFIX}/clock", self._set_clock),
             web.post(f"{PREFIX}/arrivals", self._set_arrivals),
@@ -66,9 +81,47 @@ class Control:
         self._service.faults.clear()
         return web.json_response([])
 
+    async def _tell_answers(self, http: web.Request) -> web.Response:
+        del http
+        return web.json_response(self._service.lookup.answers.as_json())
+
+    async def _change_answers(self, http: web.Request) -> web.Response:
+        body = await _object(http)
+        try:
+            self._service.lookup.answers = Answers.read(body)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        return web.json_response(self._service.lookup.answers.as_json())
+
+    async def _reset_answers(self, http: web.Request) -> web.Response:
+        del http
+        self._service.lookup.answers = Answers()
+        return web.json_response(Answers().as_json())
+
     async def _statistics(self, http: web.Request) -> web.Response:
         del http
         return web.json_response(self._service.statistics.as_json())
+
+    async def _operations(self, http: web.Request) -> web.Response:
+        del http
+        return web.json_response(self._service.statistics.operations)
+
+    async def _list_trails(self, http: web.Request) -> web.Response:
+        del http
+        return web.json_response([asdict(trail) for trail in self._service.trails.values()])
+
+    async def _add_trail(self, http: web.Request) -> web.Response:
+        body = await _object(http)
+        try:
+            trail = Trail(**body)
+        except TypeError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        self._service.trails[trail.arn] = trail
+        return await self._list_trails(http)
+
+    async def _clear_trails(self, http: web.Request) -> web.Response:
+        self._service.trails.clear()
+        return await self._list_trails(http)
 
     async def _set_clock(self, http: web.Request) -> web.Response:
         body = await _object(http)

@@ -1,6 +1,6 @@
-"""How CloudTrail writes the shapes of a service: the keys, lists, times and empty elements of its dialect.
+"""The ways in which CloudTrail writes the shapes of a service: keys, lists, times and empty elements.
 
-Seen in recorded events: EC2's first operations as ``instancesSet: {items: [{instanceId: …}]}``, its later ones
+Found in recorded events: EC2's first operations as ``instancesSet: {items: [{instanceId: …}]}``, its later ones
 as the XML of the request turned to JSON (``CreateFlowLogsRequest: {ResourceId: {tag: 1, content: …}}``).
 """
 
@@ -14,7 +14,7 @@ from devstack.simulator.draw import uniform
 from devstack.simulator.values import Leaf, Scene, iso_time, java_time, leaf, words
 
 ABSENT: Final = object()
-"""What stands for a member that is left out."""
+"""The value of a member that is left out."""
 
 _EMPTY_ELEMENTS: Final = 0.5
 _EC2_PLAIN_LISTS: Final = frozenset({"ipPermissions", "ipRanges", "ipv6Ranges", "groups", "prefixListIds"})
@@ -22,7 +22,7 @@ _EC2_PLURALS: Final = {"InstanceId": "instancesSet", "Owner": "ownersSet", "Allo
 
 
 def lower_first(name: str) -> str:
-    """Return a name with its first letter, and no other, in lower case."""
+    """Return a name with its first letter in lower case."""
     return name[:1].lower() + name[1:]
 
 
@@ -31,7 +31,7 @@ def _location(name: str, shape: Shape) -> str:
 
 
 class Dialect:
-    """How most services are written: lower-case first letters, plain lists, what is empty left out."""
+    """The form of most services: keys begin in lower case, lists are plain, empty values are left out."""
 
     def __init__(self, service: str, protocol: str) -> None:
         self.service = service
@@ -51,41 +51,41 @@ class Dialect:
         ]
 
     def elements(self, name: str, shape: ListShape, values: list[Any]) -> Any:
-        """Return how a list stands in the event."""
+        """Return the form of a list in the event."""
         del name, shape
         return values
 
     def empty(self, scene: Scene) -> Any:
-        """Return what stands for a list or an object with nothing in it, or ABSENT."""
+        """Return the value of an empty list or object, or ABSENT."""
         del scene
         return ABSENT
 
     def time(self, name: str) -> Leaf:
-        """Return how a member's times are written: each service has its ways, the same in every event."""
+        """Return the form of a member's times. Each service has its own, the same in every event."""
         way = uniform("time", self.service, name)
         if self._protocol in {"json", "query"}:
             return _java if way < 0.6 else _iso
         return _iso if way < 0.5 else _epoch if way < 0.8 else _milliseconds
 
     def scalar(self, name: str, shape: Shape) -> Leaf:
-        """Return what makes the values of a scalar member."""
+        """Return the function that makes the values of a scalar member."""
         return leaf(name, shape, self.service)
 
     def is_text(self, shape: Shape) -> bool:
-        """Return whether numbers and flags of a shape are written as text."""
+        """Return whether numbers and booleans of a shape are written as text."""
         del shape
         return False
 
 
 class Query(Dialect):
-    """The services of AWS's query protocol: an empty element is `""`, and some numbers and flags are text."""
+    """Services with AWS's query protocol: an empty element is `""`, and some numbers and booleans are text."""
 
     def empty(self, scene: Scene) -> Any:
-        """Return `""` as an empty XML element is read, or nothing."""
+        """Return `""`, the value of an empty XML element, or nothing."""
         return "" if scene.draw.chance(_EMPTY_ELEMENTS) else ABSENT
 
     def scalar(self, name: str, shape: Shape) -> Leaf:
-        """Return what makes the values, as text for one in twenty numbers and flags."""
+        """Return the function that makes the values, which are text for one in twenty numbers and booleans."""
         make = super().scalar(name, shape)
         if shape.type_name != "string" and uniform("text", self.service, name) < 0.05:
             return lambda scene: str(make(scene)).lower()
@@ -109,7 +109,7 @@ class Ec2Request(Dialect):
         return {"items": [value if isinstance(value, dict) else {key: value} for value in values]}
 
     def empty(self, scene: Scene) -> Any:
-        """Return the empty object that an unused set is recorded as."""
+        """Return an empty object, the record of an unused set."""
         del scene
         return {}
 
@@ -118,7 +118,7 @@ class Ec2Response(Dialect):
     """Responses of EC2's first operations."""
 
     def key(self, name: str, shape: Shape) -> str:
-        """Return the element's name; `return` is a word of its own in the language CloudTrail is written in."""
+        """Return the element's name. `return` has a form of its own: CloudTrail's language reserves the word."""
         location = lower_first(_location(name, shape))
         return "_return" if location == "return" else location
 
@@ -188,10 +188,10 @@ class Ec2TaggedRequest(Xml):
 
 
 class S3Request(Xml):
-    """Requests of S3: what was in the path, the query string or a header is text beside the XML body."""
+    """Requests of S3: members from the path, the query string or a header are text beside the XML body."""
 
     def key(self, name: str, shape: Shape) -> str:
-        """Return `bucketName` and `key` for the path, else the name on the wire."""
+        """Return `bucketName` and `key` for the path, else the name in the request."""
         if shape.serialization.get("location") == "uri":
             return {"Bucket": "bucketName"}.get(name, lower_first(name))
         return super().key(name, shape)
@@ -202,11 +202,11 @@ class S3Request(Xml):
         return [member for member in members if not member[1].startswith(("Content-MD5", "x-amz-meta"))]
 
     def scalar(self, name: str, shape: Shape) -> Leaf:
-        """Return what makes the values."""
+        """Return the function that makes the values."""
         return words if name == "Bucket" else super().scalar(name, shape)
 
     def is_text(self, shape: Shape) -> bool:
-        """Return whether it was in the query string or a header."""
+        """Return whether the member was in the query string or a header."""
         return shape.serialization.get("location") in {"querystring", "header"}
 
 

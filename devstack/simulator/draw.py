@@ -1,4 +1,4 @@
-"""Seeded chance that is the same in every process, Python version and hash seed."""
+"""Seeded random choices that are the same in every process, Python version and hash seed."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _MIXED: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+
 
 
 def digest(*parts: object) -> bytes:
-    """Return 16 bytes that stand for these parts, evenly spread."""
+    """Return 16 evenly distributed bytes that are computed from these parts."""
     text = "\x1f".join(map(str, parts))
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def uniform(*parts: object) -> float:
-    """Return a number from 0 (included) to 1 (excluded) that stands for these parts."""
+    """Return a number from 0 (included) to 1 (excluded) that is computed from these parts."""
     return int.from_bytes(digest(*parts)[:6], "big") / (1 << 48)
 
 
 def uuid_text(bits: int) -> str:
-    """Return a random (version 4) UUID made of 128 bits, as Python's own class does, but sooner."""
+    """Return a random (version 4) UUID of 128 bits, faster than Python's own class."""
     digits = f"{bits:032x}"
     variant = "89ab"[bits >> 60 & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class Draw:
-    """A stream of choices made by one seed.
+    """A stream of random choices from one seed.
 
-    Only `random()` and `getrandbits()` of Python's generator are used: the documentation promises no other
-    method to give the same numbers in another version.
+    It uses only `random()` and `getrandbits()` of Python's generator: the documentation promises for no other
+    method that it returns the same numbers in another version.
     """
 
     __slots__ = ("_bits", "_real")
@@ -47,7 +47,7 @@ class Draw:
         self._bits = source.getrandbits
 
     def chance(self, probability: float) -> bool:
-        """Return True this often."""
+        """Return True with this probability."""
         return self._real() < probability
 
     def below(self, bound: int) -> int:
@@ -75,7 +75,7 @@ class Draw:
         return self._text(_LOWER, length)
 
     def upper(self, length: int) -> str:
-        """Return this many of the capitals and digits that AWS's own identifiers are made of."""
+        """Return this many capitals and digits of the alphabet of AWS's own identifiers."""
         return self._text(_UPPER, length)
 
     def base64(self, length: int) -> str:

@@ -1,4 +1,4 @@
-"""A whole CloudTrail record around a call, and the records that are no call: sign-ins and service events.
+"""A whole CloudTrail record around a call, and the records without a call: sign-ins and service events.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
@@ -46,7 +46,7 @@ def record(scene: Scene, call: Call, event_id: str) -> dict[str, Any]:
 
 
 def sign_in(scene: Scene, event_id: str) -> dict[str, Any]:
-    """Return the record of a person who signs in to the console, one in eight without success."""
+    """Return the record of a person's sign-in to the console; one in eight fails."""
     caller = callers.person_at_console(scene)
     caller.identity.pop("accessKeyId", None)
     caller.identity.pop("sessionContext", None)
@@ -70,7 +70,7 @@ def sign_in(scene: Scene, event_id: str) -> dict[str, Any]:
 
 
 def service_event(scene: Scene, event_id: str) -> dict[str, Any]:
-    """Return the record of what a service did unasked: a key rotation."""
+    """Return the record of something that a service did by itself: a key rotation."""
     key = f"arn:aws:kms:{scene.region}:{scene.account}:key/{scene.draw.uuid()}"
     caller = Caller(callers.service_in_account(scene), "AWS Internal", "AWS Internal", over_network=False)
     event = _head(scene, caller, "kms.amazonaws.com", "RotateKey")

@@ -1,4 +1,4 @@
-"""The errors of the wire protocol, each with the code, HTTP status and message that a client gets.
+"""The errors of the wire protocol, each with its code, HTTP status and message.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html#API_LookupEvents_Errors
 """
@@ -23,12 +23,12 @@ def throttled() -> ApiError:
 
 
 def unknown_operation(target: str) -> ApiError:
-    """Return the answer to an operation that there is not."""
+    """Return the answer to an unknown operation."""
     return ApiError("UnknownOperationException", f"No such operation: {target!r}")
 
 
 def unreadable_body() -> ApiError:
-    """Return the answer to a body that is no JSON object."""
+    """Return the answer to a body that is not a JSON object."""
     return ApiError("SerializationException", "The request body is not a JSON object")
 
 
@@ -48,16 +48,16 @@ def unrecognized_client() -> ApiError:
 
 
 def expired_credentials() -> ApiError:
-    """Return the answer to temporary credentials past their time."""
+    """Return the answer to expired temporary credentials."""
     return ApiError("ExpiredTokenException", "The security token included in the request is expired")
 
 
-def access_denied(account: str) -> ApiError:
+def access_denied(account: str, operation: str) -> ApiError:
     """Return the answer to a caller without the permission."""
     return ApiError(
         "AccessDeniedException",
-        f"User: arn:aws:iam::{account}:user/loader is not authorized to perform: cloudtrail:LookupEvents"
-        " because no identity-based policy allows the cloudtrail:LookupEvents action",
+        f"User: arn:aws:iam::{account}:user/loader is not authorized to perform: cloudtrail:{operation}"
+        f" because no identity-based policy allows the cloudtrail:{operation} action",
     )
 
 
@@ -77,12 +77,27 @@ def invalid_token(reason: str) -> ApiError:
 
 
 def invalid_time_range(reason: str) -> ApiError:
-    """Return the answer to a time range that cannot be."""
+    """Return the answer to an invalid time range."""
     return ApiError("InvalidTimeRangeException", reason)
 
 
+def trail_not_found(name: str, account: str) -> ApiError:
+    """Return the answer to the name or ARN of a trail that does not exist here."""
+    return ApiError("TrailNotFoundException", f"Unknown trail: {name} for the user: {account}")
+
+
+def invalid_trail_name(name: object) -> ApiError:
+    """Return the answer to a text that cannot be the name of a trail."""
+    return ApiError("InvalidTrailNameException", f"Trail name or ARN is not valid: {name!r}")
+
+
+def invalid_trail_arn(arn: str) -> ApiError:
+    """Return the answer to a text that begins like an ARN and is not that of a trail."""
+    return ApiError("CloudTrailARNInvalidException", f"Trail ARN is not valid: {arn}")
+
+
 def invalid_attributes(reason: str) -> ApiError:
-    """Return the answer to lookup attributes that cannot be."""
+    """Return the answer to invalid lookup attributes."""
     return ApiError("InvalidLookupAttributesException", reason)
 
 

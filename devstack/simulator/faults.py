@@ -1,4 +1,4 @@
-"""Faults that a test switches on: what the service answers instead of, or does after, the right thing."""
+"""Faults for tests: the service answers with an error instead, or breaks the connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devstack.simulator.errors import ApiError
 
 
 class FaultKind(enum.StrEnum):
-    """What goes wrong."""
+    """The kinds of fault."""
 
     THROTTLE = "throttle"
     INTERNAL_FAILURE = "internal_failure"
@@ -23,10 +23,10 @@ class FaultKind(enum.StrEnum):
     RESET = "reset"
     RESET_AFTER_RESPONSE = "reset_after_response"
 
-    def error(self, account: str) -> ApiError | None:
-        """Return the error to answer with; None for a connection that breaks."""
+    def error(self, account: str, operation: str) -> ApiError | None:
+        """Return the error to answer with; None for a broken connection."""
         if self is FaultKind.ACCESS_DENIED:
-            return errors.access_denied(account)
+            return errors.access_denied(account, operation)
         makers = {
             FaultKind.THROTTLE: errors.throttled,
             FaultKind.INTERNAL_FAILURE: errors.internal_failure,
@@ -38,12 +38,16 @@ class FaultKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault in a region, or in all. It strikes by chance, at most `count` times; None: until cleared."""
+    """A fault in one region or in all. It strikes at random, at most `count` times; None: until it is cleared.
+
+    `operation` is the only operation that it strikes, such as ListPublicKeys; None for all.
+    """
 
     kind: FaultKind
     region: str | None = None
     count: int | None = None
     probability: float = 1.0
+    operation: str | None = None
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 1:
@@ -53,7 +57,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are on. They are tried in the order they were added; one strikes a request at most."""
+    """The active faults. They are tried in the order in which they were added; at most one strikes a request."""
 
     def __init__(self, seed: int) -> None:
         self._draw = Draw(seed)
@@ -71,14 +75,16 @@ class Faults:
             self._on.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the faults that are on, with the counts that remain, as JSON."""
+        """Return the active faults with their remaining counts, as JSON."""
         with self._lock:
             return [asdict(fault) for fault in self._on]
 
-    def strike(self, region: str) -> FaultKind | None:
-        """Return what goes wrong with a request, and count it."""
+    def strike(self, region: str, operation: str) -> FaultKind | None:
+        """Return the fault that strikes a request, and count it."""
         with self._lock:
             for place, fault in enumerate(self._on):
+                if fault.operation not in (None, operation):
+                    continue
                 if fault.region in (None, region) and self._draw.chance(fault.probability):
                     self._count_down(place, fault)
                     return fault.kind

@@ -1,4 +1,4 @@
-"""LookupEvents itself, apart from HTTP: a request in, a page out."""
+"""LookupEvents without HTTP: it answers a request with a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IDS_SCANNED: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer: its events, and the token of the next page if there may be one."""
+    """An answer: its events, and the token of the next page if there can be one."""
 
     events: tuple[dict[str, Any], ...]
     token: str | None
@@ -34,7 +34,7 @@ class Page:
 
 
 class Lookup:
-    """Answers requests from a store of events that have arrived. `now` tells epoch seconds."""
+    """Answers requests from a store of events that have arrived. `now` returns epoch seconds."""
 
     def __init__(self, store: EventStore, tokens: Tokens, now: Callable[[], float]) -> None:
         self._store = store
@@ -44,8 +44,8 @@ class Lookup:
     def page(self, request: LookupRequest) -> Page:
         """Return a page of events, newest first.
 
-        A page of a request with a lookup attribute ends early after a number of events that do not match, so
-        that no answer takes long: it can be empty and still have a token, as AWS's can.
+        A page of a request with a lookup attribute ends after a number of events that do not match, so that no
+        answer takes long. Like a page of AWS, it can be empty and still have a token.
 
         :raises ApiError: the token is not valid for this request
         """
@@ -66,16 +66,20 @@ class Lookup:
         return Page(tuple(found), self._token(request, before) if more else None)
 
     def place(self, request: LookupRequest) -> tuple[Hashable, Hashable]:
-        """Return what tells a page from all others: what is asked for, and where the page begins.
+        """Return the identity of a page: its request without the token, and the position where the page begins.
 
-        Two tokens of the same place differ, as each holds the time at which it was made.
+        Two tokens of the same place differ, because each contains the time at which it was made.
 
         :raises ApiError: the token is not valid for this request
         """
         return request.identity, self._position(request)
 
+    def token(self, request: LookupRequest) -> str:
+        """Return a fresh token for a request that begins where the request's own token does."""
+        return self._token(request, self._position(request))
+
     def span(self, request: LookupRequest) -> Span:
-        """Return what a request asks for, cut to the last 90 days."""
+        """Return the requested range, cut to the last 90 days."""
         now = int(self._now())
         start = max(request.start or 0, now - LOOKBACK)
         return Span(request.account, request.region, start, now if request.end is None else request.end)
@@ -93,7 +97,7 @@ class Lookup:
 
 
 def _filter(attribute: tuple[str, str] | None) -> tuple[Callable[[Entry], dict[str, Any] | None], int]:
-    """Return what makes the event of an entry that matches, and how many entries an answer may look through."""
+    """Return the function that makes the event of a matching entry, and the most entries to check per answer."""
     if attribute is None:
         return answer.event, _RECORDS_SCANNED
     key, value = attribute

@@ -1,4 +1,4 @@
-"""Which operation an event is of: mostly the popular ones, then a long tail over everything AWS has."""
+"""The operation of an event: mostly a popular one, else one of a long tail over all of AWS's operations."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ _UNMODELLED: Final = ((CONSOLE_LOGIN, 6), (SERVICE_EVENT, 2), (TAIL, 150))
 
 
 def choose(draw: Draw, seed: int, account: str, region: str, day: int) -> tuple[str, str]:
-    """Return the service and operation of an event; one of the constants for a record that is no call.
+    """Return the service and operation of an event, or one of the constants for a record without a call.
 
-    Global services' events are recorded in us-east-1 only.
+    Events of global services are recorded in us-east-1 only.
     """
     is_global = region == GLOBAL_REGION
     choices, up_to = _popular(GLOBAL_REGION if is_global else "")
@@ -79,9 +79,9 @@ def choose(draw: Draw, seed: int, account: str, region: str, day: int) -> tuple[
 
 @functools.lru_cache(maxsize=256)
 def tail_services(seed: int, account: str, day: int, region: str) -> tuple[str, ...]:
-    """Return the rarely used services that an account uses on a day: over some weeks, all there are.
+    """Return the rarely used services of an account on a day. Within some weeks all services occur.
 
-    They are few on one day, and nearly the same in all regions, because a service's model costs memory.
+    They are few on one day and nearly the same in all regions, because a service's model takes memory.
     """
     names = models.services()
     draw = Draw(int.from_bytes(digest("tail", seed, account, day), "big"))
@@ -100,7 +100,7 @@ def _from_tail(draw: Draw, services: tuple[str, ...]) -> tuple[str, str]:
 
 @functools.cache
 def popularity() -> dict[tuple[str, str], int]:
-    """Return how often each of the popular operations is called, against one another."""
+    """Return the relative frequency of each of the popular operations."""
     return {
         (service, name): int(weight)
         for service, listed in _POPULAR.items()
@@ -109,9 +109,9 @@ def popularity() -> dict[tuple[str, str], int]:
 
 
 def likelihood(service: str, operation: str) -> float:
-    """Return a guess how often any operation is called, on the scale of `popularity`.
+    """Return an estimate of an operation's frequency, on the scale of `popularity`.
 
-    What is not popular itself shares in its service's popularity, and all share in the tail's.
+    An operation that is not popular gets a share of its service's popularity, and all operations share the tail's.
     """
     shared = _popularity_of_services().get(service, 0) / len(models.service_model(service).operation_names)
     return popularity().get((service, operation), 0) + shared + _UNHEARD_OF

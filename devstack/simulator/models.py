@@ -119,10 +119,10 @@ def api_version(model: ServiceModel) -> str | None:
 
 
 def is_read_only(operation: str) -> bool:
-    """Return what CloudTrail says under readOnly, as far as an operation's name tells."""
+    """Return the value of readOnly, as far as an operation's name shows it."""
     return _READING.match(operation) is not None
 
 
 def is_data_event(service: str, operation: str) -> bool:
-    """Return whether CloudTrail takes an operation for a data event, which LookupEvents never returns."""
+    """Return whether CloudTrail records an operation as a data event, which LookupEvents never returns."""
     return _DATA_PLANE.fullmatch(f"{service}:{operation}") is not None

@@ -1,4 +1,4 @@
-"""LookupEvents over HTTP: AWS JSON 1.1, as an unmodified boto3 client speaks it."""
+"""CloudTrail's operations over HTTP: AWS JSON 1.1, for an unmodified boto3 client."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ from devstack.simulator.errors import ApiError
 from devstack.simulator.faults import FaultKind
 from devstack.simulator.lookup import Page
 from devstack.simulator.service import Service
+from devstack.simulator.trail_operations import OPERATIONS
 
-TARGET: Final = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
+LOOKUP: Final = "LookupEvents"
+
+_TARGET: Final = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."
+TARGET: Final = f"{_TARGET}{LOOKUP}"
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/([\w-]+)/cloudtrail/aws4_request,")
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signed a request, and for which region. The signature itself is not checked: no secret is known."""
+    """The signer of a request, and the region. The signature is not checked, because the secret is unknown."""
 
     access_key: str
     region: str
 
 
 def signer(authorization: str | None) -> Signer:
-    """Return who signed a request by its Authorization header.
+    """Return the signer in a request's Authorization header.
 
     :raises ApiError: there is none, or it is not Signature Version 4 for CloudTrail
     """
@@ -51,12 +55,16 @@ class Protocol:
         self._service = service
 
     async def handle(self, http: web.Request) -> web.Response:
-        """Answer a request, with a page or with one of the API's errors."""
+        """Return the operation's answer, or one of the API's errors."""
         try:
             signed = signer(http.headers.get("Authorization"))
-            if http.headers.get("X-Amz-Target") != TARGET:
-                raise errors.unknown_operation(http.headers.get("X-Amz-Target", ""))
-            return await self._lookup(http, signed)
+            operation = http.headers.get("X-Amz-Target", "").removeprefix(_TARGET)
+            self._service.statistics.operations[operation] += 1
+            if operation == LOOKUP:
+                return await self._lookup(http, signed)
+            if operation in OPERATIONS:
+                return await self._answer(http, signed, operation)
+            raise errors.unknown_operation(http.headers.get("X-Amz-Target", ""))
         except ApiError as error:
             return _json({"__type": error.code, "message": error.message}, error.status)
 
@@ -66,7 +74,9 @@ class Protocol:
         counts.called(http.headers.get("User-Agent", ""))
         try:
             account = self._admit(signed)
-            fault = service.faults.strike(region)
+            if not service.quota.take(account, region):
+                raise errors.throttled()
+            fault = service.faults.strike(region, LOOKUP)
             page, place = await self._page(http, signed, account, fault)
         except ApiError as error:
             counts.throttled += error.code == errors.throttled().code
@@ -76,17 +86,30 @@ class Protocol:
             counts.failed += 1
             _reset(http)
         elif http.transport is not None and not http.transport.is_closing():
-            counts.served(place, (event["EventId"] for event in page.events))
+            counts.served(place, (event.get("EventId", "") for event in page.events))
         return _json(page.body, 200)
 
+    async def _answer(self, http: web.Request, signed: Signer, operation: str) -> web.Response:
+        """Answer a request about trails. AWS documents another quota for these, which the simulator leaves out."""
+        service = self._service
+        account = self._admit(signed)
+        fault = service.faults.strike(signed.region, operation)
+        error = fault.error(account, operation) if fault else None
+        if error is not None:
+            raise error
+        body = await _body(http)
+        await asyncio.sleep(service.settings.latency)
+        answer = OPERATIONS[operation](service.trail_operations, body, account, signed.region)
+        if fault is not None:
+            _reset(http)
+        return _json(answer, 200)
+
     def _admit(self, signed: Signer) -> str:
-        """Return the account of a request that is within the quota."""
+        """Return the account of a request."""
         service = self._service
         account = service.settings.account_of(signed.access_key)
         if account is None or not service.offers(signed.region):
             raise errors.unrecognized_client()
-        if not service.quota.take(account, signed.region):
-            raise errors.throttled()
         return account
 
     async def _page(
@@ -94,7 +117,7 @@ class Protocol:
     ) -> tuple[Page, tuple[Hashable, Hashable]]:
         """Return a page and its place among all."""
         service = self._service
-        error = fault.error(account) if fault else None
+        error = fault.error(account, LOOKUP) if fault else None
         if error is not None:
             raise error
         if fault is FaultKind.RESET:

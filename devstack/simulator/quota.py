@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Quota:
-    """Lets `rate` requests a second pass, and `burst` at once after a pause. `monotonic` tells the seconds.
+    """Admits `rate` requests a second, and `burst` at once after a pause. `monotonic` returns seconds.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html: two a second, per
     account and region. AWS documents no burst.
@@ -19,7 +19,7 @@ class Quota:
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, account: str, region: str) -> bool:
-        """Return whether a request may pass now; one that may not costs nothing."""
+        """Return whether a request is admitted. A rejected request costs nothing."""
         now = self._monotonic()
         level, filled = self._buckets.get((account, region), (float(self._burst), now))
         level = min(float(self._burst), level + (now - filled) * self._rate)

@@ -1,4 +1,4 @@
-"""Events recorded elsewhere, served from files: newline-delimited JSON, plain or gzip, one record a line."""
+"""Serve recorded events from files: newline-delimited JSON, plain or gzip, one record per line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NAMESPACE: Final = uuid.UUID("6f6c1a3e-5a0c-4a9e-9c1d-1d9f5f0b8a77")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How recorded files are served.
+    """The settings for recorded files.
 
-    With `days`, the events are dealt out to these days in turn, at the time of day they had. Events of a region
-    that the simulator does not offer are served in `stray_region`, or, where that is None, in the region
-    their awsRegion names. The record itself keeps its awsRegion in any case.
+    With `days`, the events are spread over these days in turn and keep their time of day. Events of a region that
+    the simulator does not offer are served in `stray_region`. If that is None, they are served in the region of
+    their awsRegion. The record keeps its awsRegion in any case.
     """
 
     files: tuple[Path, ...] = ()
@@ -35,12 +35,13 @@ class Recorded:
 
 
 class RecordedEvents:
-    """An event store of recorded events: those of `account`, held in memory.
+    """An event store of recorded events: those of `account`, kept in memory.
 
-    A record keeps everything but two things: an eventTime that is missing or moved to another day, and an
-    eventID that is no UUID or was there before (anonymised records share one), which would make two events one.
+    A record is changed in two ways only. A missing eventTime is added, and that of an event on another day is
+    replaced. An eventID that is not a UUID, or that an earlier record has (anonymised records share one), is
+    replaced too.
 
-    :raises ValueError: a line is no JSON object
+    :raises ValueError: a line is not a JSON object
     :raises OSError: a file cannot be read
     """
 
@@ -60,7 +61,7 @@ class RecordedEvents:
             entries.sort(key=lambda entry: entry.position)
 
     def regions(self) -> frozenset[str]:
-        """Return the regions that there are events of."""
+        """Return the regions with events."""
         return frozenset(self._entries)
 
     def count(self, span: Span) -> int:
@@ -68,7 +69,7 @@ class RecordedEvents:
         return len(self._indices(span, NEWEST))
 
     def newest_first(self, span: Span, before: Position = NEWEST) -> Iterator[Entry]:
-        """Yield the events of a span that stand before a position, from the latest to the earliest."""
+        """Yield the events of a span before a position, from the latest to the earliest."""
         entries = self._entries.get(span.region, [])
         return (entries[index] for index in reversed(self._indices(span, before)))
 
@@ -112,7 +113,7 @@ def _is_uuid(value: Any) -> bool:
 
 
 def _give_time(fields: dict[str, Any], number: int, days: Sequence[date]) -> int:
-    """Return when a record is said to have happened, in epoch seconds, and write it where it differs."""
+    """Return the time of a record in epoch seconds, and write it into the record if it differs."""
     own = _time(fields.get("eventTime"))
     time = own or _time(fields.get("@timestamp")) or datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
     if days:

@@ -1,4 +1,4 @@
-"""The regions of a default account and how busy each is."""
+"""The regions of a default account, and the share of events of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A LookupEvents request, read from its JSON and checked as the service checks it."""
+"""A LookupEvents request, parsed from JSON and validated like the real service does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LATEST: Final = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
-    """What is looked up. Times are whole epoch seconds, both included; `attribute` is a key and its value."""
+    """A query. Times are whole epoch seconds, both included; `attribute` is a key and its value."""
 
     account: str
     region: str
@@ -34,19 +34,19 @@ class LookupRequest:
 
     @property
     def identity(self) -> bytes:
-        """Return what a NextToken is bound to: everything but the token and the size of a page."""
+        """Return the parameters that a NextToken belongs to: all but the token and the size of a page."""
         return orjson.dumps([self.account, self.region, self.start, self.end, self.attribute, self.insight])
 
 
 def read(body: Mapping[str, Any], account: str, region: str) -> LookupRequest:
-    """Return the request that a JSON body makes.
+    """Return the request of a JSON body.
 
-    :raises ApiError: as LookupEvents documents it, for whatever is out of range
+    :raises ApiError: a value is out of range; the error is the one that LookupEvents documents
     """
     category = body.get("EventCategory")
     if category not in (None, "insight"):
         raise errors.invalid_category(category)
-    start, end = _time(body, "StartTime"), _time(body, "EndTime")
+    start, end = read_time(body, "StartTime"), read_time(body, "EndTime")
     if start is not None and end is not None and end < start:
         raise errors.invalid_time_range("The start time is after the end time")
     token = body.get("NextToken")
@@ -58,7 +58,11 @@ def read(body: Mapping[str, Any], account: str, region: str) -> LookupRequest:
     )
 
 
-def _time(body: Mapping[str, Any], name: str) -> int | None:
+def read_time(body: Mapping[str, Any], name: str) -> int | None:
+    """Return a time of a request in epoch seconds; None if it is not given.
+
+    :raises ApiError: it is out of range
+    """
     value = body.get(name)
     if value is None:
         return None

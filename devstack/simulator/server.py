@@ -1,4 +1,4 @@
-"""The simulator as a server: in a thread of a test, or as a process of its own."""
+"""The simulator as a server: in a thread of a test, or as its own process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def serve(service: Service, ready: Callable[[str], None], stop: asyncio.Ev
 
 
 class Simulator:
-    """A simulator in a thread of this process, for as long as its `with` block.
+    """A simulator in a thread of this process, inside the ``with`` block.
 
     >>> with Simulator(SimulatorSettings(latency=0)) as simulator:
     ...     client = boto3.client("cloudtrail", endpoint_url=simulator.endpoint_url, region_name="us-east-1")

@@ -1,4 +1,4 @@
-"""How a simulator is set up."""
+"""The settings of a simulator."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from devstack.simulator.generator import DEFAULT_VOLUME
+from devstack.simulator.generated import DEFAULT_VOLUME
 from devstack.simulator.recorded import Recorded
 from devstack.simulator.regions import REGIONS, SHARES
 from devstack.simulator.store import Lateness
+from devstack.simulator.trails.trail import Trail
 
 DEFAULT_ACCOUNT: Final = "123456789012"
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorSettings:
-    """A simulator's settings; the quota and the latency are real by default.
+    """A simulator's settings. By default the quota and the latency are those of AWS.
 
-    `port` 0 takes a free one. `quota` is requests a second for each account and region, `burst` how many may come
-    at once, `latency` seconds before an answer, `token_lifetime` seconds. `volume` is events a weekday of
-    the busiest region, 0 for none generated; `shares` is what other regions have of it. `accounts` maps access
-    keys to accounts; other keys are of `default_account`, or are refused where that is None. `arrivals` maps
-    eventIDs to epoch seconds.
+    `port` 0 takes a free one. `quota` is requests per second for each account and region, `burst` the most
+    requests at once, `latency` the seconds before an answer, `token_lifetime` in seconds. `volume` is the events
+    of the busiest region on a weekday, 0 for no generated events; `shares` is the share of each other region, and
+    `activity` the events of an account per event of an account that is not listed.
+    `accounts` maps access keys to accounts. Other keys belong to `default_account`; if that is None, they are
+    rejected. `arrivals` maps eventIDs to epoch seconds. `trails` are the trails that DescribeTrails returns;
+    `key_bits` is the size of the keys that ListPublicKeys returns, and `seed` their seed.
     """
 
     port: int = 0
@@ -33,13 +36,16 @@ class SimulatorSettings:
     seed: int = 1
     volume: int = DEFAULT_VOLUME
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
+    activity: Mapping[str, float] = field(default_factory=dict)
     regions: tuple[str, ...] = REGIONS
     accounts: Mapping[str, str] = field(default_factory=dict)
     default_account: str | None = DEFAULT_ACCOUNT
     recorded: Recorded = field(default_factory=Recorded)
     lateness: Lateness = field(default_factory=Lateness)
     arrivals: Mapping[str, float] = field(default_factory=dict)
+    trails: tuple[Trail, ...] = ()
+    key_bits: int = 2048
 
     def account_of(self, access_key: str) -> str | None:
-        """Return the account that an access key belongs to; None for one that is not valid."""
+        """Return the account of an access key; None for an invalid key."""
         return self.accounts.get(access_key, self.default_account)

@@ -1,7 +1,7 @@
-"""Renders a model's shapes as CloudTrail records requests and responses.
+"""Render the shapes of a model as CloudTrail records requests and responses.
 
-A `Renderer` turns a shape into a node once, and the node makes values from then on. How keys and lists look
-differs between services: its dialect says how.
+A `Renderer` turns a shape into a node once, and the node then makes values. The form of keys and lists differs
+between services; the dialect of a service decides it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from devstack.simulator.dialects import ABSENT, Dialect
 from devstack.simulator.values import HIDDEN, Scene, is_secret
 
 Node = Callable[[Scene, int], Any]
-"""Makes a value for a scene at a depth; ABSENT where the member is to be left out."""
+"""Makes a value for a scene at a depth; ABSENT if the member is left out."""
 
 _DEEPEST: Final = 5
 _REDACTED_OBJECTS: Final = 0.003
@@ -35,7 +35,7 @@ class Renderer:
         self._structures: dict[str, Node] = {}
 
     def node(self, name: str, shape: Shape) -> Node:
-        """Return what renders a member."""
+        """Return the node of a member."""
         node = self._node(name, shape)
         if not self._dialect.is_text(shape):
             return node
@@ -56,14 +56,14 @@ class Renderer:
         return lambda scene, _depth: make(scene)
 
     def structure(self, shape: StructureShape) -> Node:
-        """Return what renders an object, the same for all members of this shape."""
+        """Return the function that renders an object. All members with this shape share it."""
         known = self._structures.get(shape.name)
         if known is None:
             known = self._structures[shape.name] = self._structure(shape)
         return known
 
     def _members(self, shape: StructureShape) -> list[tuple[str, Node, bool]]:
-        """Return key, node and whether it is required, of every member that is recorded."""
+        """Return the key and node of every recorded member, and whether the member is required."""
         required = set(shape.required_members)
         return [
             (key, self.node(name, member), name in required) for name, key, member in self._dialect.members(shape)

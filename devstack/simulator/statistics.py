@@ -1,4 +1,4 @@
-"""What a simulator counts of the requests it gets."""
+"""Counts of the requests that a simulator gets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 class RegionStatistics:
     """The requests of one region.
 
-    `pages` and `events` are those that were made, `repeated_pages` and `repeated_events` those that a client
-    got which had them already: a page by what it was asked for and where it begins, whatever its token is.
-    `ranges` is how many different ranges of time pages were asked of.
+    `pages` and `events` count all pages and events. `repeated_pages` and `repeated_events` count those that a
+    client got again. A page is identified by its request and its first position, whatever its token is. `ranges`
+    is the number of different ranges of time in the requests.
     """
 
     calls: int = 0
@@ -31,17 +31,17 @@ class RegionStatistics:
     _events: set[int] = field(default_factory=set)
 
     def called(self, user_agent: str) -> None:
-        """Count a request, whatever becomes of it."""
+        """Count a request, whatever its outcome is."""
         self.calls += 1
         self.user_agents[user_agent] += 1
 
     def made(self, events: int) -> None:
-        """Count a page, whether it reaches the client or not."""
+        """Count a page, whether or not it reaches the client."""
         self.pages += 1
         self.events += events
 
     def served(self, page: tuple[Hashable, Hashable], events: Iterable[str]) -> None:
-        """Count what a client got before: a page, by what was asked for and where it begins, and its events."""
+        """Count the page and its events as repeated if a client got them before."""
         self.ranges += not _again(hash(page[0]), self._ranges)
         self.repeated_pages += _again(hash(page), self._pages)
         self.repeated_events += sum(_again(hash(event), self._events) for event in events)
@@ -62,9 +62,10 @@ class RegionStatistics:
 
 
 class Statistics:
-    """The counts of every region that was asked for anything."""
+    """The counts of LookupEvents in every region with a request, and of each operation's requests."""
 
     def __init__(self) -> None:
+        self.operations: Counter[str] = Counter()
         self.regions: defaultdict[str, RegionStatistics] = defaultdict(RegionStatistics)
 
     def as_json(self) -> dict[str, dict[str, Any]]:

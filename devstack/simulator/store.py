@@ -1,4 +1,4 @@
-"""What a place that keeps events offers, and how several are put together."""
+"""The interface of an event store, and stores that combine others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from devstack.simulator.draw import uniform
 
 Position = tuple[int, str]
-"""Where an event stands among all: its time in epoch seconds, then its eventID."""
+"""An event's position in the order of all: its time in epoch seconds, then its eventID."""
 
 NEWEST: Final[Position] = (1 << 62, "")
 """The position that every event comes before."""
@@ -36,7 +36,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event's place and the way to its record, which is made or read only when asked for."""
+    """An event's position, and a function that makes or reads its record when it is needed."""
 
     time: int
     id: str
@@ -44,28 +44,28 @@ class Entry:
 
     @property
     def position(self) -> Position:
-        """Return where the event stands among all."""
+        """Return the event's position in the order of all events."""
         return (self.time, self.id)
 
 
 class EventStore(Protocol):
-    """Events of accounts and regions, told apart by eventID."""
+    """Events of accounts and regions, identified by eventID."""
 
     def regions(self) -> frozenset[str]:
-        """Return the regions that this store may have events of."""
+        """Return the regions in which this store can have events."""
 
     def count(self, span: Span) -> int:
-        """Return how many events happened in a span."""
+        """Return the number of events in a span."""
 
     def newest_first(self, span: Span, before: Position = NEWEST) -> Iterator[Entry]:
-        """Yield the events of a span that stand before a position, from the latest to the earliest.
+        """Yield the events of a span before a position, from the latest to the earliest.
 
-        Events of one second are in descending order of eventID, so that a position always means the same.
+        Events of one second are in descending order of eventID, so that a position always has the same meaning.
         """
 
 
 class Together:
-    """Several stores as one; no eventID may be in two of them."""
+    """Several stores as one. An eventID can be in only one of them."""
 
     def __init__(self, *stores: EventStore) -> None:
         self._stores = stores
@@ -86,7 +86,7 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """How long after it happened an event can be looked up.
+    """The delay between an event and the first lookup that returns it.
 
     `fraction` of the events, chosen by eventID, come `shortest` to `longest` seconds late, all others at once.
     """
@@ -103,7 +103,7 @@ class Lateness:
 
 
 class Arrived:
-    """The events of a store that have arrived by now; one that is to happen later has not."""
+    """The events of a store that have arrived by now; future events have not."""
 
     def __init__(self, store: EventStore, lateness: Lateness, now: Callable[[], float]) -> None:
         self._store = store
@@ -117,7 +117,7 @@ class Arrived:
         return self._store.regions()
 
     def count(self, span: Span) -> int:
-        """Return how many events of a span have arrived."""
+        """Return the number of events of a span that have arrived."""
         return sum(1 for _ in self.newest_first(span))
 
     def newest_first(self, span: Span, before: Position = NEWEST) -> Iterator[Entry]:
@@ -127,6 +127,6 @@ class Arrived:
         return (entry for entry in self._store.newest_first(past, before) if self.arrival(entry) <= now)
 
     def arrival(self, entry: Entry) -> float:
-        """Return when an event can be looked up first, in epoch seconds."""
+        """Return the time at which a lookup can first return an event, in epoch seconds."""
         scheduled = self.schedule.get(entry.id)
         return entry.time + self._lateness.of(entry.id) if scheduled is None else scheduled

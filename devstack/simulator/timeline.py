@@ -1,7 +1,7 @@
-"""When the events of a day happen: number i of n, computed alone.
+"""The times of a day's events: event i of n is computed independently.
 
 A day is divided into hours of different weight. The share of the day's events that has happened rises with
-time; event i happens where it passes (i + u) / n, with u in [0, 1) by chance. So time never falls as i rises,
+time. Event i happens when the share passes (i + u) / n, with a random u in [0, 1). So time never falls as i rises,
 and the events of a time range are the events of an index range, found by bisection.
 """
 
@@ -23,9 +23,9 @@ _WEEKEND: Final = 0.85
 
 
 def volume(seed: int, account: str, region: str, day: int, weekday: float) -> int:
-    """Return how many events a region has on a day (days since 1970).
+    """Return the number of events of a region on a day (days since 1970).
 
-    `weekday` is the region's average on a weekday; days differ by up to 8% from it.
+    `weekday` is the region's average on a weekday; days differ from it by up to 8%.
     """
     weekend = _WEEKEND if (day + 3) % 7 >= 5 else 1.0
     wobble = 0.92 + 0.16 * uniform("volume", seed, account, region, day)
@@ -34,14 +34,14 @@ def volume(seed: int, account: str, region: str, day: int, weekday: float) -> in
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The times of a day's events. `key` is what the day's chance is made from; `count` how many there are."""
+    """The times of a day's events. `key` seeds the day's random choices; `count` is the number of events."""
 
     key: str
     day: int
     count: int
 
     def time(self, index: int) -> int:
-        """Return when an event happens, in epoch seconds."""
+        """Return the time of an event in epoch seconds."""
         share_passed = (index + uniform(self.key, "t", index)) / self.count * _TOTAL
         hour = min(bisect.bisect_right(_BEFORE, share_passed) - 1, 23)
         within = (share_passed - _BEFORE[hour]) / _WEIGHTS[hour]

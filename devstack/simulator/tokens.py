@@ -1,10 +1,11 @@
-"""NextToken: where the next page starts, sealed together with the request it belongs to."""
+"""NextToken: the position where the next page starts, sealed together with its request."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ _SEAL: Final = 16
 
 
 class InvalidTokenError(Exception):
-    """A token that was not made here, belongs to another request, or has expired."""
+    """A token of another service, of another request, or an expired one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,12 @@ class Tokens:
     lifetime: float = 3600.0
 
     def make(self, position: Position, request: bytes, now: float) -> str:
-        """Return the token of the page that starts before a position. `request` stands for all parameters."""
-        body = orjson.dumps([*position, now])
+        """Return the token of the page of the events before a position; `request` identifies all parameters."""
+        body = orjson.dumps([*position, now, secrets.token_hex(4)])
         return base64.b64encode(self._seal(body, request) + body).decode()
 
     def read(self, token: str, request: bytes, now: float) -> Position:
-        """Return the position a token was made of.
+        """Return the position in a token.
 
         :raises InvalidTokenError: the token is not of this request, or has expired
         """
@@ -47,7 +48,7 @@ class Tokens:
         seal, body = sealed[:_SEAL], sealed[_SEAL:]
         if not hmac.compare_digest(seal, self._seal(body, request)):
             raise InvalidTokenError("not made for these parameters")
-        time, event_id, made = orjson.loads(body)
+        time, event_id, made, _ = orjson.loads(body)
         if now - made > self.lifetime:
             raise InvalidTokenError("expired")
         return (time, event_id)

@@ -1,6 +1,6 @@
-"""Text, numbers and times as they stand in real events, chosen by a member's name and shape.
+"""Text, numbers and times as in real events, chosen by a member's name and shape.
 
-`leaf` decides once for each member of a model what is to stand there; what it returns then makes values.
+`leaf` decides once for each member of a model which values it gets. The returned function then makes them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from botocore.model import Shape
 from devstack.simulator.draw import Draw
 
 HIDDEN: Final = "HIDDEN_DUE_TO_SECURITY_REASONS"
-"""What AWS writes in place of a secret, of whatever type it was."""
+"""The text that AWS writes in place of a secret of any type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """When and where an event happens, and the chance that it is made from. `time` is in epoch seconds."""
+    """The time and place of an event, and its random choices. `time` is in epoch seconds."""
 
     draw: Draw
     account: str
@@ -60,7 +60,7 @@ def is_secret(name: str, shape: Shape) -> bool:
 
 
 def words(scene: Scene) -> str:
-    """Return a name such as people give."""
+    """Return a name like those that people choose."""
     draw = scene.draw
     return f"{draw.pick(_WORDS)}-{draw.pick(_WORDS)}-{draw.below(40)}"
 
@@ -72,19 +72,19 @@ def ip(scene: Scene) -> str:
 
 
 def arn(service: str) -> Leaf:
-    """Return what makes ARNs of a service."""
+    """Return the function that makes ARNs of a service."""
     if service == "iam":
         return lambda scene: f"arn:aws:iam::{scene.account}:role/{words(scene)}"
     return lambda scene: f"arn:aws:{service}:{scene.region}:{scene.account}:resource/{words(scene)}"
 
 
 def iso_time(time: int) -> str:
-    """Return a time as in 2026-11-20T08:15:30Z."""
+    """Return a time like 2026-11-20T08:15:30Z."""
     return datetime.fromtimestamp(time, UTC).isoformat()[:19] + "Z"
 
 
 def java_time(time: int) -> str:
-    """Return a time as in Aug 6, 2018 7:12:08 AM, which services on an old Java runtime write."""
+    """Return a time like Aug 6, 2018 7:12:08 AM, which services on an old Java runtime write."""
     moment = datetime.fromtimestamp(time, UTC)
     hour = (moment.hour - 1) % 12 + 1
     half = "PM" if moment.hour >= 12 else "AM"
@@ -92,7 +92,7 @@ def java_time(time: int) -> str:
 
 
 def leaf(name: str, shape: Shape, service: str) -> Leaf:
-    """Return what makes the values of a scalar member, other than times."""
+    """Return the function that makes the values of a scalar member that is not a time."""
     kind = shape.type_name
     if kind == "boolean":
         return lambda scene: scene.draw.chance(0.5)

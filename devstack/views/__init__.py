@@ -1,1 +1,1 @@
-"""Ready-made views for Kibana and OpenSearch Dashboards: defined once, written for both, imported by either."""
+"""Dashboards for Kibana and OpenSearch Dashboards: defined once, written for both, imported into either."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cloudtrail_elasticsearch.core.errors import LoaderError
-from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
 from devstack.processes import ROOT
 from devstack.views.importing import ImportingError, import_views
 from devstack.views.products import PRODUCTS, ndjson
@@ -17,13 +17,13 @@ FOLDER: Final = ROOT / "docs" / "views"
 
 
 def main() -> int:
-    """Write the files, or import what would stand in them; the exit status is 0 if that was done."""
+    """Write the files, or import their content; return 0 on success."""
     parser = argparse.ArgumentParser(prog="python -m devstack.views", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("write", help="write the files anew")
+    commands.add_parser("write", help="write the files of docs/views")
     importing = commands.add_parser("import", help="import the views into a running product")
-    importing.add_argument("url", help="where it is, as http(s)://[user:password@]host:port[/path]")
-    importing.add_argument("--index", default=DEFAULT_INDEX, help="the index pattern that events are loaded into")
+    importing.add_argument("url", help="the address of the product, as http(s)://[user:password@]host:port[/path]")
+    importing.add_argument("--index", default=DEFAULT_INDEX, help="the index pattern of the loaded events")
     arguments = parser.parse_args()
     if arguments.command == "write":
         write(FOLDER)
@@ -33,7 +33,7 @@ def main() -> int:
     except (ImportingError, LoaderError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f'{product.name} took {count} objects: open the dashboard "CloudTrail".')
+    print(f'{product.name} imported {count} objects: open the dashboard "CloudTrail".')
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The state of a chart as both products keep it: its kind, how it is drawn, and the aggregations it is made of.
+"""The state of a chart as both products store it: its kind, its appearance and its aggregations.
 
 https://github.com/elastic/kibana/tree/main/src/platform/plugins/private/vis_types
 https://github.com/opensearch-project/OpenSearch-Dashboards/tree/main/src/plugins/vis_type_vislib
@@ -23,7 +23,7 @@ _SCHEMAS: Final = {
 
 
 def vis_state(chart: Chart) -> dict[str, Any]:
-    """Return what an object of type ``visualization`` holds as ``visState``."""
+    """Return the value of ``visState`` of an object of type ``visualization``."""
     schemas = _SCHEMAS[chart.kind][: len(chart.buckets)]
     buckets = zip(chart.buckets, schemas, strict=True)
     return {

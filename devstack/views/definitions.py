@@ -1,7 +1,7 @@
-"""What there is to see: saved searches, charts and the dashboard they make up, of neither product in particular.
+"""The views, independent of the product: saved searches, charts and the dashboard that shows them.
 
-Queries are Lucene's, which both products hand to the server as they are. Charts are made of CloudTrail's own names
-of the envelope: these are keywords under either mapping strategy, and are there with the param ``ecs`` off too.
+Queries are in Lucene's syntax, which both products pass to the server unchanged. Charts use only CloudTrail's own
+names of the envelope: these are keywords under either mapping strategy, and exist with the param ``ecs`` off too.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ WITHOUT_MFA: Final = f"{SUCCEEDED} AND additionalEventData.MFAUsed:No"
 ROOT_USE: Final = (
     "userIdentity.type:Root AND NOT _exists_:userIdentity.invokedBy AND NOT eventType:AwsServiceEvent"
 )
-"""What the root user did itself, as the CIS AWS Foundations Benchmark has it."""
+"""Calls of the root user itself, as the CIS AWS Foundations Benchmark defines them."""
 
 EVERYTHING: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OverTime:
-    """A bucket for each span of time, as long as fits the range that is looked at."""
+    """One bucket per span of time; the length of the span fits the displayed range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A bucket for each of the most frequent values of a field; events without it have one too, where named."""
+    """One bucket for each of the most frequent values of a field; `without` labels that of events without it."""
 
     field: str
     label: str
@@ -42,7 +42,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """A bucket for what each of these queries finds, by its label."""
+    """One bucket for the results of each of these queries, by its label."""
 
     queries: tuple[tuple[str, str], ...]
 
@@ -52,7 +52,7 @@ Bucket = OverTime | Terms | Filters
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A saved search: what Discover lists, newest first."""
+    """A saved search: a list in Discover, newest first."""
 
     id: str
     title: str
@@ -63,7 +63,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """How many events there are of each kind; a later bucket splits an earlier one's."""
+    """The number of events in each bucket; a later bucket splits an earlier one's."""
 
     id: str
     title: str
@@ -74,7 +74,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Where a view stands on the dashboard, which is 48 columns wide."""
+    """The place of a view on the dashboard, which is 48 columns wide."""
 
     view: Search | Chart
     x: int
@@ -97,36 +97,36 @@ ALL_EVENTS: Final = Search(
 ERRONEOUS: Final = Search(
     "cloudtrail-search-errors",
     "CloudTrail: errors",
-    "Calls that failed, and console sign-ins that did.",
+    "Failed calls and failed console sign-ins.",
     ERRORS,
     ("errorCode", "errorMessage", *_WHAT, *_WHO),
 )
 REFUSED: Final = Search(
     "cloudtrail-search-denied",
     "CloudTrail: denied calls",
-    "Calls that IAM, or a service's own permissions, did not allow.",
+    "Calls that IAM, or a service's own permissions, denied.",
     DENIED,
     ("errorCode", *_WHAT, *_WHO, "errorMessage"),
 )
 CONSOLE: Final = Search(
     "cloudtrail-search-sign-ins",
     "CloudTrail: console sign-ins",
-    "Who signed in to the console, or tried to.",
+    "Successful and failed console sign-ins.",
     SIGN_INS,
     ("responseElements.ConsoleLogin", "additionalEventData.MFAUsed", "userIdentity.type", *_WHO, "awsRegion"),
 )
 CONSOLE_WITHOUT_MFA: Final = Search(
     "cloudtrail-search-sign-ins-without-mfa",
     "CloudTrail: console sign-ins without MFA",
-    "Sign-ins that succeeded without a second factor. Sign-ins through an identity provider are among them, which "
-    "checks a factor of its own that AWS does not see.",
+    "Successful sign-ins without a second factor. They include sign-ins through an identity provider, which may "
+    "check a second factor that AWS does not see.",
     WITHOUT_MFA,
     ("userIdentity.type", *_WHO, "awsRegion"),
 )
 ROOT: Final = Search(
     "cloudtrail-search-root",
     "CloudTrail: root use",
-    "What the root user did itself; not what services did in its name.",
+    "Calls of the root user itself, without those of services on its behalf.",
     ROOT_USE,
     (*_WHAT, "sourceIPAddress", "userAgent", "errorCode"),
 )

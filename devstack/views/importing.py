@@ -1,4 +1,4 @@
-"""Importing the views into a running Kibana or OpenSearch Dashboards, by its own API.
+"""Import the views into a running Kibana or OpenSearch Dashboards, with its own API.
 
 https://www.elastic.co/docs/api/doc/kibana/operation/operation-post-saved-objects-import
 https://docs.opensearch.org/latest/dashboards/management/saved-objects/
@@ -16,22 +16,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from devstack.views.products import PRODUCTS, Product, ndjson
 
 _SECONDS: Final = 60
 
 
 class ImportingError(Exception):
-    """The views could not be imported; the message says what to do."""
+    """The views could not be imported; the message has the remedy."""
 
 
 def import_views(url: str, pattern: IndexPattern) -> tuple[Product, int]:
-    """Import all views for the indices of a pattern, in place of what an earlier import made.
+    """Import all views for the indices of a pattern. They replace those of an earlier import.
 
-    Returns which product is there, and how many objects it took.
+    Returns the product, and the number of objects that it imported.
 
-    :raises ImportingError: there is no such product, it does not let us, or it did not take every object
+    :raises ImportingError: no such product answers, it denies the import, or it did not import every object
     """
     address, headers = _split(url)
     product = _product(address, headers)
@@ -40,12 +40,12 @@ def import_views(url: str, pattern: IndexPattern) -> tuple[Product, int]:
     _, answer = _request(f"{address}/api/saved_objects/_import?overwrite=true", headers | own, body)
     result: dict[str, Any] = json.loads(answer)
     if not result.get("success"):
-        raise ImportingError(f"{product.name} at {address} did not take all views: {result.get('errors')}")
+        raise ImportingError(f"{product.name} at {address} did not import all views: {result.get('errors')}")
     return product, int(result["successCount"])
 
 
 def _split(url: str) -> tuple[str, dict[str, str]]:
-    """Return the address without its user, and how that user signs in."""
+    """Return the address without its user, and the Authorization header of that user."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ImportingError("The address is not a URL like http://user:password@127.0.0.1:5601.")
@@ -57,12 +57,12 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _product(address: str, headers: Mapping[str, str]) -> Product:
-    """Return which product answers; each names itself in the headers of all of its answers."""
+    """Return the product that answers; each names itself in the headers of all of its answers."""
     answered, _ = _request(f"{address}/api/status", headers)
     for product in PRODUCTS:
         if f"{product.header}-name" in answered:
             return product
-    raise ImportingError(f"What answers at {address} is neither Kibana nor OpenSearch Dashboards.")
+    raise ImportingError(f"The server at {address} is neither Kibana nor OpenSearch Dashboards.")
 
 
 def _form(name: str, content: bytes) -> tuple[str, bytes]:

@@ -1,7 +1,7 @@
-"""The saved objects of either product, as newline-delimited JSON that its import takes.
+"""The saved objects of either product, as newline-delimited JSON for its import.
 
-Both keep the same objects since they were one product, and differ in how an object says which version it is of,
-and in the names by which a dashboard's references are found. Kibana refuses attributes that it does not know.
+The two products were one once, so their objects are alike. They differ in the field with an object's version, and
+in the names of a dashboard's references. Kibana rejects attributes that it does not know.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from devstack.views.charts import vis_state
 from devstack.views.definitions import EVERYTHING, PANELS, SEARCHES, TIME, Chart, Panel, Search
 
@@ -35,17 +35,17 @@ _KIBANAS_LOOK: Final[dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What is particular of one product."""
+    """The differences of one product."""
 
     name: Literal["Kibana", "OpenSearch Dashboards"]
     file: str
     header: str
-    """What its own HTTP headers begin with."""
+    """The prefix of its own HTTP headers."""
     versions: dict[str, str]
     """The version of each type's form, from which the product brings an object up to its own."""
 
     def stamp(self, kind: str) -> dict[str, Any]:
-        """Return how an object of a type says which version it is of."""
+        """Return the version fields of an object of this type."""
         if self is KIBANA:
             return {"coreMigrationVersion": "8.8.0", "typeMigrationVersion": self.versions[kind]}
         return {"migrationVersion": {kind: self.versions[kind]}}
@@ -67,7 +67,7 @@ PRODUCTS: Final = (KIBANA, DASHBOARDS)
 
 
 def ndjson(product: Product, pattern: IndexPattern) -> bytes:
-    """Return a product's file, for the indices of a pattern; what is referred to comes first."""
+    """Return a product's file, for the indices of a pattern. An object comes after those that it refers to."""
     return b"".join(_text(each).encode() + b"\n" for each in saved_objects(product, pattern))
 
 

@@ -1,6 +1,6 @@
-"""Has Airflow mail somebody where a day is not loaded in time; for ``$AIRFLOW_HOME/config``, or your own file.
+"""Sends a mail if a day is not loaded in time. Put it into ``$AIRFLOW_HOME/config``, or add it to your own file.
 
-Airflow asks a cluster policy as it reads each DAG, so the DAG's own file stays as it is shipped:
+Airflow applies a cluster policy to each DAG that it parses, so the DAG's own file stays unchanged:
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/cluster-policies.html
 """
 
@@ -13,7 +13,7 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 
 
 def dag_policy(dag: Any) -> None:
-    """Give a run six hours from when it was queued: a backfill's day is late by that as well, and not at once."""
+    """Give each run six hours from the time when it was queued; a backfilled day has six hours, too."""
     if dag.dag_id == "cloudtrail_to_elasticsearch":
         dag.deadline = DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
@@ -23,7 +23,7 @@ def dag_policy(dag: Any) -> None:
                 {
                     "to": "security@example.com",
                     "subject": "CloudTrail: {{ dag_run.run_id }} is late",
-                    "html_content": "See the coverage page for what is missing.",
+                    "html_content": "The coverage page shows the missing cells.",
                 },
             ),
         )

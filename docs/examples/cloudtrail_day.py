@@ -1,4 +1,4 @@
-"""Works on each day of CloudTrail once all of it is in the search server, and again where it has changed."""
+"""Runs for each day whose CloudTrail events are all loaded, and again if the figures of that day change."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every CloudTrail event of an AWS account in Elasticsearch or OpenSearch, loaded and proven by Airflow.
+"""Loads every CloudTrail event of an AWS account into Elasticsearch or OpenSearch with Airflow, and verifies it.
 
-Nothing is imported here: Airflow's provider discovery imports this package before its configuration exists.
+This module imports nothing: Airflow's provider discovery imports it before Airflow's configuration exists.
 """
 
 __version__ = "0.1.0"

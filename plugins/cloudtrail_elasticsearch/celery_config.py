@@ -1,7 +1,7 @@
-"""Celery's configuration: Airflow's own, and a worker that imports once what all its tasks would import each.
+"""Celery's configuration: Airflow's own, plus a worker that imports the tasks' modules once, before it forks.
 
-``AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS=cloudtrail_elasticsearch.celery_config.CONFIG`` makes use of it. Airflow
-imports its own modules at the same moment, and then tells the garbage collector to leave them alone.
+Set ``AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS=cloudtrail_elasticsearch.celery_config.CONFIG`` to use it (ADR-0012).
+Airflow imports its own modules at the same signal, and then freezes them for the garbage collector.
 https://docs.celeryq.dev/en/stable/userguide/signals.html#import-modules
 """
 
@@ -15,12 +15,12 @@ from celery.signals import import_modules
 from cloudtrail_elasticsearch import preload
 
 CONFIG: Final[dict[str, Any]] = DEFAULT_CELERY_CONFIG
-"""The very same object: by that Airflow knows that there is nothing in it to go before a team's own."""
+"""Must be the identical object; otherwise Airflow treats it as a user override."""
 
 
-def import_once(**_: Any) -> None:
-    """Do it in the process that a worker forks its pool from."""
+def import_task_modules(**_: Any) -> None:
+    """Import the tasks' modules in the worker process that the pool is forked from."""
     preload.load()
 
 
-import_modules.connect(import_once)
+import_modules.connect(import_task_modules)

@@ -1,4 +1,4 @@
-"""The command line: the same code that the operators run, without Airflow."""
+"""The command line: it runs the same code as the operators, without Airflow."""
 
 from __future__ import annotations
 
@@ -13,195 +13,296 @@ from pathlib import Path
 from typing import Any
 
 from cloudtrail_elasticsearch import __version__
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.catalogue import describe
-from cloudtrail_elasticsearch.core.errors import LoaderError
-from cloudtrail_elasticsearch.core.events import Event, Unreadable, parse_line
-from cloudtrail_elasticsearch.core.explain import explain
-from cloudtrail_elasticsearch.core.load import Loader, LoadReport
-from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, Shape, build, read_fields
-from cloudtrail_elasticsearch.sources.files import read_lines
+from cloudtrail_elasticsearch.cli_progress import LoadProgress
+from cloudtrail_elasticsearch.cli_trail import (
+    S3,
+    TrailLoad,
+    add_trail_options,
+    check_no_trail_options,
+    make_plan,
+    run_verify_trail,
+)
+from cloudtrail_elasticsearch.core.documents.catalogue import describe
+from cloudtrail_elasticsearch.core.documents.declared_fields import read_fields
+from cloudtrail_elasticsearch.core.documents.events import Event, Unreadable, parse_line
+from cloudtrail_elasticsearch.core.documents.explain import explain
+from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Schema
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.errors import ConfigurationError, FileError, LoaderError
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.loading.loader import Loader
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.sources.files import FileReport, Files, find_files
+from cloudtrail_elasticsearch.sources.files.documents import DocumentReader
+from cloudtrail_elasticsearch.sources.files.dumps import read_document, restore_event
+from cloudtrail_elasticsearch.sources.files.names import STANDARD_INPUT, count_bytes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 some lines were no events, 2 it could not be done."""
-    arguments = _parser().parse_args(argv)
+    """Run a command and return its exit status.
+
+    0: success. 1: done, but something could not be read as an event, or is not proven. 2: the command failed.
+    """
+    arguments = _make_parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    for chatty in ("opensearch", "elastic_transport"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    # The loader's own messages describe the failures of requests.
+    for noisy in ("opensearch", "elastic_transport"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         status: int = arguments.run(arguments)
     except LoaderError as error:
-        sys.stderr.write(f"cloudtrail-elasticsearch: {error}\n")
+        _print_error(str(error))
         return 2
     except BrokenPipeError:
+        # Python flushes standard output at its end, and would report the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
 
 
-def _normalize(arguments: argparse.Namespace) -> int:
-    normalizer = Normalizer(_shape(arguments))
-    lines = _Lines(arguments.files)
-    for event in lines.events():
+def _run_normalize(arguments: argparse.Namespace) -> int:
+    normalizer = Normalizer(_build_schema(arguments))
+    files = _open_files(arguments)
+    for event in _read_events(files):
         _write(codec.encode(normalizer.document(event).source))
-    return lines.status
+    return _report_problems(files)
 
 
-def _restore(arguments: argparse.Namespace) -> int:
-    lines = _Lines(arguments.files)
-    for event in lines.events():
-        _write(codec.encode(restore(event.record)))
-    return lines.status
+def _run_restore(arguments: argparse.Namespace) -> int:
+    files = Files(find_files(arguments.files or [STANDARD_INPUT]), DocumentReader)
+    for line in files.lines():
+        try:
+            event = restore_event(read_document(line))
+        except FileError as error:
+            files.reports[-1].unreadable += 1
+            _report_unreadable(files.reports[-1], str(error))
+        else:
+            _write(codec.encode(event))
+    return _report_problems(files)
 
 
-def _explain(arguments: argparse.Namespace) -> int:
-    normalizer = Normalizer(_shape(arguments))
+def _run_explain(arguments: argparse.Namespace) -> int:
+    normalizer = Normalizer(_build_schema(arguments))
     pattern = IndexPattern(arguments.index)
-    lines = _Lines(arguments.files)
-    for event in lines.events():
+    files = _open_files(arguments)
+    for event in _read_events(files):
         document = normalizer.document(event)
         _write(codec.encode(explain(document.id, pattern.name(document.time), document.source)))
-    return lines.status
+    return _report_problems(files)
 
 
-def _catalogue(arguments: argparse.Namespace) -> int:
-    shape = _shape(arguments)
+def _run_catalogue(arguments: argparse.Namespace) -> int:
+    schema = _build_schema(arguments)
     for path in arguments.paths:
-        _write(codec.encode(describe(path, shape)))
+        _write(codec.encode(describe(path, schema)))
     return 0
 
 
-def _load(arguments: argparse.Namespace) -> int:
-    return _report(arguments, lambda loader: loader.load(read_lines(arguments.files)))
+def _run_load(arguments: argparse.Namespace) -> int:
+    pattern = IndexPattern(arguments.index)
+    if any(name.startswith(S3) for name in arguments.files):
+        return _run_load_trail(arguments, pattern)
+    check_no_trail_options(arguments)
+    names = find_files(arguments.files)
+    files = Files(names)
+    with LoadProgress(sys.stderr, count_bytes(names)) as progress:
+
+        def show(report: LoadReport, _: int) -> None:
+            progress.show(report.read, files.bytes)
+
+        figures = _run_loader(
+            arguments, pattern, lambda loader: loader.load(files.lines(), show, files.add_outcomes)
+        )
+    _print_report(arguments, figures | files.as_json())
+    return _report_problems(files)
 
 
-def _replay(arguments: argparse.Namespace) -> int:
-    return _report(arguments, Loader.replay)
+def _run_load_trail(arguments: argparse.Namespace, pattern: IndexPattern) -> int:
+    if len(arguments.files) > 1:
+        raise ConfigurationError("A trail's bucket is loaded alone: name no other file or bucket beside it.")
+    load = TrailLoad(make_plan(arguments, arguments.files[0], "", is_proving=arguments.verify_digests))
+    figures = _run_loader(arguments, pattern, load.run)
+    _print_report(arguments, figures | load.as_json())
+    return load.status
 
 
-def _report(arguments: argparse.Namespace, work: Callable[[Loader], LoadReport]) -> int:
-    """Do a loader's work, make its result visible to searches, and print the report."""
+def _run_replay(arguments: argparse.Namespace) -> int:
+    _print_report(arguments, _run_loader(arguments, IndexPattern(arguments.index), Loader.replay))
+    return 0
+
+
+def _run_loader(
+    arguments: argparse.Namespace, pattern: IndexPattern, work: Callable[[Loader], LoadReport]
+) -> dict[str, Any]:
+    """Run a load or a replay, make its documents visible to searches, and return its figures."""
+    # Imported late, because a client takes long to import, and most commands need none.
     from cloudtrail_elasticsearch.sinks.connect import connect
     from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
     began = time.monotonic()
     settings = SearchSettings.from_url(
         arguments.url,
+        # Not an option: other users of the machine can read a command's arguments.
         api_key=os.environ.get("CLOUDTRAIL_SEARCH_API_KEY"),
         ca_certs=arguments.ca_certs,
     )
-    loader = Loader(connect(settings), IndexPattern(arguments.index), _shape(arguments))
+    loader = Loader(connect(settings), pattern, _build_schema(arguments))
     loader.prepare()
     report = work(loader)
+    # Only for its refresh, so that a search finds the documents after the command.
     loader.count(())
-    figures = {
+    return {
         "read": report.read,
         "indexed": report.indexed,
         "duplicates": report.duplicates,
         "quarantined": report.quarantined,
         "seconds": round(time.monotonic() - began, 3),
     }
+
+
+def _print_report(arguments: argparse.Namespace, figures: dict[str, Any]) -> None:
     text = json.dumps(figures)
     if arguments.report:
         Path(arguments.report).write_text(text + "\n")
     _write(text.encode())
-    return 0
 
 
-class _Lines:
-    """The events of files, and whether every line was one."""
+def _open_files(arguments: argparse.Namespace) -> Files:
+    return Files(find_files(arguments.files or [STANDARD_INPUT]))
 
-    def __init__(self, files: Sequence[str]) -> None:
-        self._files = files or ["-"]
-        self.status = 0
 
-    def events(self) -> Iterator[Event]:
-        for number, line in enumerate(read_lines(self._files), 1):
-            event = parse_line(line)
-            if isinstance(event, Unreadable):
-                self.status = 1
-                sys.stderr.write(f"cloudtrail-elasticsearch: event {number} is left out: {event.reason}\n")
-            else:
-                yield event
+def _read_events(files: Files) -> Iterator[Event]:
+    """Yield the events of files; report each value that is not an event, and its place."""
+    for line in files.lines():
+        event = parse_line(line)
+        if isinstance(event, Unreadable):
+            _report_unreadable(files.reports[-1], event.reason)
+        else:
+            yield event
+
+
+def _report_unreadable(report: FileReport, reason: str) -> None:
+    _print_error(f"event {report.read} of {report.file} is unreadable: {reason}")
+
+
+def _report_problems(files: Files) -> int:
+    """Print the problems of each file, and return the exit status."""
+    for report in files.reports:
+        if report.error:
+            _print_error(f"{report.file}: {report.error}.")
+    return 0 if files.are_sound else 1
+
+
+def _print_error(sentence: str) -> None:
+    sys.stderr.write(f"cloudtrail-elasticsearch: {sentence}\n")
 
 
 def _write(line: bytes) -> None:
     sys.stdout.buffer.write(line + b"\n")
 
 
-def _shape(arguments: argparse.Namespace) -> Shape:
+def _build_schema(arguments: argparse.Namespace) -> Schema:
     extra = read_fields(Path(arguments.fields)) if arguments.fields else ()
-    return build(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs=not arguments.no_ecs)
+    return build_schema(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs=not arguments.no_ecs)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cloudtrail-elasticsearch",
-        description="CloudTrail events into Elasticsearch or OpenSearch, without rejects. Files hold "
-        'newline-delimited JSON or {"Records": […]}, gzipped or not; none, or -, is standard input.',
+        description="Load CloudTrail events into Elasticsearch or OpenSearch. A FILE is a file, a "
+        "folder, a quoted pattern (** for any depth), or - for standard input; its shape and compression are "
+        "detected from its content. Exit status: 0 for success, 1 if something could not be read as an event, "
+        "or is not proven, 2 if the command failed.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    shaping = _shaping()
-    normalize = _command(commands, "normalize", _normalize, [shaping], "print the document of each event")
-    restoring = _command(commands, "restore", _restore, [], "print the event that each document was made of")
-    explaining = _command(
+    schema_options = _make_schema_options()
+    normalize = _add_command(
+        commands, "normalize", _run_normalize, [schema_options], "print the document of each event"
+    )
+    restore = _add_command(commands, "restore", _run_restore, [], "print the original event of each document")
+    explain_command = _add_command(
         commands,
         "explain",
-        _explain,
-        [shaping],
-        "print which rules changed an event and where its values are found",
+        _run_explain,
+        [schema_options],
+        "print which rules changed an event, and which field finds each of its values",
     )
-    describing = _command(
+    catalogue = _add_command(
         commands,
         "catalogue",
-        _catalogue,
-        [shaping],
-        "print which kinds of value paths are known to have, and where their scalars are found",
+        _run_catalogue,
+        [schema_options],
+        "print which kinds of value a path can have, and which fields find its scalars",
     )
-    describing.add_argument("paths", nargs="+", metavar="PATH", help="names joined by dots")
-    loading = _command(commands, "load", _load, [shaping], "load events and print a report")
-    replaying = _command(
-        commands, "replay", _replay, [shaping], "load the quarantined events of an index again and print a report"
+    catalogue.add_argument("paths", nargs="+", metavar="PATH", help="field names joined by dots")
+    load = _add_command(commands, "load", _run_load, [schema_options], "load events, and print a report")
+    replay = _add_command(
+        commands,
+        "replay",
+        _run_replay,
+        [schema_options],
+        "load the quarantined events of an index again, and print a report",
     )
-    for command in (normalize, restoring, explaining):
+    for command in (normalize, restore, explain_command):
         command.add_argument("files", nargs="*", metavar="FILE")
-    loading.add_argument("files", nargs="+", metavar="FILE")
-    for command in (explaining, loading, replaying):
+    load.add_argument("files", nargs="+", metavar="FILE")
+    add_trail_options(load)
+    load.add_argument(
+        "--verify-digests",
+        action="store_true",
+        help="verify the log files of a trail's bucket with AWS's signed digests",
+    )
+    verify_trail = _add_command(
+        commands,
+        "verify-trail",
+        run_verify_trail,
+        [],
+        "prove a trail's bucket with AWS's signed digests, and load nothing",
+    )
+    verify_trail.add_argument("bucket", metavar="s3://BUCKET")
+    verify_trail.add_argument("--prefix", default="", help="the S3 key prefix of the trail")
+    add_trail_options(verify_trail)
+    for command in (explain_command, load, replay):
         command.add_argument(
             "--index",
             default=DEFAULT_INDEX,
             metavar="PATTERN",
-            help="index name, with %%Y, %%m and %%d of the event's time (default: %(default)s)",
+            help="index name; %%Y, %%m and %%d stand for the event's date (default: %(default)s)",
         )
-    for command in (loading, replaying):
+    for command in (load, replay):
         command.add_argument(
             "--url",
             required=True,
-            help="the search server, as http(s)://[user:password@]host:port; an API key comes from "
-            "CLOUDTRAIL_SEARCH_API_KEY in the environment",
+            help="the search server, as http(s)://[user:password@]host:port; the environment variable "
+            "CLOUDTRAIL_SEARCH_API_KEY can hold an API key",
         )
-        command.add_argument("--ca-certs", metavar="FILE", help="the certificate authority to trust")
-        command.add_argument("--report", metavar="FILE", help="also write the report there, as JSON")
+        command.add_argument("--ca-certs", metavar="FILE", help="a CA bundle to trust (default: the system's CAs)")
+        command.add_argument("--report", metavar="FILE", help="also write the JSON report to this file")
     return parser
 
 
-def _shaping() -> argparse.ArgumentParser:
-    shaping = argparse.ArgumentParser(add_help=False)
-    shaping.add_argument(
+def _make_schema_options() -> argparse.ArgumentParser:
+    schema_options = argparse.ArgumentParser(add_help=False)
+    schema_options.add_argument(
         "--mapping", choices=STRATEGIES, default="typed", help="mapping strategy (default: typed)"
     )
-    shaping.add_argument("--rules", action="append", default=[], metavar="FILE", help="a rules file of your own")
-    shaping.add_argument("--fields", metavar="FILE", help="more paths to have fields of their own, one to a line")
-    shaping.add_argument("--no-ecs", action="store_true", help="leave out the names of the Elastic Common Schema")
-    return shaping
+    schema_options.add_argument(
+        "--rules", action="append", default=[], metavar="FILE", help="an additional rules file; can be repeated"
+    )
+    schema_options.add_argument(
+        "--fields", metavar="FILE", help="a file of additional declared fields, one path on each line"
+    )
+    schema_options.add_argument(
+        "--no-ecs", action="store_true", help="do not add the fields of the Elastic Common Schema"
+    )
+    return schema_options
 
 
-def _command(commands: Any, name: str, run: Any, parents: list[argparse.ArgumentParser], about: str) -> Any:
+def _add_command(commands: Any, name: str, run: Any, parents: list[argparse.ArgumentParser], about: str) -> Any:
     command = commands.add_parser(name, parents=parents, help=about, description=f"{about.capitalize()}.")
     command.set_defaults(run=run)
     return command

@@ -1,4 +1,4 @@
-"""What Airflow's provider discovery asks for."""
+"""The metadata that Airflow's provider discovery reads."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ _TEXT: Final = ["string", "null"]
 FIELDS: Final[dict[str, dict[str, Any]]] = {
     "engine": {
         "label": "Engine",
-        "description": "Where nothing is chosen, the server is asked.",
+        "description": "Empty: detected from the server.",
         "schema": {"type": _TEXT, "enum": ["elasticsearch", "opensearch"]},
     },
     "cloud_id": {
         "label": "Cloud ID",
-        "description": "Of a deployment in Elastic Cloud, instead of a host.",
+        "description": "The Cloud ID of an Elastic Cloud deployment, instead of a host.",
         "schema": {"type": _TEXT},
     },
     "api_key": {
         "label": "API key",
-        "description": "Of Elasticsearch, instead of login and password: encoded, or id:key.",
+        "description": "An Elasticsearch API key, instead of login and password: the encoded form, or id:key.",
         "schema": {"type": _TEXT, "format": "password"},
     },
     "ca_certs": {
         "label": "CA certificates",
-        "description": "The path, on every node, of the authority to trust; empty for the usual ones.",
+        "description": "Path to a CA bundle, on every node. Empty: the system's CAs.",
         "schema": {"type": _TEXT},
     },
     "verify_certs": {
@@ -33,31 +33,32 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     },
     "timeout": {
         "label": "Timeout",
-        "description": "Seconds for one request.",
+        "description": "Seconds that one request may take.",
         "schema": {"type": ["number", "null"], "default": 60, "minimum": 1},
     },
     "compress": {
         "label": "Compress requests",
-        "description": "Pays where the way to the server is slow, or billed by the byte.",
+        "description": "Useful if the network to the server is slow, or is billed by the byte.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
     "aws_conn_id": {
         "label": "AWS connection",
-        "description": "Signs requests (SigV4), for Amazon OpenSearch Service: aws_default, say.",
+        "description": "Signs requests (SigV4) to Amazon OpenSearch Service with this AWS connection, "
+        "such as aws_default.",
         "schema": {"type": _TEXT},
     },
     "region_name": {
         "label": "AWS region",
-        "description": "Of the domain, where the AWS connection has another region or none.",
+        "description": "The region of the domain, if the AWS connection has another region or none.",
         "schema": {"type": _TEXT},
     },
     "aws_service": {
         "label": "AWS service",
-        "description": "es, or aoss for OpenSearch Serverless.",
+        "description": "es for Amazon OpenSearch Service, aoss for OpenSearch Serverless.",
         "schema": {"type": _TEXT, "enum": ["es", "aoss"]},
     },
 }
-"""The form's own fields, which Airflow keeps in the connection's extra under these names.
+"""The form's extra fields. Airflow stores them in the connection's extra under these names.
 
 https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html
 """
@@ -65,7 +66,23 @@ https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html
 _LINKS: Final = ("StagedObjectsLink", "DocumentsLink", "CoverageLink", "RunCoverageLink")
 
 _LABELS: Final = {"host": "Host or URL", "port": "Port (Test needs it)", "schema": "Scheme"}
-"""Airflow 3.3.2's button sends port 0 where none is saved, which its API takes for another server's."""
+"""Airflow 3.3.2's Test button sends port 0 if none is saved; its API then treats it as another server's."""
+
+CONFIG: Final[dict[str, dict[str, Any]]] = {
+    "cloudtrail": {
+        "description": "Settings of the CloudTrail loader that only the deployment's administrators can change.",
+        "options": {
+            "rules_folder": {
+                "description": "The folder of the rules and fields files that variables and DAGs may refer to. "
+                "Empty: the folder cloudtrail in Airflow's home.",
+                "version_added": None,
+                "type": "string",
+                "example": "/opt/airflow/cloudtrail",
+                "default": "",
+            }
+        },
+    }
+}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -73,8 +90,10 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "cloudtrail-elasticsearch",
         "name": "CloudTrail to Elasticsearch",
-        "description": "Every CloudTrail event of an AWS account, in Elasticsearch or OpenSearch, proven.",
-        "extra-links": [f"cloudtrail_elasticsearch.ui.links.{name}" for name in _LINKS],
+        "description": "Loads every CloudTrail event of an AWS account into Elasticsearch or OpenSearch, "
+        "and verifies it.",
+        "config": CONFIG,
+        "extra-links": [f"cloudtrail_elasticsearch.ui.operator_links.{name}" for name in _LINKS],
         "connection-types": [
             {
                 "connection-type": "cloudtrail_search",

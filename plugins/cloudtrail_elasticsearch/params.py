@@ -1,19 +1,28 @@
-"""The DAG's params, with the JSON schema that the Trigger form is made of."""
+"""The DAGs' params, with the JSON schemas that Airflow builds the Trigger form from."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
-from cloudtrail_elasticsearch.core.own import OwnEvents
-from cloudtrail_elasticsearch.core.shape import STRATEGIES
+from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
 from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX
 
 SETTLE_MINUTES: Final = 30
-"""CloudTrail delivers within 15 minutes as a rule, and says that this is no promise.
+"""CloudTrail usually delivers events within 15 minutes, but AWS does not guarantee it.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
 """
+
+TRAIL_SETTLE_MINUTES: Final = 120
+"""The digest of a day's last hour ends up to an hour after the day, and is delivered up to an hour later.
+
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html
+"""
+
+TASKS: Final = 16
+"""As many tasks of a DAG as Airflow runs at once by default ([core] max_active_tasks_per_dag): more would wait."""
 
 DEFAULT_REGIONS: Final = (
     "ap-northeast-1",
@@ -34,7 +43,9 @@ DEFAULT_REGIONS: Final = (
     "us-west-1",
     "us-west-2",
 )
-"""The regions that every account has; those opted in to are loaded too, and chosen in the run's conf (JSON).
+"""The regions that are enabled in every account: the suggestions of the Trigger form.
+
+Opt-in regions are loaded too; to choose one, write it in the run's conf (JSON).
 
 https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 """
@@ -45,14 +56,14 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "type": ["null", "string"],
         "format": "date",
         "title": "First day",
-        "description": "The first day to load, UTC. Empty: the day of the run's data interval.",
+        "description": "The first day to load (UTC). Empty: the day of the run's data interval.",
     },
     "end": {
         "default": None,
         "type": ["null", "string"],
         "format": "date",
         "title": "Day after the last",
-        "description": "The first day to leave out, UTC; today at the latest. Empty: one day is loaded.",
+        "description": "The day after the last day to load (UTC); today at the latest. Empty: load one day.",
     },
     "regions": {
         "default": [],
@@ -67,34 +78,35 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "type": "string",
         "pattern": "^[A-Za-z0-9!_.*'()/=-]*$",
         "title": "Staging prefix",
-        "description": "The key prefix in the staging bucket.",
+        "description": "The prefix of all keys in the staging bucket.",
     },
     "index": {
         "default": DEFAULT_INDEX,
         "type": "string",
         "minLength": 1,
         "title": "Index",
-        "description": "The index name, with %Y, %m and %d of the event's own time; a fixed name works too.",
+        "description": "The index name. %Y, %m and %d stand for the event's date; they are optional.",
     },
     "mapping": {
         "default": "typed",
         "type": "string",
         "enum": list(STRATEGIES),
         "title": "Mapping",
-        "description": "typed: declared fields of their own, the rest in overflow. flattened: few fields.",
+        "description": "typed: declared fields; the rest goes to overflow. flattened: one flat field "
+        "for each open object.",
     },
     "ecs": {
         "default": True,
         "type": "boolean",
-        "title": "ECS names",
-        "description": "The envelope under the names of the Elastic Common Schema too.",
+        "title": "ECS fields",
+        "description": "Also write the event's envelope to the fields of the Elastic Common Schema.",
     },
     "own_events": {
         "default": "keep",
         "type": "string",
         "enum": list(OwnEvents),
         "title": "The loader's own events",
-        "description": "Its LookupEvents calls are events, too: keep them, mark them by a tag, or leave them out.",
+        "description": "The loader's LookupEvents calls are events too: keep them, tag them, or leave them out.",
     },
     "settle_minutes": {
         "default": SETTLE_MINUTES,
@@ -102,29 +114,30 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 0,
         "maximum": 1440,
         "title": "Minutes to settle",
-        "description": "How long to wait after the end of a day, as CloudTrail delivers late.",
+        "description": "Minutes to wait after the end of a day, because CloudTrail delivers events late.",
     },
     "force": {
         "default": False,
         "type": "boolean",
-        "title": "Do it again",
-        "description": "Look up and load again what is staged and loaded already.",
+        "title": "Load again",
+        "description": "Fetch and load again even if already complete.",
     },
     "replay": {
         "default": False,
         "type": "boolean",
         "title": "Replay the quarantine",
-        "description": "Load just the quarantined events of these days again, with today's rules.",
+        "description": "Load only the quarantined events of these days again, with the current rules.",
     },
     "verify": {
         "default": False,
         "type": "boolean",
         "title": "Verify",
-        "description": "Look up and load nothing: ask the server again what it holds of these days.",
+        "description": "Fetch and load nothing; count the documents of these days on the server again.",
     },
 }
 
 LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
+    # Without `force`, `replay` and `verify`: this DAG only adds events to loaded days.
     **{
         name: PARAMS[name]
         for name in ("start", "end", "regions", "prefix", "index", "mapping", "ecs", "own_events")
@@ -133,9 +146,87 @@ LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
         "default": 1,
         "type": "integer",
         "minimum": 0,
-        "maximum": 89,
+        # The interval begins yesterday, so that day 89 before it is already older than HISTORY.
+        "maximum": 88,
         "title": "Days ago",
-        "description": "Which day to look at again: so many days before the run's data interval begins.",
+        "description": "The day to check for late events, counted back from the start of the run's data interval.",
     },
 }
-"""The params of the DAG that looks for late events."""
+"""The params of the DAG that loads late events."""
+
+_TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
+    "start": PARAMS["start"] | {"description": "The first day of delivery to load (UTC). Empty: that of the run."},
+    "end": PARAMS["end"],
+    "trail": {
+        "default": "",
+        "type": "string",
+        "pattern": "^(arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]+)?$",
+        "title": "Trail",
+        "description": "The trail's ARN. Empty: the trail's bucket, or the Airflow variable cloudtrail_trail.",
+    },
+    "trail_bucket": {
+        "default": "",
+        "type": "string",
+        "pattern": "^([a-z0-9][a-z0-9.-]+[a-z0-9])?$",
+        "title": "Trail's bucket",
+        "description": "The bucket that the trail writes to. Empty: the Airflow variable cloudtrail_trail_bucket.",
+    },
+    "trail_prefix": {
+        "default": "",
+        "type": "string",
+        "title": "Trail's prefix",
+        "description": "The key prefix of the trail in its bucket, if it has one.",
+    },
+    "accounts": {
+        "default": [],
+        "type": ["null", "array"],
+        "items": {"type": "string", "pattern": "^-?[0-9]{12}$"},
+        "examples": ["123456789012", "-123456789012"],
+        "title": "Accounts",
+        "description": "The ids of the accounts to load. Empty: every account in the bucket. A minus before an id "
+        "leaves the account out.",
+    },
+    "regions": PARAMS["regions"] | {"description": "The regions to load. Empty: every region in the bucket."},
+    "kinds": {
+        "default": [],
+        "type": ["null", "array"],
+        "items": {"type": "string", "pattern": "^CloudTrail(-[A-Za-z]+)?$"},
+        "examples": ["CloudTrail", "CloudTrail-Insight"],
+        "title": "Kinds of event",
+        "description": "The kinds of event to load, by the names of their folders. Empty: every kind.",
+    },
+    "tasks": {
+        "default": TASKS,
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "title": "Tasks of a day",
+        "description": "The most list and load tasks of a day, each with a batch of windows of about equal work.",
+    },
+}
+
+TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
+    **_TRAIL_NAMES,
+    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "own_events")},
+    "settle_minutes": PARAMS["settle_minutes"]
+    | {
+        "default": TRAIL_SETTLE_MINUTES,
+        "description": "Minutes to wait after the end of a day for its last log files and digests.",
+    },
+    "force": PARAMS["force"] | {"description": "List and load again even if already complete."},
+    "replay": PARAMS["replay"],
+    "verify": PARAMS["verify"]
+    | {"description": "List and load nothing; read the log files, and count their documents on the server again."},
+}
+"""The params of the DAG that loads a trail."""
+
+LATE_FILES_PARAMS: Final[dict[str, dict[str, Any]]] = {
+    **_TRAIL_NAMES,
+    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "own_events")},
+    "days_ago": LATE_PARAMS["days_ago"]
+    | {
+        "maximum": 366,
+        "description": "The day to list again, counted back from the start of the run's data interval.",
+    },
+}
+"""The params of the DAG that loads late log files."""

@@ -1,6 +1,6 @@
-"""What is done when a process of Airflow's starts: above all, what every task imports is imported once.
+"""Work at the start of an Airflow process: above all, import the modules that every task needs, once (ADR-0012).
 
-It is done in the process that LocalExecutor forks its tasks from; `celery_config` does it where Celery does.
+With LocalExecutor the scheduler forks the tasks, so the scheduler imports them; for Celery see `celery_config`.
 """
 
 from __future__ import annotations
@@ -13,49 +13,59 @@ from typing import Any, Final
 
 from airflow.listeners import hookimpl
 
-from cloudtrail_elasticsearch.airflows import leave_mapping_to_backfills
+from cloudtrail_elasticsearch.airflows import stop_tasks_from_expanding
 
 log = logging.getLogger(__name__)
 
 MODULES: Final = (
     "cloudtrail_elasticsearch.hooks.search",
     "cloudtrail_elasticsearch.operators.cloudtrail_to_s3",
+    "cloudtrail_elasticsearch.operators.compare",
     "cloudtrail_elasticsearch.operators.coverage",
     "cloudtrail_elasticsearch.operators.plan",
     "cloudtrail_elasticsearch.operators.s3_to_elasticsearch",
+    "cloudtrail_elasticsearch.operators.trail_coverage",
+    "cloudtrail_elasticsearch.operators.trail_list",
+    "cloudtrail_elasticsearch.operators.trail_plan",
+    "cloudtrail_elasticsearch.operators.trail_to_elasticsearch",
     "cloudtrail_elasticsearch.params",
-    "cloudtrail_elasticsearch.pipeline.late",
+    "cloudtrail_elasticsearch.sources.lookup_events.late",
+    "cloudtrail_elasticsearch.pipeline.compare",
+    "cloudtrail_elasticsearch.pipeline.each_window",
     "cloudtrail_elasticsearch.pipeline.load",
+    "cloudtrail_elasticsearch.pipeline.trail_list",
+    "cloudtrail_elasticsearch.pipeline.trail_load",
 )
 
 
 @hookimpl
 def on_starting(component: Any) -> None:  # noqa: ARG001 - Airflow's signature
-    """Prepare the process: import them where a scheduler starts that runs tasks itself.
+    """Import the tasks' modules if this process is a scheduler that forks tasks.
 
-    Most of a quiet cell's time were imports.
+    Without this, imports take most of a quiet cell's time.
 
-    Airflow calls this before it says which job starts, and for each task; the command line tells, which a task
-    that is forked from a scheduler shares with it.
+    Airflow calls this hook for each task too, and before it sets the kind of job. So the command line decides;
+    a task forked from a scheduler has the scheduler's command line.
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/listeners.html
     """
-    leave_mapping_to_backfills()
+    stop_tasks_from_expanding()
     if sys.argv[1:2] == ["scheduler"] and _forks_tasks():
         load()
 
 
 @cache
 def load() -> None:
-    """Import what the tasks need, and have botocore's models read; in a fork of who has done so, nothing."""
+    """Import the tasks' modules and read botocore's models; a no-op in forked children."""
     from cloudtrail_elasticsearch.hooks.cloudtrail import read_models
 
     for module in MODULES:
         import_module(module)
     read_models()
-    log.info("Imported what the tasks of cloudtrail_to_elasticsearch need, once for all of them.")
+    log.info("Imported the modules of all tasks.")
 
 
 def _forks_tasks() -> bool:
     from airflow.configuration import conf
 
+    # Other executors start tasks elsewhere; the scheduler would import the modules for nothing (ADR-0012).
     return "LocalExecutor" in conf.get("core", "executor")

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import boto3
 import pytest
 
 from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 from devstack.simulator import Simulator, SimulatorSettings
+from devstack.simulator.trails import (
+    Plan,
+    S3Bucket,
+    Switches,
+    Trail,
+    Volumes,
+    Written,
+    plan_organization,
+    write_trail,
+)
+from devstack.simulator.trails.keys import SigningKeys
+from devstack.simulator.trails.plan import HOUR
+from devstack.simulator.trails.writer import ALWAYS
+from tests.clock import today
+
+TRAIL_REGIONS: Final = ("eu-west-1", "us-east-1")
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a DAG run works against."""
+    """The services of a DAG run."""
 
     simulator: Simulator
     bucket: str
@@ -27,7 +46,7 @@ class Services:
 
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
-    """This process' Airflow home, with a database."""
+    """The Airflow home of this process, with a database."""
     from airflow.utils.db import initdb
 
     initdb()
@@ -49,12 +68,69 @@ def services(
     unique_index_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Services]:
-    """Connections and variables that name the simulator, S3 and OpenSearch."""
+    """Connections and variables with the simulator, S3 and OpenSearch."""
     endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch")
     for name, value in {**endpoints.environment(), "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket}.items():
         monkeypatch.setenv(name, value)
     yield Services(simulator, bucket, unique_index_prefix, opensearch)
     simulator.service.faults.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class TrailServices:
+    """The services of a run that loads a trail, and the trail."""
+
+    simulator: Simulator
+    s3: Any
+    aws: str
+    bucket: str
+    index: str
+    search_url: str
+    plan: Plan
+
+    @property
+    def trail(self) -> Trail:
+        return self.plan.trail
+
+    @property
+    def objects(self) -> S3Bucket:
+        """The trail's bucket."""
+        return S3Bucket(self.s3, self.trail.bucket)
+
+    def write(self, arriving: tuple[int, int] = ALWAYS) -> Written:
+        """Deliver the log files and digests that arrive in a range of time, in epoch seconds."""
+        with self.objects as objects:
+            return write_trail(self.plan, objects, arriving)
+
+
+@pytest.fixture
+def trail_services(services: Services, aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrailServices]:
+    """A trail of two accounts and two regions, for a day and three hours; it has delivered nothing yet."""
+    s3 = boto3.client("s3", endpoint_url=aws)
+    bucket = f"trail-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=bucket)
+    volumes = Volumes(management=120, data=60, network=30, insights=2.0)
+    trail = Trail(bucket=bucket, prefix="audit", name="organization")
+    day = today() - timedelta(days=4)
+    plan = plan_organization(trail, day, accounts=2, busy=2, regions=TRAIL_REGIONS, volumes=volumes)
+    # The digests of the next hours cover the end of the day.
+    plan = replace(plan, end=plan.end + 3 * HOUR, switches=Switches(slow=0.0), keys=SigningKeys())
+    services.simulator.service.trails[trail.arn] = trail
+    monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_TRAIL", trail.arn)
+    yield TrailServices(services.simulator, s3, aws, services.bucket, services.index, services.search_url, plan)
+    services.simulator.service.trails.clear()
+
+
+@pytest.fixture
+def trail_dag(airflow_home: Path) -> Any:
+    """The DAG that loads a trail, as Airflow parses it."""
+    return parsed(airflow_home, "cloudtrail_trail_to_elasticsearch")
+
+
+@pytest.fixture
+def late_files_dag(airflow_home: Path) -> Any:
+    """The DAG that loads late log files, as Airflow parses it."""
+    return parsed(airflow_home, "cloudtrail_trail_late_files")
 
 
 @pytest.fixture

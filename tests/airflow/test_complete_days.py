@@ -1,4 +1,4 @@
-"""Complete days as asset events, as Airflow's database has them after real runs."""
+"""Complete days as asset events in Airflow's database after real runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS
 from tests.airflow.conftest import Services
+from tests.clock import today
 
-DAY = datetime.now(UTC).date() - timedelta(days=3)
+DAY = today() - timedelta(days=3)
 
 
 def run(dag: Any, services: Services, **others: Any) -> Any:
@@ -19,7 +20,7 @@ def run(dag: Any, services: Services, **others: Any) -> Any:
 
 
 def events(services: Services) -> list[dict[str, Any]]:
-    """What was told of the test's own index, in order."""
+    """Return the events of the test's own index, in order."""
     from airflow.models.asset import AssetEvent
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -38,8 +39,8 @@ def truth(services: Services, *regions: str) -> set[str]:
     return {event for region in regions or REGIONS for event in services.simulator.truth(region, start, end)}
 
 
-def test_a_day_is_told_once_when_its_last_region_is_there(dag: Any, services: Services) -> None:
-    """Some regions are not a day; whoever brings the last of them tells, and no run after that."""
+def test_a_day_has_one_event_when_its_last_region_is_complete(dag: Any, services: Services) -> None:
+    """Some regions are not a day. The run that completes the last region emits the event; later runs do not."""
     run(dag, services, regions=list(REGIONS)[1:])
     assert events(services) == []
     run(dag, services, regions=list(REGIONS)[:1])
@@ -55,6 +56,7 @@ def test_a_day_is_told_once_when_its_last_region_is_there(dag: Any, services: Se
             "indexed": count,
             "quarantined": 0,
             "left_out": 0,
+            "source": "lookup_events",
         }
     ]
     run(dag, services, regions=list(REGIONS)[:1])
@@ -63,8 +65,8 @@ def test_a_day_is_told_once_when_its_last_region_is_there(dag: Any, services: Se
     assert events(services) == told
 
 
-def test_a_day_that_has_changed_is_told_again(dag: Any, late_dag: Any, services: Services) -> None:
-    """With late events it is another one; that they were looked for, and none found, changes nothing."""
+def test_a_changed_day_has_another_event(dag: Any, late_dag: Any, services: Services) -> None:
+    """Late events change it. A search for late events that finds none does not."""
     late = sorted(truth(services, "eu-west-1"))[::5]
     schedule = services.simulator.service.arrived.schedule
     schedule.update(dict.fromkeys(late, datetime.now(UTC).timestamp() + 86_400))
@@ -76,7 +78,7 @@ def test_a_day_that_has_changed_is_told_again(dag: Any, late_dag: Any, services:
     assert [event["staged"] for event in events(services)] == [count - len(late), count]
 
 
-def test_coverage_tells_one_run_at_a_time(dag: Any, late_dag: Any) -> None:
-    """Or two runs of one day, both not having heard of the other, would both tell."""
+def test_only_one_coverage_task_runs_at_a_time(dag: Any, late_dag: Any) -> None:
+    """Otherwise two runs of one day could both emit its event."""
     for each in (dag, late_dag):
         assert each.get_task("coverage").max_active_tis_per_dag == 1

@@ -1,4 +1,4 @@
-"""The whole DAG, through dag.test(): simulator, S3 and OpenSearch are real, or as real as they come."""
+"""The whole DAG with dag.test(): OpenSearch is real, CloudTrail is the simulator and S3 is moto."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.ledger import Ledger
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.faults.proof import indexed, truth
+from devstack.faults.proof import list_truth, read_event_ids
 from devstack.processes import ROOT
 from devstack.simulator import Fault, FaultKind
 from tests.airflow.conftest import Services
+from tests.clock import today
 
-DAY = datetime.now(UTC).date() - timedelta(days=3)
+DAY = today() - timedelta(days=3)
 REGIONS = ["ap-northeast-3", "eu-west-1"]
 
 
@@ -38,13 +39,13 @@ def states(dag_run: Any) -> dict[str, list[str]]:
 
 
 def wanted(services: Services) -> set[str]:
-    """The eventIDs of the two days, as the simulator lists them."""
-    return set(truth(services.simulator, REGIONS, DAY, 2))
+    """Return the eventIDs of the two days in the simulator."""
+    return set(list_truth(services.simulator, REGIONS, DAY, 2))
 
 
 def stored(services: Services) -> set[str]:
-    """The eventIDs of all documents."""
-    return set(indexed(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-*"))
+    """Return the eventIDs of all documents."""
+    return set(read_event_ids(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-*"))
 
 
 def calls(services: Services) -> int:
@@ -52,13 +53,13 @@ def calls(services: Services) -> int:
 
 
 def test_the_dag_reads_as_the_pipeline() -> None:
-    """It is short, and says nothing that the operators could say."""
+    """It is short, and leaves the details to the operators."""
     lines = (ROOT / "dags" / "cloudtrail_to_elasticsearch.py").read_text().splitlines()
     assert len(lines) <= 75
 
 
 def test_the_dag_has_one_day_intervals(dag: Any) -> None:
-    """A real data interval of a day, in UTC, and no catching up by itself."""
+    """A data interval of one day in UTC, without catch-up."""
     from airflow.timetables.interval import CronDataIntervalTimetable
 
     assert isinstance(dag.timetable, CronDataIntervalTimetable)
@@ -67,7 +68,7 @@ def test_the_dag_has_one_day_intervals(dag: Any) -> None:
 
 
 def test_params_have_a_schema(dag: Any) -> None:
-    """The form has date pickers and a multi-select, and refuses what cannot be."""
+    """The form has date pickers and a multi-select, and rejects invalid values."""
     schemas = {name: dag.params.get_param(name).schema for name in dag.params}
     assert sorted(schemas) == [
         "ecs",
@@ -102,9 +103,10 @@ def test_params_have_a_schema(dag: Any) -> None:
             dag.params.get_param(name).resolve(value)
 
 
+@pytest.mark.promise("no-duplicates")
 @pytest.mark.parametrize("mapping", ["typed", "flattened"])
 def test_every_event_of_the_planned_cells_is_indexed_once(dag: Any, services: Services, mapping: str) -> None:
-    """By eventID, over several regions and days; a second run asks CloudTrail nothing and sends nothing."""
+    """By eventID, over several regions and days. A second run calls CloudTrail never and sends nothing."""
     first = run(dag, **conf(services, mapping=mapping))
     assert states(first) == {
         "plan": ["success"],
@@ -124,7 +126,7 @@ def test_every_event_of_the_planned_cells_is_indexed_once(dag: Any, services: Se
 
 
 def versions(services: Services) -> int:
-    """How often documents were written, as the server counts it."""
+    """Return how often documents were written, by the server's count."""
     server = connect(SearchSettings.from_url(services.search_url))
     total: int = server.request("GET", f"/{services.index}-*/_stats/indexing")["_all"]["primaries"]["indexing"][
         "index_total"
@@ -132,8 +134,9 @@ def versions(services: Services) -> int:
     return total
 
 
-def test_a_failed_cell_fails_the_run_by_name_and_costs_no_other(dag: Any, services: Services) -> None:
-    """Coverage names the cell; the others are loaded; the next run mends it without asking for them again."""
+@pytest.mark.promise("nothing-lost")
+def test_a_failed_cell_fails_the_run_by_name_and_affects_no_other(dag: Any, services: Services) -> None:
+    """Coverage names the cell. The others are loaded, and the next run loads the failed one only."""
     services.simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
     failed = run(dag, **conf(services))
     assert str(failed.state) == "failed"
@@ -151,7 +154,7 @@ def test_a_failed_cell_fails_the_run_by_name_and_costs_no_other(dag: Any, servic
 
 
 def test_late_events_are_found_and_nothing_else_is_loaded(dag: Any, late_dag: Any, services: Services) -> None:
-    """The second DAG looks again: what came after the load is loaded, the rest is not sent again."""
+    """The second DAG looks up again: new events are loaded, the others are not sent again."""
     late = sorted(wanted(services))[::7]
     never = datetime.now(UTC).timestamp() + 86_400
     services.simulator.service.arrived.schedule.update(dict.fromkeys(late, never))
@@ -165,13 +168,15 @@ def test_late_events_are_found_and_nothing_else_is_loaded(dag: Any, late_dag: An
     assert str(run(late_dag, **conf(services)).state) == "success"
     assert stored(services) == expected
     assert versions(services) == before + len(expected)
-    cells = list(Ledger(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-%Y.%m").cells())
+    cells = list(
+        Ledger(connect(SearchSettings.from_url(services.search_url)), f"{services.index}-%Y.%m").read_cells()
+    )
     assert sum(cell["late"] for cell in cells) == len(late)
     assert {cell["state"] for cell in cells} <= {"complete", "quiet"}
 
 
 def test_the_late_dag_looks_at_the_day_before_yesterday(late_dag: Any) -> None:
-    """Every noon, where somebody unpaused it: a second look costs as many calls as the first."""
+    """Every noon, if unpaused: a second lookup costs as many calls as the first."""
     assert late_dag.is_paused_upon_creation is True
     assert late_dag.catchup is False
     assert sorted(late_dag.task_ids) == ["cell.fetch", "cell.load", "coverage", "plan"]
@@ -179,7 +184,7 @@ def test_the_late_dag_looks_at_the_day_before_yesterday(late_dag: Any) -> None:
 
 
 def test_days_are_verified_without_looking_up_or_loading(dag: Any, services: Services) -> None:
-    """With `verify`, a run asks the server, and fails where something is gone."""
+    """With `verify`, a run asks only the server, and fails if documents are missing."""
     assert str(run(dag, **conf(services)).state) == "success"
     before = calls(services), versions(services)
     assert str(run(dag, **conf(services, verify=True)).state) == "success"
@@ -192,7 +197,7 @@ def test_days_are_verified_without_looking_up_or_loading(dag: Any, services: Ser
 
 
 def test_a_replay_loads_the_quarantined_events_of_its_cells_and_nothing_else(dag: Any, services: Services) -> None:
-    """A mapping refuses them, the user mends it, a run with `replay` brings them in, and coverage adds up."""
+    """A mapping rejects them, the user corrects it, a run with `replay` loads them, and coverage passes."""
     server = connect(SearchSettings.from_url(services.search_url))
     months = {DAY.strftime("%Y.%m"), (DAY + timedelta(days=1)).strftime("%Y.%m")}
     long = {"type": "long"}

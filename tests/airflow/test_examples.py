@@ -1,4 +1,4 @@
-"""The examples of the documentation, as Airflow takes them."""
+"""The examples of the documentation work in Airflow."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ assert not bag.dags["cloudtrail_late_events"].deadline
 """
 
 
-def test_the_deadline_is_that_of_the_daily_dag_alone(airflow_home: Path) -> None:
-    """As a cluster policy: the DAG's file is not touched, and what is to be called when a day is late is there."""
+def test_the_example_policy_sets_a_deadline_for_the_daily_dag_only(airflow_home: Path) -> None:
+    """It is a cluster policy, so the DAG's file is unchanged. The callback of a late day exists."""
     environment = os.environ | {"AIRFLOW_HOME": str(airflow_home), "PYTHONPATH": str(EXAMPLES)}
     script = [sys.executable, "-c", LATE, str(ROOT / "dags")]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_the_dag_that_works_on_complete_days_is_started_by_them(airflow_home: Path) -> None:
-    """It is parsed without an error, and its schedule is what the coverage tells."""
+def test_the_example_dag_is_scheduled_by_complete_days(airflow_home: Path) -> None:
+    """It is parsed without an error, and its schedule is the asset that the coverage task emits."""
     from airflow.dag_processing.dagbag import DagBag
 
     from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS

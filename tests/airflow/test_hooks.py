@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core.own import USER_AGENT
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.documents.own_events import USER_AGENT
 from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
 
 WINDOW = Window.from_dict(
@@ -34,8 +34,8 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> CloudTrailHook:
     return CloudTrailHook(aws_conn_id="aws_default")
 
 
-def test_clients_are_made_as_the_connection_says(hook: CloudTrailHook) -> None:
-    """Its proxies, endpoints and region; CloudTrail in the window's region, tried again by ourselves alone."""
+def test_clients_have_the_settings_of_the_connection(hook: CloudTrailHook) -> None:
+    """Its proxies, endpoints and region. CloudTrail's client has the window's region, and leaves retries to us."""
     cloudtrail, s3 = hook.source(WINDOW)._client, hook.s3()
     assert cloudtrail.meta.region_name == "eu-central-1"
     assert cloudtrail.meta.config.retries["total_max_attempts"] == 1
@@ -48,7 +48,7 @@ def test_clients_are_made_as_the_connection_says(hook: CloudTrailHook) -> None:
 
 
 def test_clients_share_a_session(hook: CloudTrailHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials are asked for once, so that a role is assumed once."""
+    """Credentials are requested once, so a role is assumed once."""
     asked = []
     get_session = CloudTrailHook.get_session
 
@@ -60,3 +60,48 @@ def test_clients_share_a_session(hook: CloudTrailHook, monkeypatch: pytest.Monke
     hook.source(WINDOW)
     hook.s3()
     assert asked == ["eu-west-1"]
+
+
+ROLE = "arn:aws:iam::444455556666:role/read-the-trail"
+
+
+@pytest.fixture
+def signed_with(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The credentials of each request for an object of a trail's bucket."""
+    import botocore.auth
+
+    used: list[Any] = []
+
+    class Signer(botocore.auth.S3SigV4Auth):  # type: ignore[misc]
+        def __init__(self, credentials: Any, *arguments: Any) -> None:
+            used.append(credentials)
+            super().__init__(credentials, *arguments)
+
+    monkeypatch.setattr(botocore.auth, "S3SigV4Auth", Signer)
+    return used
+
+
+@pytest.mark.promise("closed")
+def test_a_trail_in_another_account_is_read_with_the_role_of_its_connection(
+    aws: str, bucket: str, signed_with: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role is assumed once, and signs every request; other clients keep the worker's own credentials."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", aws)
+    own = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": {"region_name": "us-east-1"}}
+    other = own | {"extra": {"region_name": "us-east-1", "role_arn": ROLE}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(own))
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUDTRAIL_TRAIL", json.dumps(other))
+    s3 = CloudTrailHook(aws_conn_id="aws_default").s3()
+    s3.put_object(Bucket=bucket, Key="AWSLogs/file", Body=b"content")
+    opened = CloudTrailHook(aws_conn_id="cloudtrail_trail").open_trail_bucket(bucket, "AWSLogs/")
+    signed_with.clear()
+    assert list(opened.list_keys("AWSLogs/")) == ["AWSLogs/file"]
+    found = opened.get("AWSLogs/file", 7)
+    assert found is not None
+    assert found.body == b"content"
+    assert len(signed_with) == 2
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html: ASIA begins a temporary key.
+    assert all(used.access_key.startswith("ASIA") and used.token for used in signed_with)
+    assert len({used.access_key for used in signed_with}) == 1
+    assert s3._request_signer._credentials.access_key == "testing"

@@ -1,4 +1,4 @@
-"""What OpenLineage's provider, set up as an administrator does it, writes of a real run."""
+"""The lineage of a real run, as written by OpenLineage's provider in its documented set-up."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from devstack.processes import ROOT
 from devstack.simulator import DEFAULT_ACCOUNT
 from tests.airflow.conftest import Services
+from tests.clock import today
 
-DAY = datetime.now(UTC).date() - timedelta(days=3)
+DAY = today() - timedelta(days=3)
 RUN = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
@@ -24,10 +25,10 @@ assert str(dag.test(run_conf=json.loads(sys.argv[2])).state) == "success"
 """
 
 
-def test_a_cell_goes_from_cloudtrail_by_s3_to_the_index(
+def test_lineage_leads_from_cloudtrail_over_s3_to_the_index(
     airflow_home: Path, services: Services, tmp_path: Path
 ) -> None:
-    """Each task names what it has read and what it has written."""
+    """Each task names its inputs and outputs."""
     file = tmp_path / "lineage.ndjson"
     conf = {
         "start": str(DAY),

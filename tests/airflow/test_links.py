@@ -1,9 +1,9 @@
-"""The links of a task's page, as Airflow's API gives them to its UI after a real run."""
+"""The links on a task's page, as Airflow's API returns them to its UI after a real run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -13,8 +13,9 @@ from fastapi.testclient import TestClient
 
 from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind
 from tests.airflow.conftest import Services
+from tests.clock import today
 
-DAY = datetime.now(UTC).date() - timedelta(days=3)
+DAY = today() - timedelta(days=3)
 REGIONS = ["ap-northeast-3", "eu-west-1"]
 DASHBOARDS = "http://dashboards.example.com:5601"
 
@@ -23,7 +24,7 @@ Links = Callable[..., dict[str, str | None]]
 
 @pytest.fixture
 def api(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    """Airflow's API, as an admin has it."""
+    """Airflow's API for an admin."""
     from airflow.api_fastapi.app import create_app, purge_cached_app
 
     assert airflow_home.is_dir()
@@ -39,7 +40,7 @@ def api(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCli
 
 @pytest.fixture
 def links(api: TestClient, dag: Any, services: Services) -> Links:
-    """The links of the tasks of a run, in which one region could not be looked up."""
+    """Return the links of the tasks of a run in which the lookup of one region failed."""
     services.simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
     conf = {
         "start": str(DAY),
@@ -59,10 +60,10 @@ def links(api: TestClient, dag: Any, services: Services) -> Links:
     return of
 
 
-def test_a_cell_links_to_what_is_staged_to_its_documents_and_to_its_coverage(
+def test_a_cell_links_to_its_staged_objects_documents_and_coverage(
     links: Links, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fetch and load alike, each mapped task to its own cell, and the one that failed too."""
+    """For fetch and load, for each mapped task with its own cell, and for the failed one."""
     monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL", DASHBOARDS)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
     for task in ("cell.fetch", "cell.load"):
@@ -86,7 +87,7 @@ def test_a_cell_links_to_what_is_staged_to_its_documents_and_to_its_coverage(
 
 
 def test_the_coverage_task_links_to_the_days_of_its_run(links: Links, services: Services) -> None:
-    """With the account and the index that it was loaded to."""
+    """With the account and the index of the run."""
     found = links("coverage")
     assert list(found) == ["Coverage"]
     assert parse_qs(urlsplit(found["Coverage"] or "").fragment) == {
@@ -97,8 +98,8 @@ def test_the_coverage_task_links_to_the_days_of_its_run(links: Links, services: 
     }
 
 
-def test_a_link_that_leads_nowhere_cannot_be_followed(links: Links) -> None:
-    """Where S3 is not AWS's, no dashboards are named, or a task has not begun, Airflow shows the link as dead."""
+def test_a_link_without_a_target_is_inactive(links: Links) -> None:
+    """Airflow shows an inactive link if S3 is not AWS's, no dashboards are configured, or a task has not begun."""
     fetched = links("cell.fetch", 0)
     assert (fetched["Staged objects"], fetched["Documents"]) == (None, None)
     assert fetched["Coverage"]

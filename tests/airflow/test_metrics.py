@@ -1,4 +1,4 @@
-"""What a run tells Airflow's metrics, as StatsD hears it."""
+"""The metrics of a run, as a StatsD server receives them from Airflow."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import pytest
 
 from devstack.simulator import Fault, FaultKind
 from tests.airflow.conftest import Services
+from tests.clock import today
 
-DAY = datetime.now(UTC).date() - timedelta(days=3)
+DAY = today() - timedelta(days=3)
 REGIONS = ["ap-northeast-3", "eu-west-1"]
 BEGINNING = "airflow.cloudtrail."
 
 
 class StatsD:
-    """A StatsD server: a UDP socket, and what came to it."""
+    """A StatsD server: a UDP socket, and the received messages."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -31,7 +32,7 @@ class StatsD:
         self.gauges: dict[str, float] = {}
 
     def hear(self) -> None:
-        """Take what came since: ``name:value|c`` and ``name:value|g``."""
+        """Read the new messages: ``name:value|c`` and ``name:value|g``."""
         self.counters.clear()
         while True:
             try:
@@ -52,7 +53,7 @@ class StatsD:
 
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsD]:
-    """A server, and the metrics of this process set up as a task's process sets them up."""
+    """A server, and this process configured to send metrics to it like the process of a task."""
     server = StatsD()
     for name, value in {"ON": "true", "HOST": "127.0.0.1", "PORT": str(server.port)}.items():
         monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
@@ -75,10 +76,12 @@ def run(dag: Any, services: Services, **others: Any) -> Any:
     return dag.test(run_conf=days | {"regions": REGIONS, "index": f"{services.index}-%Y.%m"} | others)
 
 
-def test_a_run_tells_its_figures_once(dag: Any, services: Services, statsd: StatsD) -> None:
-    """Events looked up, staged and indexed, calls, the throttled too; a run that has nothing to do tells none."""
+def test_a_run_sends_its_figures_once(dag: Any, services: Services, statsd: StatsD) -> None:
+    """Events looked up, staged and indexed, and calls, including throttled ones. A run without work sends none."""
     services.simulator.service.faults.add(Fault(FaultKind.THROTTLE, region="eu-west-1", count=3))
+    began = datetime.now(UTC)
     assert str(run(dag, services).state) == "success"
+    ended = datetime.now(UTC)
     statsd.hear()
     start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
     end = start + timedelta(days=1, seconds=-1)
@@ -94,8 +97,8 @@ def test_a_run_tells_its_figures_once(dag: Any, services: Services, statsd: Stat
     }
     ages = {name.removeprefix("newest_event_age."): age for name, age in statsd.gauges.items()}
     assert set(ages) == {region for region in REGIONS if truth[region]}
-    since = (datetime.now(UTC) - end).total_seconds()
-    assert all(since <= age <= since + 86_400 for age in ages.values())
+    least, most = ((moment - end).total_seconds() for moment in (began, ended))
+    assert all(least <= age <= most + 86_400 for age in ages.values())
 
     assert str(run(dag, services).state) == "success"
     statsd.hear()
@@ -105,7 +108,7 @@ def test_a_run_tells_its_figures_once(dag: Any, services: Services, statsd: Stat
 def test_late_events_are_counted_when_they_are_found(
     dag: Any, late_dag: Any, services: Services, statsd: StatsD
 ) -> None:
-    """The second look counts its calls, and of the events only those that are new."""
+    """The second lookup counts its calls, and only the new events."""
     start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
     late = list(services.simulator.truth("eu-west-1", start, start + timedelta(days=1, seconds=-1)))[::5]
     schedule = services.simulator.service.arrived.schedule
@@ -120,8 +123,8 @@ def test_late_events_are_counted_when_they_are_found(
 
 
 def test_calls_and_quarantined_events_are_counted(dag: Any, services: Services, statsd: StatsD) -> None:
-    """The calls of a fetch that fails in the end, and the events that an index refuses."""
-    from cloudtrail_elasticsearch.core import codec
+    """The calls of a fetch that finally fails, and the events that an index rejects."""
+    from cloudtrail_elasticsearch.core.encoding import codec
     from cloudtrail_elasticsearch.sinks.connect import connect
     from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 

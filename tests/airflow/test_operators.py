@@ -1,4 +1,4 @@
-"""The operators one by one: what they plan, and the sentence for whatever is asked of them that cannot be."""
+"""The operators one by one: their plans, and the error message for each impossible request."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
-from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import (
     ConfigurationError,
     CoverageError,
@@ -22,10 +26,7 @@ from cloudtrail_elasticsearch.core.errors import (
     StagingError,
     TransientError,
 )
-from cloudtrail_elasticsearch.core.events import LookedUpEvent
-from cloudtrail_elasticsearch.core.ledger import Ledger, Run
-from cloudtrail_elasticsearch.core.send import LoadSettings
-from cloudtrail_elasticsearch.core.windows import Window, midnight
+from cloudtrail_elasticsearch.core.search.sender import LoadSettings
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
@@ -64,13 +65,16 @@ def test_the_plan_has_every_enabled_region_and_day() -> None:
 
 @pytest.mark.usefixtures("services")
 def test_without_days_the_plan_is_the_data_interval() -> None:
-    """And yesterday, where a run has none; one end alone means one day."""
+    """A run without an interval plans yesterday. One end alone means one day."""
     start = midnight(LAST) - timedelta(days=5)
     context: Any = {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
     operator = CloudTrailPlanOperator(task_id="plan", regions="us-east-1")
     assert [window["start"] for window in operator.execute(context)] == [start.isoformat()]
-    yesterday = midnight(datetime.now(UTC).date() - timedelta(days=1)).isoformat()
-    assert [window["start"] for window in planned(regions="us-east-1", settle_minutes=0)] == [yesterday]
+    asked = datetime.now(UTC)
+    (window,) = planned(regions="us-east-1", settle_minutes=0)
+    # Midnight can pass while the plan is made.
+    days = {midnight(now.date() - timedelta(days=1)).isoformat() for now in (asked, datetime.now(UTC))}
+    assert window["start"] in days
     last = midnight(LAST).isoformat()
     assert [window["start"] for window in planned(regions="us-east-1", end=str(END))] == [last]
     assert [window["start"] for window in planned(regions=["us-east-1"], start=str(LAST))] == [last]
@@ -88,19 +92,19 @@ def test_without_days_the_plan_is_the_data_interval() -> None:
     ],
 )
 @pytest.mark.usefixtures("services")
-def test_a_plan_that_cannot_be_is_one_sentence(arguments: dict[str, Any], words: str) -> None:
-    """It says what is wrong and what to do."""
+def test_an_impossible_plan_is_reported_in_one_sentence(arguments: dict[str, Any], words: str) -> None:
+    """With the reason and the remedy."""
     with pytest.raises(PlanError, match=words):
         planned(**arguments)
 
 
 @pytest.mark.usefixtures("services")
-def test_no_credentials_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says where credentials can be given."""
+def test_missing_credentials_are_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the places where credentials can be set."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", '{"conn_type": "aws", "extra": {"region_name": "us-east-1"}}')
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(CredentialsError, match=r"there are no AWS credentials.*connection of type aws"):
+    with pytest.raises(CredentialsError, match=r"no AWS credentials were found.*connection of type aws"):
         planned(regions="us-east-1", start=str(LAST))
 
 
@@ -114,8 +118,17 @@ def load(services: Services, **others: Any) -> dict[str, Any]:
     return S3ToElasticsearchOperator(task_id="load", **arguments).execute(CONTEXT)
 
 
+@pytest.fixture
+def rules_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the deployment allows rules and fields files."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    monkeypatch.setenv("AIRFLOW__CLOUDTRAIL__RULES_FOLDER", str(folder))
+    return folder
+
+
 def test_a_bucket_is_needed(services: Services) -> None:
-    """Without one, and with one that does not exist: the sentence says how to set it."""
+    """Without a bucket, or with a missing one, the error explains how to set it."""
     with pytest.raises(ConfigurationError, match="set the Airflow variable cloudtrail_staging_bucket"):
         fetch(services, bucket="")
     with pytest.raises(ConfigurationError, match=r"the bucket.*does not exist"):
@@ -123,15 +136,15 @@ def test_a_bucket_is_needed(services: Services) -> None:
 
 
 def test_a_window_must_be_staged_before_it_is_loaded(services: Services) -> None:
-    """The load says which task to run first."""
+    """The error of the load names the task to run first."""
     with pytest.raises(StagingError, match=r"is not staged in s3://.*fetch"):
         load(services)
 
 
-def test_a_load_needs_what_it_is_told_to_use(services: Services, tmp_path: Any) -> None:
-    """A mistake in the rules file, the mapping or the index pattern stops it before anything is sent."""
+def test_a_load_with_a_wrong_setting_sends_nothing(services: Services, rules_folder: Path) -> None:
+    """A mistake in the rules file, the mapping or the index pattern stops it before the first request."""
     fetch(services)
-    rules = tmp_path / "rules.yaml"
+    rules = rules_folder / "rules.yaml"
     rules.write_text("rules: [{name: mine}]")
     with pytest.raises(RulesError, match=r"rules\.yaml has a mistake in rule 'mine'"):
         load(services, rules_file=str(rules))
@@ -141,22 +154,71 @@ def test_a_load_needs_what_it_is_told_to_use(services: Services, tmp_path: Any) 
         load(services, index="Upper")
 
 
-def test_an_unreachable_search_server_passes(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is worth another attempt, and the password is not told."""
+SECRET = "root:Tr0ub4dor3SECRET"
+
+
+@pytest.mark.promise("closed")
+@pytest.mark.parametrize("argument", ["rules_file", "fields_file"])
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_only_files_of_the_rules_folder_are_read(
+    services: Services,
+    rules_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    argument: str,
+    by_variable: bool,
+) -> None:
+    """People who can set a variable or an argument cannot make the loader read or quote another file."""
+    fetch(services)
+    outside, inside = rules_folder.parent / "outside", rules_folder / "inside"
+    for file in (outside, inside):
+        file.write_text(f"{SECRET}\n")
+    (rules_folder / "link").symlink_to(outside)
+    words = f"variable cloudtrail_{argument}" if by_variable else f"operator's {argument}"
+    for name in (str(outside), "../outside", "link", "/etc/passwd", "/dev/zero", str(outside) + "-that-is-not"):
+        with pytest.raises(RulesError, match=f"{words} is .* not below the folder {rules_folder}"):
+            _load_with(services, monkeypatch, argument, name, by_variable)
+    with pytest.raises(RulesError, match="has a mistake") as raised:
+        _load_with(services, monkeypatch, argument, "inside", by_variable)
+    assert "SECRET" not in f"{raised.value} {raised.value.__cause__} {raised.value.__context__} {caplog.text}"
+
+
+def _load_with(
+    services: Services, monkeypatch: pytest.MonkeyPatch, argument: str, name: str, by_variable: bool
+) -> None:
+    if by_variable:
+        monkeypatch.setenv(f"AIRFLOW_VAR_CLOUDTRAIL_{argument.upper()}", name)
+        load(services)
+    else:
+        load(services, **{argument: name})
+
+
+def test_files_of_the_folder_are_used(services: Services, rules_folder: Path) -> None:
+    """By their names in it, and by their full paths."""
+    fetch(services)
+    (rules_folder / "rules.yaml").write_text("rules: []")
+    (rules_folder / "fields.txt").write_text("requestParameters.mine\n")
+    load(services, rules_file="rules.yaml", fields_file=str(rules_folder / "fields.txt"))
+
+
+def test_an_unreachable_search_server_is_transient(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task is retried, and the error does not contain the password."""
     fetch(services)
     monkeypatch.setenv(
         "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT",
         '{"conn_type": "opensearch", "host": "127.0.0.1", "port": 9, "login": "u", "password": "secret"}',
     )
-    monkeypatch.setattr("cloudtrail_elasticsearch.core.load.LoadSettings", partial(LoadSettings, patience=2.0))
+    monkeypatch.setattr(
+        "cloudtrail_elasticsearch.core.loading.loader.LoadSettings", partial(LoadSettings, patience=2.0)
+    )
     with pytest.raises(TransientError, match=r"127\.0\.0\.1:9 cannot be reached") as told:
         load(services)
     assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize("damage", ["cut short", "tampered with", "missing"])
-def test_a_damaged_part_is_refused_and_force_mends_it(services: Services, damage: str) -> None:
-    """Nothing of it is loaded; fetched again with force, the window has every event."""
+def test_a_damaged_part_is_rejected_and_force_replaces_it(services: Services, damage: str) -> None:
+    """None of its events is loaded. Fetched again with force, the window has every event."""
     fetch(services)
     s3 = boto3.client("s3")
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
@@ -166,15 +228,16 @@ def test_a_damaged_part_is_refused_and_force_mends_it(services: Services, damage
     if damage != "missing":
         changed = body[:-20] if damage == "cut short" else body[:-20] + bytes(20)
         s3.put_object(Bucket=services.bucket, Key=part, Body=changed)
-    with pytest.raises(StagingError, match=f"{part} is not what its manifest says.*force"):
+    with pytest.raises(StagingError, match=f"{part} does not match its manifest.*force"):
         load(services)
     fetch(services, force="True")
     cell = load(services)
     assert cell["looked_up"] == cell["staged"] == cell["indexed"] > 100
 
 
-def test_work_that_is_done_is_not_done_again_without_force(services: Services) -> None:
-    """No LookupEvents call and no bulk request; with force both, and the same documents in the end."""
+@pytest.mark.promise("restartable")
+def test_finished_work_is_not_repeated_without_force(services: Services) -> None:
+    """No LookupEvents call and no bulk request. With force both, and the same documents in the end."""
     calls = services.simulator.service.statistics.regions
     server = connect(SearchSettings.from_url(services.search_url))
 
@@ -193,8 +256,9 @@ def test_work_that_is_done_is_not_done_again_without_force(services: Services) -
     assert effort() == (done[0] + (first["looked_up"] + 49) // 50, done[1] + first["indexed"])
 
 
-def test_what_the_server_lost_is_loaded_again(services: Services) -> None:
-    """A cell that was loaded once is not taken for complete when the server has lost a document."""
+@pytest.mark.promise("nothing-lost")
+def test_documents_that_the_server_lost_are_loaded_again(services: Services) -> None:
+    """A loaded cell is not complete if the server has lost a document of it."""
     fetch(services)
     first = load(services)
     server = connect(SearchSettings.from_url(services.search_url))
@@ -205,13 +269,14 @@ def test_what_the_server_lost_is_loaded_again(services: Services) -> None:
 
 
 def test_coverage_without_a_plan_fails() -> None:
-    """A run that planned nothing has covered nothing."""
-    with pytest.raises(CoverageError, match="Nothing was planned"):
+    """A run without a plan has covered nothing."""
+    with pytest.raises(CoverageError, match="returned no plan"):
         CloudTrailCoverageOperator(task_id="coverage", planned=None, cells=None).execute(CONTEXT)
 
 
+@pytest.mark.promise("nothing-lost")
 def test_coverage_names_each_cell_that_does_not_add_up() -> None:
-    """A cell that is missing, and one of which the server holds less than is staged."""
+    """A missing cell, and one with fewer documents on the server than staged events."""
     other = WINDOW | {"region": "eu-west-1"}
     figures = {"looked_up": 5, "staged": 5, "duplicates": 0, "indexed": 4, "quarantined": 0}
     operator = CloudTrailCoverageOperator(
@@ -223,8 +288,8 @@ def test_coverage_names_each_cell_that_does_not_add_up() -> None:
     assert "5 events are staged but the server holds 4" in str(told.value)
 
 
-def test_coverage_takes_one_cell_as_airflow_gives_it() -> None:
-    """The result of a single mapped task comes bare, not in a list."""
+def test_coverage_accepts_the_result_of_a_single_cell() -> None:
+    """Airflow returns the result of a single mapped task without a list."""
     figures = {"looked_up": 5, "staged": 5, "duplicates": 0, "indexed": 5, "quarantined": 0}
     operator = CloudTrailCoverageOperator(task_id="c", planned=[WINDOW], cells={"window": WINDOW, **figures})
     more = {"late": 0, "own": 0, "left_out": 0}
@@ -233,11 +298,11 @@ def test_coverage_takes_one_cell_as_airflow_gives_it() -> None:
 
 def ledger(services: Services) -> list[dict[str, Any]]:
     server = connect(SearchSettings.from_url(services.search_url))
-    return list(Ledger(server, services.index).cells())
+    return list(Ledger(server, services.index).read_cells())
 
 
-def test_a_cell_that_is_missing_is_in_the_ledger(services: Services) -> None:
-    """Beside those that were loaded, with the reason."""
+def test_a_missing_cell_is_in_the_ledger(services: Services) -> None:
+    """Beside the loaded ones, with the reason."""
     fetch(services)
     loaded = load(services)
     other = WINDOW | {"region": "eu-west-1"}
@@ -249,16 +314,16 @@ def test_a_cell_that_is_missing_is_in_the_ledger(services: Services) -> None:
     states = {cell["region"]: cell["state"] for cell in ledger(services)}
     assert states == {"us-east-1": "complete", "eu-west-1": "missing"}
     (missing,) = (cell for cell in ledger(services) if cell["state"] == "missing")
-    assert "its own log says why" in missing["problem"]
+    assert "see the log of its task" in missing["problem"]
 
 
-def test_a_missing_cell_leads_to_the_task_that_failed(services: Services) -> None:
-    """The fetch at its place in the plan; where its load has begun, that."""
+def test_a_missing_cell_names_the_failed_task(services: Services) -> None:
+    """The fetch at its index in the plan, or its load if that has begun."""
     names = {"dag_id": "dag", "run_id": "run"}
     context: Any = {"ti": SimpleNamespace(**names, task_id="coverage", map_index=None, try_number=1)}
     other = WINDOW | {"region": "eu-west-1"}
     begun = Run("dag", "run", "cell.load", 0, 1)
-    Ledger(connect(SearchSettings.from_url(services.search_url)), services.index).loading(
+    Ledger(connect(SearchSettings.from_url(services.search_url)), services.index).record_loading(
         Window.from_dict(WINDOW), begun
     )
     operator = CloudTrailCoverageOperator(
@@ -272,8 +337,8 @@ def test_a_missing_cell_leads_to_the_task_that_failed(services: Services) -> Non
     }
 
 
-def test_the_ledger_tells_of_a_cell_and_of_the_task_behind_it(services: Services) -> None:
-    """What was looked up, staged and found on the server, when, and where to look for the log."""
+def test_the_ledger_has_the_figures_and_the_task_of_a_cell(services: Services) -> None:
+    """The counts of looked-up, staged and found events, the time, and the task with the log."""
     task = SimpleNamespace(dag_id="dag", run_id="run", task_id="cell.load", map_index=3, try_number=2)
     context: Any = {"ti": task}
     fetch(services)
@@ -294,7 +359,7 @@ def test_the_ledger_tells_of_a_cell_and_of_the_task_behind_it(services: Services
 
 
 def test_a_quiet_cell_is_in_the_ledger(services: Services) -> None:
-    """No event, no index, and yet it is covered: its load asks nothing of the server, the coverage notes it."""
+    """It has no event and no index, and is covered: its load sends no request, the coverage task writes it."""
     start, end = (datetime.fromisoformat(WINDOW[name]) for name in ("start", "end"))
     region = next(region for region in REGIONS if not services.simulator.truth(region, start, end))
     window = WINDOW | {"region": region}
@@ -311,7 +376,7 @@ def test_a_quiet_cell_is_in_the_ledger(services: Services) -> None:
 
 
 def test_a_past_range_is_verified_without_fetching_or_loading(services: Services) -> None:
-    """What is there is proven again; what the server has lost since is told; nothing is mended."""
+    """Stored documents are verified again, lost ones are reported, and nothing is loaded."""
     fetch(services)
     first = load(services)
     calls = services.simulator.service.statistics.regions["us-east-1"].calls
@@ -332,15 +397,15 @@ def test_a_past_range_is_verified_without_fetching_or_loading(services: Services
 
 
 @pytest.mark.usefixtures("services")
-def test_days_beyond_the_history_are_planned_where_nothing_is_looked_up() -> None:
-    """A range that LookupEvents no longer sees can still be verified or replayed."""
+def test_days_beyond_the_history_can_be_verified_or_replayed() -> None:
+    """LookupEvents no longer has their events, but neither mode looks them up."""
     old = str(LAST - timedelta(days=200))
     assert planned(start=old, regions="us-east-1", look_up="False")[0]["start"][:10] == old
 
 
 @pytest.mark.usefixtures("services")
 def test_the_plan_waits_until_a_day_is_settled() -> None:
-    """It comes back when the settle delay is over, and then plans."""
+    """It resumes when the settle delay is over, and then plans."""
     from airflow.exceptions import AirflowRescheduleException
 
     now = datetime.now(UTC)
@@ -355,7 +420,7 @@ def test_the_plan_waits_until_a_day_is_settled() -> None:
 
 
 def test_the_loaders_own_events_are_marked_or_left_out_and_counted(services: Services) -> None:
-    """A day of the account has calls of ours among its events; what becomes of them is a param."""
+    """A day of the account includes our own calls. A param decides how they are handled."""
     fetch(services)
     staging = Staging(boto3.client("s3"), services.bucket)
     window = Window.from_dict(WINDOW)
@@ -402,17 +467,17 @@ def own_event(number: int) -> LookedUpEvent:
 
 
 def heads(services: Services) -> list[dict[str, Any]]:
-    """What S3 says of every object in the bucket."""
+    """Return S3's metadata of every object in the bucket."""
     s3 = boto3.client("s3")
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=services.bucket)["Contents"]]
     return [s3.head_object(Bucket=services.bucket, Key=key) for key in keys]
 
 
 @pytest.mark.parametrize(
-    ("encryption", "words"), [("DES", "neither AES256 nor aws:kms"), ("AES256", None), ("aws:kms", None)]
+    ("encryption", "words"), [("DES", "choose AES256 or aws:kms"), ("AES256", None), ("aws:kms", None)]
 )
-def test_staging_is_encrypted_as_asked(services: Services, encryption: str, words: str | None) -> None:
-    """By S3's own keys, or by KMS; anything else is refused before anything is written."""
+def test_staged_objects_are_encrypted_as_set(services: Services, encryption: str, words: str | None) -> None:
+    """With S3's own keys or with KMS. Another value is rejected before the first write."""
     if words:
         with pytest.raises(ConfigurationError, match=words):
             fetch(services, encryption=encryption)
@@ -422,12 +487,13 @@ def test_staging_is_encrypted_as_asked(services: Services, encryption: str, word
 
 
 @pytest.mark.parametrize("given", [None, ""])
-def test_what_is_not_given_is_as_airflows_variables_say(
+def test_airflow_variables_are_the_defaults_of_arguments(
     services: Services, monkeypatch: pytest.MonkeyPatch, given: str | None
 ) -> None:
-    """What is given goes before them, were it that there is none."""
+    """A given argument overrides the variable, also with an empty value."""
     for name, value in (("ENCRYPTION", "aws:kms"), ("KMS_KEY", "alias/trail")):
         monkeypatch.setenv(f"AIRFLOW_VAR_CLOUDTRAIL_STAGING_{name}", value)
+    monkeypatch.setenv("AIRFLOW__CLOUDTRAIL__RULES_FOLDER", "/nowhere")
     for name in ("RULES_FILE", "FIELDS_FILE"):
         monkeypatch.setenv(f"AIRFLOW_VAR_CLOUDTRAIL_{name}", f"/nowhere/{name}")
     fetch(services, encryption=given, kms_key=given)
@@ -439,7 +505,7 @@ def test_what_is_not_given_is_as_airflows_variables_say(
         load(services, rules_file=given, fields_file=given, encryption=given, kms_key=given)
 
 
-def test_what_cannot_be_mended_is_not_tried_again() -> None:
+def test_permanent_errors_are_not_retried() -> None:
     """The retry policy fails configuration, staging and coverage errors at once."""
     policy = CloudTrailPlanOperator(task_id="plan").retry_policy
     assert policy is not None

@@ -1,4 +1,4 @@
-"""What is imported once, in the process that tasks are forked from."""
+"""Imports in the process that forks tasks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 SCRIPT = """
 import sys
@@ -34,13 +36,15 @@ def starts(executor: str, expected: int, home: Path) -> subprocess.CompletedProc
     )
 
 
-def test_a_scheduler_that_forks_tasks_imports_what_they_need(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_scheduler_that_forks_tasks_imports_their_modules(tmp_path: Path) -> None:
     """Once, and no other process does."""
     done = starts("LocalExecutor", 1, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_only_sends_tasks_elsewhere_imports_nothing(tmp_path: Path) -> None:
-    """With Celery it has no use for any of it."""
+    """With Celery it needs none of the modules."""
     done = starts("CeleryExecutor", 0, tmp_path)
     assert done.returncode == 0, done.stderr

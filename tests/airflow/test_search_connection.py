@@ -1,4 +1,4 @@
-"""What a search connection's fields come to, before any server is asked."""
+"""The settings that result from a search connection's fields, without a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.get_provider_info import FIELDS
 from cloudtrail_elasticsearch.hooks.search import SearchHook
-from cloudtrail_elasticsearch.sinks.answers import refusal
+from cloudtrail_elasticsearch.sinks.answers import make_rejection
 from cloudtrail_elasticsearch.sinks.connection import ENGINES, Extra, SearchConnection, read_extra
 from devstack.processes import ROOT
 
@@ -25,7 +25,7 @@ AIRFLOWS_OWN = {"http_scheme", "use_ssl"}
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make the hook of a connection with these fields."""
+    """Return the hook of a connection with these fields."""
 
     def make(**fields: Any) -> SearchHook:
         connection = {"conn_type": "cloudtrail_search"} | fields
@@ -60,7 +60,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_the_address_is_read(hook: Any, fields: dict[str, Any], address: str) -> None:
-    """A name, a URL with or without scheme and port, a cloud id; and Airflow's own types of connection."""
+    """A name, a URL with or without scheme and port, a cloud id, and Airflow's own connection types."""
     extra = fields.get("extra", {})
     engine = {} if "conn_type" in fields or extra else {"engine": "opensearch"}
     assert hook(**fields | {"extra": engine | extra}).get_conn().name == address
@@ -69,20 +69,24 @@ def test_the_address_is_read(hook: Any, fields: dict[str, Any], address: str) ->
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "has no host: give the server's name or URL, or a cloud_id"),
-        ({"host": "https://search:1", "port": 2}, "has port 1 in its host and port 2 beside it: remove one"),
+        ({}, "has no host: enter the server's name or URL, or a cloud_id"),
+        ({"host": "https://search:1", "port": 2}, "has port 1 in its host, but 2 as its port: remove one"),
         ({"host": "https://search", "schema": "http"}, "has a URL as its host, and another scheme"),
         ({"host": "https://[search", "port": 1}, "has a host that is not a name or URL like https://"),
-        ({"extra": {"cloud_id": "name:none"}}, "has a cloud_id that cannot be decoded: copy it whole"),
-        ({"extra": {"cloud_id": "name:Zm9v"}}, "has a cloud_id that cannot be decoded: copy it whole"),
+        ({"extra": {"cloud_id": "name:none"}}, "has a cloud_id that cannot be decoded: copy all of it"),
+        ({"extra": {"cloud_id": "name:Zm9v"}}, "has a cloud_id that cannot be decoded: copy all of it"),
         ({"host": "search", "extra": {"cloud_id": CLOUD_ID}}, "has a host and a cloud_id.*: remove one"),
         ({"extra": {"cloud_id": CLOUD_ID, "engine": "opensearch"}}, "has a cloud_id.*but engine opensearch"),
-        ({"host": "search", "extra": {"engine": "solr"}}, "has engine 'solr': it is elasticsearch or opensearch"),
-        ({"host": "search", "extra": {"timeout": "long"}}, r"cannot be used: .*float.*\$\.timeout"),
-        ({"host": "search", "extra": {"timeout": 0}}, r"cannot be used: .*> 0.*\$\.timeout"),
-        ({"host": "search", "extra": {"verify_certs": "perhaps"}}, r"cannot be used: .*bool.*\$\.verify_certs"),
-        ({"host": "search", "extra": {"api_key": f"{SECRET} {SECRET}"}}, "has an api_key that is none"),
-        ({"host": "search", "extra": {"api_key": {"key": SECRET}}}, r"cannot be used: .*\$\.api_key"),
+        ({"host": "search", "extra": {"engine": "solr"}}, "has engine 'solr': choose elasticsearch or opensearch"),
+        ({"host": "search", "extra": {"timeout": "long"}}, r"invalid value in its extra: .*float.*\$\.timeout"),
+        ({"host": "search", "extra": {"timeout": 0}}, r"invalid value in its extra: .*> 0.*\$\.timeout"),
+        ({"host": "search", "extra": {"timeout": "inf"}}, r"invalid value in its extra: .*<= 86400.*\$\.timeout"),
+        (
+            {"host": "search", "extra": {"verify_certs": "perhaps"}},
+            r"invalid value .*bool.*\$\.verify_certs",
+        ),
+        ({"host": "search", "extra": {"api_key": f"{SECRET} {SECRET}"}}, "has an api_key that is not valid"),
+        ({"host": "search", "extra": {"api_key": {"key": SECRET}}}, r"invalid value in its extra: .*\$\.api_key"),
         ({"host": "search", "extra": {"region_name": "eu-west-1"}}, "has a region_name but no aws_conn_id"),
         (
             {"host": "search", "extra": {"aws_conn_id": "aws", "engine": "elasticsearch"}},
@@ -91,8 +95,8 @@ def test_the_address_is_read(hook: Any, fields: dict[str, Any], address: str) ->
         ({"host": "search", "extra": {"aws_conn_id": "aws", "api_key": SECRET}}, "an aws_conn_id and an api_key"),
     ],
 )
-def test_what_is_wrong_is_said(hook: Any, fields: dict[str, Any], said: str) -> None:
-    """The connection's name, what is wrong with it and what to do, before any server is asked; no secret."""
+def test_an_error_names_the_wrong_field_of_a_connection(hook: Any, fields: dict[str, Any], said: str) -> None:
+    """With the connection's name and the remedy, before any request. It contains no secret."""
     made = hook(**fields | {"password": SECRET, "login": "ada"})
     with pytest.raises(ConfigurationError, match=rf"^The connection search .*{said}") as told:
         made.get_conn()
@@ -102,23 +106,36 @@ def test_what_is_wrong_is_said(hook: Any, fields: dict[str, Any], said: str) -> 
     assert SECRET not in message
 
 
-def test_a_url_that_is_none_is_said(hook: Any) -> None:
-    """Nothing of it is quoted: it may hold a password."""
+@pytest.mark.parametrize("host", ["[search", "a search"])
+def test_an_invalid_url_is_reported(hook: Any, host: str) -> None:
+    """The error quotes no part of it, since it can contain a password."""
     with pytest.raises(ConfigurationError, match="is not a URL like") as told:
-        hook(host=f"https://ada:{SECRET}@[search").get_conn()
+        hook(host=f"https://ada:{SECRET}@{host}").get_conn()
     assert SECRET not in str(told.value)
 
 
-def test_a_missing_authority_is_said(hook: Any, tmp_path: Path) -> None:
-    """By the path that was given, since each node needs the file."""
+def test_a_missing_ca_file_is_reported(hook: Any, tmp_path: Path) -> None:
+    """With its path, because each node needs the file."""
     missing = tmp_path / "ca.pem"
     with pytest.raises(ConfigurationError, match=f"file {missing} is not on this machine"):
         hook(host="search", extra={"ca_certs": str(missing)}).get_conn()
 
 
-def test_an_api_key_is_elasticsearchs(hook: Any) -> None:
-    """OpenSearch is not asked with it."""
-    with pytest.raises(ConfigurationError, match="is OpenSearch, which has no such API keys") as told:
+@pytest.mark.parametrize("content", ["", f"root:{SECRET}:0\n", f"-----BEGIN CERTIFICATE-----\n{SECRET}\n"])
+def test_a_file_that_is_not_a_ca_bundle_is_reported(hook: Any, tmp_path: Path, content: str) -> None:
+    """With its path but not its contents, before any request."""
+    file = tmp_path / "ca.pem"
+    file.write_text(content)
+    with pytest.raises(
+        ConfigurationError, match=f"file {file} cannot be used .* must name a file of cert"
+    ) as told:
+        hook(host="search", extra={"ca_certs": str(file)}).get_conn()
+    assert SECRET not in str(told.value)
+
+
+def test_an_api_key_is_for_elasticsearch_only(hook: Any) -> None:
+    """OpenSearch does not get it."""
+    with pytest.raises(ConfigurationError, match="is OpenSearch, which does not support these API keys") as told:
         hook(host="search", extra={"engine": "opensearch", "api_key": SECRET}).get_conn()
     assert SECRET not in str(told.value)
 
@@ -126,11 +143,11 @@ def test_an_api_key_is_elasticsearchs(hook: Any) -> None:
 @pytest.mark.parametrize(
     ("credentials", "said"),
     [
-        ({}, "which gives no credentials"),
-        ({"login": "key", "password": SECRET}, "which gives no region: set region_name"),
+        ({}, "which has no credentials"),
+        ({"login": "key", "password": SECRET}, "which has no region: set region_name"),
     ],
 )
-def test_signing_says_what_it_lacks(
+def test_missing_settings_for_signing_are_reported(
     hook: Any, credentials: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The AWS connection's credentials, or the region."""
@@ -139,11 +156,11 @@ def test_signing_says_what_it_lacks(
     monkeypatch.setenv("AIRFLOW_CONN_AWS", json.dumps({"conn_type": "aws"} | credentials))
     tested, message = hook(host="search", extra={"aws_conn_id": "aws"}).test_connection()
     assert not tested
-    assert re.search(f"^This connection is to be signed with aws, {said}", message)
+    assert re.search(f"^This connection signs requests with aws, {said}", message)
 
 
 @pytest.mark.parametrize("given", ["id:key", ["id", "key"], "aWQ6a2V5", " aWQ6a2V5\n"])
-def test_an_api_key_is_taken_in_each_form(hook: Any, given: Any) -> None:
+def test_an_api_key_is_accepted_in_each_form(hook: Any, given: Any) -> None:
     """Encoded, as id and key with a colon, or as a pair."""
     made = hook(host="search", extra={"engine": "elasticsearch", "api_key": given})
     assert made.get_conn()._headers["authorization"] == "ApiKey aWQ6a2V5"
@@ -151,7 +168,7 @@ def test_an_api_key_is_taken_in_each_form(hook: Any, given: Any) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_login_is_sent_as_utf_8(hook: Any, engine: str) -> None:
-    """As both servers read it, from the fields or from the URL, where it is percent-encoded."""
+    """Both servers read it so. It comes from the fields or from the URL, which is percent-encoded."""
     expected = "Basic " + base64.b64encode("ada:€/@".encode()).decode()
     fields = {"host": "search", "login": "ada", "password": "€/@"}
     for given in (fields, {"host": "http://ada:%E2%82%AC%2F%40@search"}):
@@ -161,13 +178,60 @@ def test_a_login_is_sent_as_utf_8(hook: Any, engine: str) -> None:
 
 
 def test_an_extra_of_texts_is_read() -> None:
-    """A connection given as a URI has texts alone; what is empty in a form counts as not said."""
+    """A connection given as a URI has only texts. An empty field of the form counts as not set."""
     said = {"verify_certs": "false", "timeout": "5", "compress": "True", "api_key": "", "cloud_id": None}
     assert read_extra("x", said) == Extra(verify_certs=False, timeout=5, compress=True)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("verify_cert", "verify_certs"),
+        ("ca_cert", "ca_certs"),
+        ("apikey", "api_key"),
+        ("api-key", "api_key"),
+        ("timeouts", "timeout"),
+        ("usessl", "use_ssl"),
+        ("http_schema", "http_scheme"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["cloudtrail_search", *ENGINES, "http"])
+def test_an_error_names_a_misspelt_field(hook: Any, kind: str, given: str, meant: str) -> None:
+    """With the right name, and never with its value."""
+    with pytest.raises(
+        ConfigurationError, match=f"search has '{given}' in its extra.* Did you mean {meant}"
+    ) as told:
+        hook(conn_type=kind, host="search", extra={given: SECRET}).get_conn()
+    assert SECRET not in str(told.value)
+
+
+def test_our_own_connection_type_accepts_only_our_fields(hook: Any) -> None:
+    """An unknown field is rejected. If no field is similar, the error lists the valid ones."""
+    with pytest.raises(
+        ConfigurationError, match=r"'xyzzy' in its extra.* The fields are engine, cloud_id, api_key"
+    ):
+        hook(host="search", extra={"xyzzy": SECRET}).get_conn()
+    with pytest.raises(ConfigurationError, match="Did you mean region_name"):
+        hook(host="search", extra={"region": "eu-west-1"}).get_conn()
+
+
+CLIENTS_OWN = """
+    http_compress request_timeout client_cert client_key ssl_show_warn ssl_version ssl_assert_hostname
+    ssl_assert_fingerprint max_retries retry_on_timeout bearer_auth basic_auth http_auth headers url_prefix
+    fetch_size field_multi_value_leniency opaque_id node_class pool_maxsize connection_class
+"""
+
+
+@pytest.mark.parametrize("given", CLIENTS_OWN.split())
+@pytest.mark.parametrize("kind", ENGINES)
+def test_the_stock_types_keep_their_clients_options(hook: Any, kind: str, given: str) -> None:
+    """Airflow's own hooks pass the extra on to the client, so both can use one connection."""
+    assert hook(conn_type=kind, host="search", extra={given: "x"}).get_conn().name == "http://search:9200"
+
+
+@pytest.mark.promise("closed")
 def test_no_repr_has_a_secret(hook: Any) -> None:
-    """Of the settings, the fields, the extra, the server, the hook."""
+    """Neither of the settings, the fields, the extra, the server, nor the hook."""
     extra = read_extra("x", {"api_key": SECRET, "engine": "elasticsearch"})
     fields = {"host": f"https://ada:{SECRET}@search", "login": "ada", "password": SECRET}
     connection = SearchConnection(name="x", kind="cloudtrail_search", port=1, scheme=None, extra=extra, **fields)
@@ -178,16 +242,16 @@ def test_no_repr_has_a_secret(hook: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["message", "Message", "error"])
-def test_what_amazon_quotes_is_not_told(field: str) -> None:
-    """Where a signature is wrong it answers with the request that was signed, the session token included."""
+def test_a_quoted_request_is_not_repeated_in_an_error(field: str) -> None:
+    """If a signature is wrong, Amazon's answer has the signed request with the session token."""
     body = {field: f"The signature does not match.\n\nThe Canonical String should have been\n'x:{SECRET}'"}
-    said = str(refusal("https://search", "GET /", 403, body))
+    said = str(make_rejection("https://search", "GET /", 403, body))
     assert "signature does not match" in said
     assert SECRET not in said
 
 
-def test_the_form_has_what_the_hook_reads() -> None:
-    """Under the same names, with the same choices and the same defaults."""
+def test_the_form_has_the_fields_that_the_hook_reads() -> None:
+    """With the same names, choices and defaults."""
     assert set(FIELDS) == set(Extra.__struct_fields__) - AIRFLOWS_OWN
     defaults = dict(zip(Extra.__struct_fields__, Extra.__struct_defaults__, strict=True))
     for name, field in FIELDS.items():
@@ -197,8 +261,8 @@ def test_the_form_has_what_the_hook_reads() -> None:
     assert FIELDS["aws_service"]["schema"]["enum"] == list(get_args(get_type_hints(Extra)["aws_service"]))
 
 
-def test_the_guide_has_the_form() -> None:
-    """Each field is described in the guide's table."""
+def test_the_guide_describes_every_field_of_the_form() -> None:
+    """In its table."""
     guide = (ROOT / "docs" / "getting-started.md").read_text()
     rows = "".join(line.split("|")[1] for line in guide.splitlines() if line.lstrip().startswith("| `"))
     assert set(re.findall(r"`(\w+)`", rows)) >= set(FIELDS)

@@ -1,4 +1,4 @@
-"""A task without a supervisor, or whose place another attempt has taken, ends."""
+"""A task ends if its supervisor is gone or another attempt has replaced it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cloudtrail_elasticsearch.core.errors import SupersededError
-from cloudtrail_elasticsearch.core.state import ForgetfulStore, KeptBehind, Memory
+from cloudtrail_elasticsearch.core.progress import BackgroundCheckpoint, Checkpoint, InMemoryStore
 from cloudtrail_elasticsearch.operators.supervision import SupervisedStore
+from tests.clock import wait_until
 
 TASK = """
 import time
-from cloudtrail_elasticsearch.operators.supervision import ends_with_its_supervisor
-with ends_with_its_supervisor():
+from cloudtrail_elasticsearch.operators.supervision import exit_with_supervisor
+with exit_with_supervisor():
     print("working", flush=True)
     time.sleep(60)
 """
@@ -39,22 +39,21 @@ def is_running(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
+@pytest.mark.promise("restartable")
 def test_a_task_dies_with_its_supervisor() -> None:
-    """The supervisor is killed; the task does not go on beside the attempt that takes its place."""
+    """After the supervisor is killed, the task does not run beside the next attempt."""
     with subprocess.Popen([sys.executable, "-c", SUPERVISOR], stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
         task = int(supervisor.stdout.readline())
         assert supervisor.stdout.readline() == "working\n"
         assert is_running(task)
         supervisor.send_signal(signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while is_running(task):
-            assert time.monotonic() < deadline, "the task goes on"
-            time.sleep(0.1)
+        wait_until(lambda: not is_running(task), "the task has ended")
 
 
-class Unknown(ForgetfulStore):
-    """A store that answers as Airflow's does."""
+class Unknown(InMemoryStore):
+    """A store with an error like that of Airflow's."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__()
@@ -69,17 +68,17 @@ class Unknown(ForgetfulStore):
 
 
 def test_an_attempt_that_airflow_has_given_up_ends() -> None:
-    """Its state store does not know it any more; where the API server is away, the work goes on."""
-    with pytest.raises(SupersededError, match="another one may have taken its place"):
-        Memory(SupervisedStore(Unknown(404)), "key", "work").keep(1)
-    Memory(SupervisedStore(Unknown(500)), "key", "work").keep(1)
-    Memory(SupervisedStore(Unknown(None)), "key", "work").keep(1)
+    """Airflow's state store no longer knows it. If only the API server is away, the attempt continues."""
+    with pytest.raises(SupersededError, match="may have started another one"):
+        Checkpoint(SupervisedStore(Unknown(404)), "key", "work").save(1)
+    Checkpoint(SupervisedStore(Unknown(500)), "key", "work").save(1)
+    Checkpoint(SupervisedStore(Unknown(None)), "key", "work").save(1)
 
 
-def test_an_attempt_that_was_given_up_is_told_in_the_background_too() -> None:
-    """At the next value that is to be kept, or at the end."""
+def test_an_attempt_that_airflow_has_given_up_ends_in_the_background_too() -> None:
+    """At the next saved value, or at the end."""
     with (
         pytest.raises(SupersededError),
-        KeptBehind(Memory(SupervisedStore(Unknown(404)), "key", "work")) as progress,
+        BackgroundCheckpoint(Checkpoint(SupervisedStore(Unknown(404)), "key", "work")) as progress,
     ):
-        progress.keep(1)
+        progress.save(1)

@@ -1,1 +1,1 @@
-"""On Airflow 2.11, in an environment of its own: `make test-airflow2`."""
+"""Tests on Airflow 2.11 in its own environment: `make test-airflow2`."""

@@ -37,14 +37,14 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def environment(simulator: Simulator, aws: str, bucket: str, opensearch: str) -> dict[str, str]:
-    """Connections and variables, as an operator would set them."""
+    """Connections and variables, as an administrator sets them."""
     endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch")
     return endpoints.environment() | {"AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket}
 
 
 @pytest.fixture
 def airflow2(python: Path, environment: dict[str, str], tmp_path: Path) -> Airflow2:
-    """An Airflow 2.11 whose database is made."""
+    """An Airflow 2.11 with a database."""
     made = Airflow2(python, tmp_path / "airflow", environment)
     made.prepare()
     return made

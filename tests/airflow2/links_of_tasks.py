@@ -1,4 +1,4 @@
-"""Run by Airflow 2.11's Python: prints, as JSON, the links of a run's tasks, as the webserver makes them."""
+"""Run by Airflow 2.11's Python: print the links of a run's tasks, as the webserver makes them, in JSON."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`airflow dags backfill` on Airflow 2.11: cells that fail, are killed, and are made again, to the same counts."""
+"""`airflow dags backfill` on Airflow 2.11: cells fail, are killed and run again, with the same final counts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import boto3
 import psutil
 import pytest
 
-from cloudtrail_elasticsearch.core.ledger import Ledger
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow2 import Airflow2
-from devstack.faults.proof import indexed, truth
+from devstack.faults.proof import list_truth, read_event_ids
 from devstack.simulator import Fault, FaultKind, Simulator
 
 from .conftest import DAG_ID, FIRST, LAST, REGIONS
@@ -34,19 +34,19 @@ def calls(simulator: Simulator) -> Counter[str]:
 
 def states(server: Any, prefix: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for cell in Ledger(server, f"{prefix}-%Y.%m").cells():
+    for cell in Ledger(server, f"{prefix}-%Y.%m").read_cells():
         found.setdefault(cell["region"], set()).add(cell["state"])
     return found
 
 
-def test_what_failed_is_mended_by_its_command(
+def test_a_backfill_command_repeats_only_failed_cells(
     airflow2: Airflow2,
     simulator: Simulator,
     opensearch: str,
     unique_index_prefix: str,
     backfill: Callable[..., list[str]],
 ) -> None:
-    """A region is denied: its cells fail at once, and the command; --rerun-failed-tasks mends just them."""
+    """A denied region fails at once, and so does the command. --rerun-failed-tasks runs only its cells again."""
     server = connect(SearchSettings.from_url(opensearch))
     simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
     failed = airflow2.attempt(*backfill())
@@ -61,12 +61,16 @@ def test_what_failed_is_mended_by_its_command(
     airflow2.command(*backfill("--rerun-failed-tasks"))
     assert {region for region, count in (calls(simulator) - before).items() if count} == {"eu-west-1"}
     assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
-    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
+    assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
+        list_truth(simulator, REGIONS, FIRST, 2)
+    )
 
     before = calls(simulator)
     airflow2.command(*backfill("--reset-dagruns", "--yes", "-s", str(LAST)))
     assert calls(simulator) == before, "what is staged was looked up again"
-    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
+    assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
+        list_truth(simulator, REGIONS, FIRST, 2)
+    )
 
     (line,) = (
         line
@@ -80,7 +84,8 @@ def test_what_failed_is_mended_by_its_command(
     assert f"first={FIRST}" in links["coverage"]["Coverage"]
 
 
-def test_a_killed_fetch_goes_on(
+@pytest.mark.promise("restartable")
+def test_a_killed_fetch_is_resumed(
     airflow2: Airflow2,
     simulator: Simulator,
     opensearch: str,
@@ -89,7 +94,7 @@ def test_a_killed_fetch_goes_on(
     unique_index_prefix: str,
     backfill: Callable[..., list[str]],
 ) -> None:
-    """kill -9 of task and command, and the documented way on: what was looked up stands in the bucket by then."""
+    """After kill -9 of task and command, the documented steps resume it from the objects in the bucket."""
     server = connect(SearchSettings.from_url(opensearch))
     day = ("-s", str(LAST), "-e", str(LAST))
     process = airflow2.begin("backfill", *backfill(*day))
@@ -100,7 +105,9 @@ def test_a_killed_fetch_goes_on(
     for _ in range(2):
         airflow2.command("tasks", "clear", DAG_ID, *day, "--yes")
     airflow2.command(*backfill(*day))
-    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, LAST, 1))
+    assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
+        list_truth(simulator, REGIONS, LAST, 1)
+    )
     assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
     assert simulator.service.statistics.regions["us-east-1"].repeated_pages <= 1
     keys = boto3.client("s3", endpoint_url=aws).list_objects_v2(Bucket=bucket)["Contents"]

@@ -9,28 +9,29 @@ from pathlib import Path
 import boto3
 import pytest
 
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.ledger import Ledger, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX
-from cloudtrail_elasticsearch.core.windows import Window, midnight
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow2 import Airflow2
 from devstack.simulator import DEFAULT_ACCOUNT
+from tests.cells import cell as make_cell
+from tests.cells import staged_at
 
 from .conftest import LAST
 
 pytestmark = pytest.mark.airflow2
 
 
-def verified(region: str, events: int) -> Verified:
+def verified(region: str, events: int) -> VerifiedCell:
     start = midnight(LAST)
     window = Window(DEFAULT_ACCOUNT, region, start, start + timedelta(days=1))
-    cell = Cell(window, events, events, 0, events, 0)
-    return Verified(cell, Staged(1, 1, 0, start, start, start), None, start)
+    cell = make_cell(window, events, events)
+    return VerifiedCell(cell, staged_at(start, start, start), None, start)
 
 
-def test_a_complete_day_is_told_once(
+def test_a_complete_day_has_one_dataset_event(
     python: Path,
     environment: dict[str, str],
     aws: str,
@@ -38,14 +39,14 @@ def test_a_complete_day_is_told_once(
     unique_index_prefix: str,
     tmp_path: Path,
 ) -> None:
-    """As a dataset's event; the same day again is not told, and one with another figure is."""
+    """The same day again has none; a day with another figure has one."""
     regions = boto3.client("ec2", endpoint_url=aws).describe_regions(AllRegions=False)["Regions"]
     server = connect(SearchSettings.from_url(opensearch))
     ledger = Ledger(server, unique_index_prefix)
 
     def backfill(events: int) -> list[tuple[str, int]]:
         found = [verified(region["RegionName"], events) for region in regions]
-        ledger.verified_all(found)
+        ledger.record_verified_all(found)
         server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
         given = {
             "planned": [each.cell.window.to_dict() for each in found],

@@ -1,4 +1,4 @@
-"""The pages in Airflow 2.11's webserver: the same as in Airflow 3, for who may read the DAG."""
+"""The pages in Airflow 2.11's webserver: the same as in Airflow 3, for users who may read the DAG."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from cloudtrail_elasticsearch.core import index_setup
-from cloudtrail_elasticsearch.core.bulk import BulkItem, Refused
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.quarantine import Quarantine
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.send import LoadSettings, Sender
-from cloudtrail_elasticsearch.core.shape import build
-from cloudtrail_elasticsearch.core.windows import Window, midnight
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index import setup
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.loading.quarantine import Quarantine
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.sender import LoadSettings, Sender
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow2 import USER, Airflow2, Webserver, anonymous
 from devstack.simulator import DEFAULT_ACCOUNT
+from tests.cells import cell as make_cell
+from tests.cells import staged_at
 
 from .conftest import DAG_ID, FIRST, LAST
 
@@ -38,19 +39,19 @@ RUN = Run(DAG_ID, f"backfill__{FIRST}T00:00:00+00:00", "cell.load", 2, 1)
 
 @pytest.fixture
 def pattern(opensearch: str, unique_index_prefix: str) -> str:
-    """A ledger with a cell that is complete, and one with an event in quarantine."""
+    """A ledger with a complete cell, and one with an event in quarantine."""
     server = connect(SearchSettings.from_url(opensearch))
-    index_setup.prepare(server, IndexPattern(unique_index_prefix), build("typed", load_rules()))
+    setup.prepare_indices(server, IndexPattern(unique_index_prefix), build_schema("typed", load_rules()))
     start = midnight(FIRST)
     ledger = Ledger(server, unique_index_prefix)
     for region, indexed in (("eu-west-1", 9), ("us-east-1", 10)):
         window = Window(DEFAULT_ACCOUNT, region, start, start + timedelta(days=1))
-        cell = Cell(window, 10, 10, 0, indexed, 10 - indexed)
-        ledger.verified(Verified(cell, Staged(1, 1, 0, start, start, start), RUN, start))
+        cell = make_cell(window, 10, indexed, 10 - indexed)
+        ledger.record_verified(VerifiedCell(cell, staged_at(start, start, start), RUN, start))
     quarantine = Quarantine(Sender(server, LoadSettings()), unique_index_prefix)
     reason = "failed to parse field [requestParameters.when] of type [long] in document with id '1'."
     item = BulkItem("one", f"{unique_index_prefix}-i", None, b'{"eventName": "Put"}')
-    quarantine.put([Refused(item, "mapper_parsing_exception", reason)])
+    quarantine.put([Rejection(item, "mapper_parsing_exception", reason)])
     quarantine.refresh()
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     return unique_index_prefix
@@ -64,7 +65,7 @@ def webserver(airflow2: Airflow2) -> Iterator[Webserver]:
 
 
 def opened(session: urllib.request.OpenerDirector, url: str) -> tuple[int, str, Any]:
-    """Return an answer's status, where it was found, and its content."""
+    """Return an answer's status, its final address and its content."""
     try:
         with session.open(url, timeout=60) as answer:
             return answer.status, answer.url, answer.read()
@@ -72,10 +73,8 @@ def opened(session: urllib.request.OpenerDirector, url: str) -> tuple[int, str, 
         return error.code, url, error.read()
 
 
-def test_the_pages_are_there_for_who_may_read_the_dag(
-    airflow2: Airflow2, webserver: Webserver, pattern: str
-) -> None:
-    """Who is not logged in is sent to the login, and a script is told; a stranger is refused."""
+def test_the_pages_need_permission_to_read_the_dag(airflow2: Airflow2, webserver: Webserver, pattern: str) -> None:
+    """Without a login, a browser gets the login page and a script an error. Other users are rejected."""
     base = f"{webserver.url}/cloudtrail"
     asked = f"pattern={pattern}&account={DEFAULT_ACCOUNT}&first={FIRST}&last={LAST}"
     nobody = anonymous()
@@ -97,14 +96,15 @@ def test_the_pages_are_there_for_who_may_read_the_dag(
     answer = json.loads(opened(admin, f"{base}/api/coverage?{asked}")[2])
     assert {answer["states"][state] for state in answer["table"]["state"]} == {"complete", "quarantined"}
     assert answer["may_backfill"] is True
-    for asked_wrongly, expected in (("api/coverage?first=yesterday", 422), ("static/..%2fapp.py", 404)):
+    wrong = {"api/coverage?first=yesterday": 422, "api/coverage?last=0001-01-01": 400, "static/..%2fapp.py": 404}
+    for asked_wrongly, expected in wrong.items():
         assert opened(admin, f"{base}/{asked_wrongly}")[0] == expected
     with admin.open(f"{base}/coverage") as page:
         assert "frame-ancestors 'self'" in page.headers["content-security-policy"]
 
 
-def test_a_browser_shows_them(webserver: Webserver, pattern: str) -> None:
-    """From Airflow's menu to a cell, its task, the command that this Airflow takes, and a replay that begins."""
+def test_a_browser_shows_the_pages(webserver: Webserver, pattern: str) -> None:
+    """From Airflow's menu to a cell, its task, this Airflow's backfill command, and a started replay."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium, "the browser's tests need Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
@@ -128,11 +128,11 @@ def test_a_browser_shows_them(webserver: Webserver, pattern: str) -> None:
         cell.click(modifiers=["Shift"])
         expect(page.locator("#command")).to_contain_text("airflow dags backfill --start-date")
         expect(page.locator("#start")).to_be_disabled()
-        expect(page.locator("#told")).to_have_text("This Airflow starts backfills by its command alone.")
+        expect(page.locator("#status")).to_have_text("This Airflow can start backfills only with the command.")
         page.goto(f"{webserver.url}/cloudtrail/quarantine#pattern={pattern}")
         expect(page.locator("#groups")).to_contain_text("requestParameters.when")
         page.locator("#start").click()
-        expect(page.locator("#told")).to_contain_text("The replay has begun")
-        page.locator("#told a").click()
+        expect(page.locator("#status")).to_contain_text("The replay has started")
+        page.locator("#status a").click()
         expect(page).to_have_url(re.compile(rf"/dags/{DAG_ID}/grid\?dag_run_id=manual__"))
         browser.close()

@@ -1,15 +1,17 @@
-"""Fetching: boto3 on the wire against the simulator, into a real S3 protocol."""
+"""Fetching with boto3 from the simulator, over HTTP, into a bucket with the real S3 protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id, parse_line
 from cloudtrail_elasticsearch.core.errors import (
     AccessDeniedError,
     CredentialsError,
@@ -17,16 +19,15 @@ from cloudtrail_elasticsearch.core.errors import (
     ThrottledError,
     TransientError,
 )
-from cloudtrail_elasticsearch.core.events import Event, document_id, parse_line
-from cloudtrail_elasticsearch.core.pace import Pace
-from cloudtrail_elasticsearch.core.state import ForgetfulStore
-from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.pipeline import fetch as pipeline
-from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
+from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch as fetch_window
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from cloudtrail_elasticsearch.staging import Manifest, Staging
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS, Fault, FaultKind, Simulator, SimulatorSettings
+from tests.clock import today
 
-DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+DAY = midnight(today()) - timedelta(days=2)
 BUSY = Window(DEFAULT_ACCOUNT, "us-east-1", DAY, DAY + timedelta(days=1))
 
 
@@ -57,11 +58,11 @@ def client(simulator: Simulator, window: Window) -> Any:
 
 
 def source(simulator: Simulator, window: Window, patience: float = 30) -> LookupEvents:
-    return LookupEvents(client(simulator, window), Pace(1e9), patience)
+    return LookupEvents(client(simulator, window), RateLimiter(1e9), patience)
 
 
 def fetch(window: Window, source: LookupEvents, staging: Staging) -> Manifest:
-    return pipeline.fetch(window, source, staging, ForgetfulStore())
+    return fetch_window(window, source, staging, InMemoryStore())
 
 
 def staged_ids(staging: Staging, manifest: Manifest) -> list[str]:
@@ -73,8 +74,9 @@ def truth(simulator: Simulator, window: Window) -> list[str]:
     return list(simulator.truth(window.region, window.start, window.end - timedelta(seconds=1)))
 
 
+@pytest.mark.promise("nothing-lost")
 def test_every_event_of_the_window_is_staged_once(simulator: Simulator, staging: Staging) -> None:
-    """By eventID: what is staged is what happened, newest first, and the manifest counts it."""
+    """By eventID: the staged events are those that happened, newest first, and the manifest counts them."""
     manifest = fetch(BUSY, source(simulator, BUSY), staging)
     expected = truth(simulator, BUSY)
     assert len(expected) > 100
@@ -83,6 +85,7 @@ def test_every_event_of_the_window_is_staged_once(simulator: Simulator, staging:
     assert staging.manifest(BUSY) == manifest
 
 
+@pytest.mark.promise("nothing-lost")
 def test_days_join_without_a_gap_or_an_overlap(simulator: Simulator, staging: Staging) -> None:
     """Two halves of a day have the day's events, each once: ends are excluded, starts included."""
     noon = DAY + timedelta(hours=12)
@@ -92,7 +95,7 @@ def test_days_join_without_a_gap_or_an_overlap(simulator: Simulator, staging: St
 
 
 def test_events_are_staged_exactly_as_cloudtrail_gave_them(simulator: Simulator, staging: Staging) -> None:
-    """The record's own text, byte for byte, beside what LookupEvents wrote around it."""
+    """The record's own text, byte for byte, beside the members that LookupEvents wrote around it."""
     manifest = fetch(BUSY, source(simulator, BUSY), staging)
     page = client(simulator, BUSY).lookup_events(StartTime=BUSY.start, EndTime=BUSY.end - timedelta(seconds=1))[
         "Events"
@@ -106,8 +109,9 @@ def test_events_are_staged_exactly_as_cloudtrail_gave_them(simulator: Simulator,
         assert parsed.lookup.get("Resources") == event.get("Resources")
 
 
+@pytest.mark.promise("bounded")
 def test_a_quiet_region_costs_one_call(simulator: Simulator, staging: Staging) -> None:
-    """Nothing to page, nothing to stage but the manifest."""
+    """No page, and only the manifest to write."""
     quiet = next(
         window
         for region in REGIONS
@@ -117,10 +121,11 @@ def test_a_quiet_region_costs_one_call(simulator: Simulator, staging: Staging) -
     assert (manifest.calls, manifest.staged, manifest.parts) == (1, 0, ())
 
 
+@pytest.mark.promise("nothing-lost", "polite")
 @pytest.mark.parametrize(
     "kind", ["THROTTLE", "INTERNAL_FAILURE", "SERVICE_UNAVAILABLE", "RESET", "RESET_AFTER_RESPONSE"]
 )
-def test_what_passes_is_tried_again_and_loses_nothing(simulator: Simulator, staging: Staging, kind: str) -> None:
+def test_transient_errors_are_retried_and_lose_nothing(simulator: Simulator, staging: Staging, kind: str) -> None:
     """Two failures in the middle of a window cost calls, not events; the manifest counts the calls."""
     clean = fetch(BUSY, source(simulator, BUSY), staging).calls
     simulator.service.faults.add(Fault(FaultKind[kind], count=2))
@@ -132,16 +137,16 @@ def test_what_passes_is_tried_again_and_loses_nothing(simulator: Simulator, stag
 @pytest.mark.parametrize(
     ("kind", "error", "words"),
     [
-        ("THROTTLE", ThrottledError, "slow down"),
-        ("SERVICE_UNAVAILABLE", TransientError, "passing fault"),
+        ("THROTTLE", ThrottledError, "throttled"),
+        ("SERVICE_UNAVAILABLE", TransientError, "temporary fault"),
         ("EXPIRED_CREDENTIALS", TransientError, "credentials have expired"),
         ("ACCESS_DENIED", AccessDeniedError, "permission cloudtrail:LookupEvents is missing"),
     ],
 )
-def test_what_does_not_pass_is_told(
+def test_a_permanent_error_fails_the_fetch(
     simulator: Simulator, staging: Staging, kind: str, error: type[LoaderError], words: str
 ) -> None:
-    """The error names the window and says what it is; no manifest is written."""
+    """The error names the window and the reason; no manifest is written."""
     simulator.service.faults.add(Fault(FaultKind[kind]))
     with pytest.raises(error, match=words) as raised:
         fetch(BUSY, source(simulator, BUSY, patience=0), staging)
@@ -149,8 +154,8 @@ def test_what_does_not_pass_is_told(
     assert staging.manifest(BUSY) is None
 
 
-def test_unknown_credentials_are_told(aws: str, bucket: str) -> None:
-    """A key that AWS does not know is a sentence about credentials."""
+def test_unknown_credentials_are_reported(aws: str, bucket: str) -> None:
+    """The error for a key that AWS does not know is about credentials."""
     with Simulator(SimulatorSettings(quota=1e6, latency=0, volume=10, default_account=None)) as strict:
         staging = Staging(boto3.client("s3", endpoint_url=aws, region_name="us-east-1"), bucket)
         with pytest.raises(CredentialsError, match="does not accept the credentials"):
@@ -158,7 +163,7 @@ def test_unknown_credentials_are_told(aws: str, bucket: str) -> None:
 
 
 class Client:
-    """A LookupEvents client whose pages are given."""
+    """A LookupEvents client that returns given pages."""
 
     def __init__(self, *pages: list[dict[str, Any]]) -> None:
         self._pages = list(pages)
@@ -178,18 +183,19 @@ def event(number: int, text: str | None = None) -> dict[str, Any]:
     }
 
 
-def test_an_event_that_comes_twice_is_staged_once(staging: Staging) -> None:
-    """On the same page or on the next; it is counted as a duplicate."""
+@pytest.mark.promise("no-duplicates")
+def test_a_repeated_event_is_staged_once(staging: Staging) -> None:
+    """On the same page or on the next one; it counts as a duplicate."""
     pages = [event(1), event(2), event(2)], [event(2), event(3)]
-    manifest = fetch(BUSY, LookupEvents(Client(*pages), Pace(1e9)), staging)
+    manifest = fetch(BUSY, LookupEvents(Client(*pages), RateLimiter(1e9)), staging)
     assert (manifest.looked_up, manifest.staged, manifest.duplicates) == (5, 3, 2)
 
 
 @pytest.mark.parametrize("text", ["", "<xml/>", "[1]", '{\n"eventID": "x"}', '{"a":', '{"a":"\ud800"}'])
 def test_an_odd_record_is_staged_whole(staging: Staging, text: str) -> None:
-    """What is not a JSON object on one line is staged as text, and nothing of it is lost."""
-    manifest = fetch(BUSY, LookupEvents(Client([event(1, text)]), Pace(1e9)), staging)
+    """A record that is not a JSON object on one line is staged as text, and nothing of it is lost."""
+    manifest = fetch(BUSY, LookupEvents(Client([event(1, text)]), RateLimiter(1e9)), staging)
     (line,) = staging.lines(manifest.parts[0])
-    from cloudtrail_elasticsearch.core import codec
+    from cloudtrail_elasticsearch.core.encoding import codec
 
     assert codec.decode(line)["event"] == text

@@ -1,4 +1,4 @@
-"""A fetch that is cut off at any call goes on where it was, and ends in every event once."""
+"""A fetch that is killed at any call is resumed, and stages every event once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from cloudtrail_elasticsearch.core.events import Event, document_id, parse_line
-from cloudtrail_elasticsearch.core.pace import Pace
-from cloudtrail_elasticsearch.core.state import ForgetfulStore
-from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.pipeline import fetch as pipeline
-from cloudtrail_elasticsearch.pipeline.fetch import STATE_KEY, fetch
-from cloudtrail_elasticsearch.pipeline.late import fetch_late
-from cloudtrail_elasticsearch.sources.lookup_events import LookupEvents
+from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id, parse_line
+from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY
+from cloudtrail_elasticsearch.sources.lookup_events.late import fetch_late
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from cloudtrail_elasticsearch.staging import Manifest, Staging
 from devstack.simulator import DEFAULT_ACCOUNT, Simulator, SimulatorSettings
+from tests.clock import today
 
-DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+DAY = midnight(today()) - timedelta(days=2)
 BUSY = Window(DEFAULT_ACCOUNT, "us-east-1", DAY, DAY + timedelta(days=1))
 OTHER = Window(DEFAULT_ACCOUNT, "eu-west-1", DAY, DAY + timedelta(days=1))
 STATE_LIMIT = 65_536
@@ -34,12 +36,12 @@ STATE_LIMIT = 65_536
 
 
 class Killed(BaseException):
-    """What stands for `kill -9`: nothing may be done after it."""
+    """Stands for `kill -9`: nothing may run after it."""
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(SimulatorSettings(quota=1e6, burst=1_000_000, latency=0.01, volume=4_000)) as running:
+    with Simulator(SimulatorSettings(quota=1e6, burst=1_000_000, latency=0.01, volume=2_800)) as running:
         yield running
 
 
@@ -50,11 +52,11 @@ def staging(aws: str, bucket: str) -> Staging:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "PAGES_PER_PART", 3)
+    monkeypatch.setattr(pager, "PAGES_PER_PART", 3)
 
 
 class Client:
-    """A CloudTrail client that is killed at its n-th answer, before or after it came."""
+    """A CloudTrail client that is killed at its n-th answer, before or after the answer arrives."""
 
     def __init__(self, simulator: Simulator, window: Window, kill_at: int | None = None) -> None:
         self._client = boto3.client(
@@ -77,8 +79,8 @@ class Client:
         return self._client.lookup_events(**request)
 
 
-class Store(ForgetfulStore):
-    """Values as JSON, as Airflow keeps them, and the size of the largest."""
+class Store(InMemoryStore):
+    """Stores values as JSON, as Airflow does, and records the size of the largest."""
 
     largest = 0
 
@@ -94,9 +96,9 @@ Fetch = Callable[[Window, LookupEvents, Staging, Any], Manifest]
 def attempt(
     simulator: Simulator, staging: Staging, store: Any, kill_at: int | None = None, work: Fetch = fetch
 ) -> Any:
-    """Return the manifest, or None where it was killed."""
+    """Return the manifest, or None if the attempt was killed."""
     try:
-        return work(BUSY, LookupEvents(Client(simulator, BUSY, kill_at), Pace(1e9)), staging, store)
+        return work(BUSY, LookupEvents(Client(simulator, BUSY, kill_at), RateLimiter(1e9)), staging, store)
     except Killed:
         return None
 
@@ -111,12 +113,13 @@ def truth(simulator: Simulator) -> list[str]:
 
 
 def in_the_bucket(staging: Staging) -> list[str]:
-    return [listed.key for listed in staging._bucket.list(staging.folder(BUSY))]
+    return [listed.key for listed in staging.bucket.list(staging.folder(BUSY))]
 
 
+@pytest.mark.promise("restartable")
 @pytest.mark.parametrize("seed", range(6))
-def test_killed_at_any_call_a_fetch_goes_on(simulator: Simulator, staging: Staging, seed: int) -> None:
-    """Every event once, no page asked for again but those on their way, and nothing left behind."""
+def test_a_fetch_that_is_killed_at_any_call_is_resumed(simulator: Simulator, staging: Staging, seed: int) -> None:
+    """Every event once, at most one page of each slice requested again, and nothing left behind."""
     chance, store, kills = random.Random(seed), Store(), 0
     while (manifest := attempt(simulator, staging, store, chance.randrange(1, 40))) is None:
         kills += 1
@@ -126,20 +129,21 @@ def test_killed_at_any_call_a_fetch_goes_on(simulator: Simulator, staging: Stagi
     assert staged_ids(staging, manifest) == expected
     assert manifest.attempts == kills + 1
     repeated = simulator.service.statistics.regions[BUSY.region].repeated_pages
-    assert repeated <= kills * pipeline.MOST_SLICES
+    assert repeated <= kills * scheduler.MOST_SLICES
     assert sorted(in_the_bucket(staging)) == sorted(
         [f"{staging.folder(BUSY)}/manifest.json", *(part.key for part in manifest.parts)]
     )
     assert store.get(STATE_KEY) is None
 
 
+@pytest.mark.promise("restartable")
 @pytest.mark.parametrize("pages", [3, 100])
 @pytest.mark.parametrize("part", range(4))
-def test_killed_while_it_writes_a_part_a_fetch_goes_on(
+def test_a_fetch_that_is_killed_while_it_writes_a_part_is_resumed(
     simulator: Simulator, staging: Staging, aws: str, part: int, pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other slices keep what is known meanwhile: a slice without its last part is not looked up."""
-    monkeypatch.setattr(pipeline, "PAGES_PER_PART", pages)
+    """The other slices keep their progress: a slice without its last part is not looked up again."""
+    monkeypatch.setattr(pager, "PAGES_PER_PART", pages)
     client = boto3.client("s3", endpoint_url=aws, region_name="us-east-1")
     parts = itertools.count()
 
@@ -150,16 +154,17 @@ def test_killed_while_it_writes_a_part_a_fetch_goes_on(
 
     client.meta.events.register("before-call.s3.PutObject", write)
     store = Store()
-    assert attempt(simulator, Staging(client, staging._bucket.name), store) is None
+    assert attempt(simulator, Staging(client, staging.bucket.name), store) is None
     assert staged_ids(staging, attempt(simulator, staging, store)) == truth(simulator)
 
 
-def test_what_is_kept_fits_into_a_state_store(
+@pytest.mark.promise("bounded")
+def test_the_saved_progress_fits_into_a_state_store(
     simulator: Simulator, staging: Staging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many parts there are: a slice of many parts is ended, and kept in staging."""
-    monkeypatch.setattr(pipeline, "PAGES_PER_PART", 1)
-    monkeypatch.setattr(pipeline, "PARTS_PER_SLICE", 4)
+    """However many parts there are: a slice of many parts is divided, and its parts are listed in the bucket."""
+    monkeypatch.setattr(pager, "PAGES_PER_PART", 1)
+    monkeypatch.setattr(pager, "PAGES_PER_SLICE", 4)
     store = Store()
     manifest = attempt(simulator, staging, store)
     assert staged_ids(staging, manifest) == truth(simulator)
@@ -167,8 +172,9 @@ def test_what_is_kept_fits_into_a_state_store(
     assert 0 < store.largest < 20_000 < STATE_LIMIT
 
 
-def test_a_finished_fetch_is_not_taken_up_again(simulator: Simulator, staging: Staging) -> None:
-    """Trap 1 of the task state store: with force, everything is looked up again, and is the same."""
+@pytest.mark.promise("restartable")
+def test_a_finished_fetch_is_not_resumed(simulator: Simulator, staging: Staging) -> None:
+    """Trap 1 of the task state store: with force, everything is looked up again, with the same result."""
     store = Store()
     first = attempt(simulator, staging, store)
     assert staged_ids(staging, first) == truth(simulator)
@@ -179,8 +185,8 @@ def test_a_finished_fetch_is_not_taken_up_again(simulator: Simulator, staging: S
     assert not any(first.fetch in key for key in in_the_bucket(staging))
 
 
-def test_an_attempt_that_ended_after_its_manifest_is_done(simulator: Simulator, staging: Staging) -> None:
-    """Killed between the manifest and the end, a fetch has nothing left to look up."""
+def test_a_fetch_that_is_killed_after_its_manifest_is_done(simulator: Simulator, staging: Staging) -> None:
+    """The next attempt has nothing left to look up."""
     store = Store()
     store.delete = lambda key: None  # type: ignore[method-assign]
     first = attempt(simulator, staging, store)
@@ -190,19 +196,20 @@ def test_an_attempt_that_ended_after_its_manifest_is_done(simulator: Simulator, 
 
 
 def test_the_state_of_another_window_is_not_used(simulator: Simulator, staging: Staging) -> None:
-    """Trap 2: the store is keyed by map index, which another region may have in the next attempt."""
+    """Trap 2: the store's key is the map index, which can be another region's in the next attempt."""
     store = Store()
     assert attempt(simulator, staging, store, kill_at=20) is None
     kept = store.get(STATE_KEY)
     assert kept is not None
-    other = fetch(OTHER, LookupEvents(Client(simulator, OTHER), Pace(1e9)), staging, store)
+    other = fetch(OTHER, LookupEvents(Client(simulator, OTHER), RateLimiter(1e9)), staging, store)
     expected = list(simulator.truth(OTHER.region, OTHER.start, OTHER.end - timedelta(seconds=1)))
     assert staged_ids(staging, other) == expected
 
 
+@pytest.mark.promise("restartable")
 @pytest.mark.parametrize("broken", [None, {}, "text", {"fingerprint": "x", "value": 1}])
-def test_a_store_that_fails_or_lies_costs_calls_alone(simulator: Simulator, staging: Staging, broken: Any) -> None:
-    """The events are all there in the end."""
+def test_a_store_that_fails_or_lies_costs_only_calls(simulator: Simulator, staging: Staging, broken: Any) -> None:
+    """All events are staged in the end."""
 
     class Broken(Store):
         def get(self, key: str, default: Any = None) -> Any:
@@ -219,18 +226,18 @@ def test_a_store_that_fails_or_lies_costs_calls_alone(simulator: Simulator, stag
     assert staged_ids(staging, attempt(simulator, staging, Broken())) == truth(simulator)
 
 
-def test_a_token_that_expires_is_gone_around(staging: Staging) -> None:
-    """The fetch goes on by time; events of the last second are not staged twice."""
-    settings = SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=3_000, token_lifetime=0.05)
+def test_a_slice_whose_token_expires_is_looked_up_in_halves(staging: Staging) -> None:
+    """Events that are already staged are not staged twice."""
+    settings = SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=2_800, token_lifetime=0.05)
     with Simulator(settings) as forgetful:
         manifest = attempt(forgetful, staging, Store())
         assert staged_ids(staging, manifest) == truth(forgetful)
         assert forgetful.service.statistics.regions[BUSY.region].failed > 0
 
 
-def test_a_token_that_expired_while_nobody_was_there(staging: Staging) -> None:
-    """A restart after longer than tokens live: what is staged is known, and is not staged twice."""
-    settings = SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=3_000)
+def test_a_token_that_expired_between_two_attempts_loses_nothing(staging: Staging) -> None:
+    """A restart after longer than tokens live: staged events are recognised, and not staged twice."""
+    settings = SimulatorSettings(quota=1e6, burst=1_000_000, latency=0, volume=2_800)
     with Simulator(settings) as simulator:
         store = Store()
         assert attempt(simulator, staging, store, kill_at=25) is None
@@ -240,10 +247,8 @@ def test_a_token_that_expired_while_nobody_was_there(staging: Staging) -> None:
         assert simulator.service.statistics.regions[BUSY.region].failed > 0
 
 
-def test_what_was_staged_and_is_gone_is_looked_up_again(
-    simulator: Simulator, staging: Staging, bucket: str, aws: str
-) -> None:
-    """Someone emptied the bucket between two attempts."""
+def test_deleted_parts_are_looked_up_again(simulator: Simulator, staging: Staging, bucket: str, aws: str) -> None:
+    """Somebody emptied the bucket between two attempts."""
     store = Store()
     assert attempt(simulator, staging, store, kill_at=30) is None
     s3 = boto3.client("s3", endpoint_url=aws)
@@ -253,8 +258,8 @@ def test_what_was_staged_and_is_gone_is_looked_up_again(
     assert staged_ids(staging, manifest) == truth(simulator)
 
 
-def test_an_attempt_thought_dead_does_no_harm(simulator: Simulator, staging: Staging) -> None:
-    """Two attempts of one fetch at once: one manifest, every event once."""
+def test_two_attempts_at_once_do_no_harm(simulator: Simulator, staging: Staging) -> None:
+    """Two attempts of one fetch: one manifest, every event once."""
     store = Store()
     assert attempt(simulator, staging, store, kill_at=15) is None
     manifests: list[Manifest] = []
@@ -271,8 +276,9 @@ def test_an_attempt_thought_dead_does_no_harm(simulator: Simulator, staging: Sta
     assert staged_ids(staging, standing) == truth(simulator)
 
 
+@pytest.mark.promise("no-duplicates")
 def test_two_runs_of_one_window_do_no_harm(simulator: Simulator, staging: Staging) -> None:
-    """Each with a store of its own: the first to end has the manifest, the other leaves nothing behind."""
+    """Each with a store of its own: the first to end writes the manifest, the other leaves nothing behind."""
     manifests: list[Manifest] = []
     together = [
         threading.Thread(target=lambda: manifests.append(attempt(simulator, staging, Store()))) for _ in range(2)
@@ -288,7 +294,7 @@ def test_two_runs_of_one_window_do_no_harm(simulator: Simulator, staging: Stagin
 
 
 def test_late_events_are_staged_as_further_parts(simulator: Simulator, staging: Staging) -> None:
-    """What came later, and nothing else; a second look finds nothing."""
+    """Only the late events; a second sweep finds nothing."""
     expected = truth(simulator)
     late = expected[::97]
     never = datetime.now(UTC).timestamp() + 86_400
@@ -312,7 +318,63 @@ def test_late_events_are_staged_as_further_parts(simulator: Simulator, staging: 
 
 
 def test_a_sweep_of_a_window_that_is_not_staged_fetches_it(simulator: Simulator, staging: Staging) -> None:
-    """It needs no fetch before it."""
+    """No fetch is needed before it."""
     manifest = attempt(simulator, staging, Store(), work=fetch_late)
     assert staged_ids(staging, manifest) == truth(simulator)
     assert manifest.late == 0
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "cut short": lambda body: body[: len(body) // 2],
+    "replaced": lambda body: b'{"a": 1}',
+    "of the same size": lambda body: body[:-1] + bytes([body[-1] ^ 1]),
+}
+
+
+@pytest.mark.promise("restartable")
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("kind", ["/pages/", "/slice-", "/part-"])
+def test_damaged_objects_are_looked_up_again(
+    simulator: Simulator,
+    staging: Staging,
+    bucket: str,
+    aws: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    damage: str,
+) -> None:
+    """All stored pages, all records or all parts of slices: each event is still staged once."""
+    monkeypatch.setattr("cloudtrail_elasticsearch.sources.lookup_events.slice_pool.OVERHEAD", -1e9)
+    store = Store()
+    assert attempt(simulator, staging, store, kill_at=45) is None
+    s3 = boto3.client("s3", endpoint_url=aws)
+    keys = [key for key in in_the_bucket(staging) if kind in key]
+    assert keys
+    for key in keys:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        s3.put_object(Bucket=bucket, Key=key, Body=DAMAGE[damage](body))
+    manifest = attempt(simulator, staging, store)
+    assert staged_ids(staging, manifest) == truth(simulator)
+    assert manifest.looked_up == manifest.staged + manifest.duplicates
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value: value.update(pool=[]),
+        lambda value: value.update(pool=[[0, 1]]),
+        lambda value: value.pop("calls"),
+        lambda value: value.update(done="x"),
+        lambda value: value.update(slices=value.pop("open")),
+    ],
+)
+def test_progress_that_does_not_cover_the_window_is_not_used(
+    simulator: Simulator, staging: Staging, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    """Of another version, or damaged: a new start costs calls, but no event."""
+    store = Store()
+    assert attempt(simulator, staging, store, kill_at=12) is None
+    kept = store.get(STATE_KEY)
+    change(kept["value"])
+    store.set(STATE_KEY, kept)
+    assert staged_ids(staging, attempt(simulator, staging, store)) == truth(simulator)

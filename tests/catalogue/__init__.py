@@ -1,1 +1,1 @@
-"""Tests of what makes the package's data."""
+"""Tests of the scripts that make the package's data."""

@@ -1,10 +1,10 @@
-"""What is learned from recorded events: names and kinds, never a value."""
+"""Learning from recorded events: names and kinds, never a value."""
 
 from __future__ import annotations
 
 import json
 
-from cloudtrail_elasticsearch.core.catalogue import Catalogue, ValueKind
+from cloudtrail_elasticsearch.core.documents.catalogue import Catalogue, ValueKind
 from devstack.catalogue import learned
 
 TEXT, NUMBER, OBJECT = ValueKind.TEXT, ValueKind.NUMBER, ValueKind.OBJECT
@@ -19,7 +19,7 @@ def learn(*records: object) -> learned.Learned:
 
 
 def test_kinds_are_learned_and_values_are_not() -> None:
-    """Lists are passed through, null teaches nothing, and nothing outside the open objects is looked at."""
+    """Elements of lists are learned, null is not, and nothing outside the open objects is."""
     shown = learn(
         {"requestParameters": {"a": ["secret", 1, None, {"b": True}]}, "userIdentity": {"type": "Root"}},
         {"requestParameters": None, "additionalEventData": "secret"},
@@ -33,13 +33,13 @@ def test_kinds_are_learned_and_values_are_not() -> None:
 
 
 def test_keys_that_callers_chose_are_not_learned() -> None:
-    """Below a map only what a model names is; an odd name never is."""
+    """Below a map only names in a model are learned. A name with odd characters never is."""
     shown = learn({"requestParameters": {"tags": {"key": "k", "our-customer": "x"}, "an odd name": "x", "": "x"}})
     assert shown.keys() == {"requestParameters", "requestParameters.tags", "requestParameters.tags.key"}
 
 
 def test_the_file_is_read_as_it_was_written() -> None:
-    """One path to a line, with its kinds."""
+    """One path per line, with its kinds."""
     known = {"requestParameters.b": {TEXT, OBJECT}, "requestParameters.a": {NUMBER}}
     text = learned.write(known)
     assert text.splitlines()[1:] == ["requestParameters.a number", "requestParameters.b object text"]

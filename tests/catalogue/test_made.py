@@ -1,23 +1,26 @@
-"""The shipped data is what the script makes."""
+"""The shipped data equals the output of the script."""
 
 from __future__ import annotations
 
 import gzip
 import itertools
 
-from cloudtrail_elasticsearch.core.catalogue import SHIPPED, Entry, Occurrence, ValueKind
-from cloudtrail_elasticsearch.core.shape import FIELDS
+import pytest
+
+from cloudtrail_elasticsearch.core.documents.catalogue import SHIPPED, Entry, Occurrence, ValueKind
+from cloudtrail_elasticsearch.core.documents.declared_fields import FIELDS
 from devstack.catalogue import learned, made
 from devstack.catalogue.__main__ import RULES
-from devstack.catalogue.declared import BUDGET, declared
+from devstack.catalogue.declared import BUDGET, choose_paths
 from devstack.catalogue.tallies import Tally
 
 TEXT, OBJECT, MAP = ValueKind.TEXT, ValueKind.OBJECT, ValueKind.MAP
 
 
-def test_the_shipped_files_are_what_the_script_makes() -> None:
-    """From the locked botocore and what was learned; else `make catalogue` was forgotten."""
-    files = made.files((RULES / learned.FILE).read_text())
+@pytest.mark.slow
+def test_the_shipped_files_are_the_output_of_the_script() -> None:
+    """The script reads the locked botocore and the learned kinds. If this fails, run `make catalogue`."""
+    files = made.make_files((RULES / learned.FILE).read_text())
     shipped = {name: (RULES / name).read_bytes() for name in (SHIPPED, FIELDS)}
     assert files.keys() == shipped.keys()
     assert files[FIELDS] == shipped[FIELDS]
@@ -28,17 +31,17 @@ def test_the_shipped_files_are_what_the_script_makes() -> None:
 
 
 def test_models_and_events_are_merged() -> None:
-    """An entry says how many operations have a kind, and whether an event showed it."""
+    """An entry counts the operations with a kind, and records whether an event had it."""
     tallies = {"requestParameters.a": {TEXT: Tally(3, {"ec2", "s3"}), OBJECT: Tally(1, {"s3"})}}
     known = {"requestParameters.a": {TEXT}, "additionalEventData.b": {ValueKind.BOOLEAN}}
-    assert list(made.entries(tallies, known)) == [
+    assert list(made.make_entries(tallies, known)) == [
         Entry("additionalEventData.b", (Occurrence(ValueKind.BOOLEAN, 0, 0, True),)),
         Entry("requestParameters.a", (Occurrence(OBJECT, 1, 1, False), Occurrence(TEXT, 3, 2, True))),
     ]
 
 
-def test_what_events_showed_has_fields_before_what_is_likely() -> None:
-    """Then the likeliest, a name nearer the top first; never an object, a map or an odd name."""
+def test_paths_of_events_get_fields_before_likely_ones() -> None:
+    """Then come the likeliest paths, those with fewer names first; never an object, a map or an odd name."""
     known = {
         "requestParameters.shown": {TEXT},
         "requestParameters": {OBJECT, TEXT},
@@ -54,18 +57,18 @@ def test_what_events_showed_has_fields_before_what_is_likely() -> None:
         "requestParameters.odd name": {TEXT: Tally(9, likelihood=99.0)},
         "requestParameters.deep.er": {TEXT: Tally(1, likelihood=0.9)},
     }
-    chosen = declared(known, likely | others)
+    chosen = choose_paths(known, likely | others)
     nearest = [f"requestParameters.n{number}" for number in range(BUDGET - 3)]
     assert set(chosen) == {"requestParameters.shown", "requestParameters.deep.er", *nearest}
 
 
-def test_a_conflict_takes_two_of_the_budget() -> None:
-    """The path and its parents count, so that what is declared never outgrows the index."""
+def test_a_conflict_counts_as_two_fields() -> None:
+    """The path and its parents count, so that the declared fields never exceed the index's limit."""
     pairs = {
         path: {TEXT: Tally(1, likelihood=1.0)}
         for number in range(BUDGET)
         for path in (f"requestParameters.p{number}", f"requestParameters.p{number}.child")
     }
-    chosen = set(declared({}, pairs))
+    chosen = set(choose_paths({}, pairs))
     parents = {path.removesuffix(".child") for path in chosen if path.endswith(".child")}
     assert len(chosen) + len(parents) in {BUDGET - 1, BUDGET}

@@ -1,4 +1,4 @@
-"""The outlines of operations: CloudTrail's rendering of AWS's models, without values."""
+"""The outlines of operations: AWS's models in CloudTrail's rendering, without values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core.catalogue import Occurrence, ValueKind, catalogue
+from cloudtrail_elasticsearch.core.documents.catalogue import Occurrence, ValueKind, catalogue
 from devstack.catalogue.outlines import Recorded, kind_of, recorded_operations
 from devstack.catalogue.tallies import tally
 from devstack.simulator import event_for
@@ -16,7 +16,7 @@ TEXT, NUMBER, OBJECT, MAP = ValueKind.TEXT, ValueKind.NUMBER, ValueKind.OBJECT, 
 
 
 def modelled(path: str) -> set[ValueKind]:
-    """The kinds that AWS's models have at a path."""
+    """Return the kinds that AWS's models have at a path."""
     return {found.kind for found in catalogue()[path].occurrences if found.operations}
 
 
@@ -38,19 +38,19 @@ def modelled(path: str) -> set[ValueKind]:
         ("responseElements.credentials.expiration", {ValueKind.TIME}),
     ],
 )
-def test_the_rendering_is_cloudtrails(path: str, kinds: set[ValueKind]) -> None:
-    """First letters, EC2's two forms, S3's wire names, secrets, map keys with names; no reading call's answer."""
+def test_an_outline_has_cloudtrails_spelling(path: str, kinds: set[ValueKind]) -> None:
+    """First letters, EC2's two forms, S3's names, secrets and map keys; a reading call has no response."""
     assert modelled(path) == kinds
 
 
-def test_nothing_is_known_below_a_map() -> None:
-    """Keys that callers choose are no part of the catalogue."""
+def test_no_path_below_a_map_is_in_the_catalogue() -> None:
+    """The keys there are chosen by callers."""
     assert MAP in modelled("requestParameters.environment.variables") | modelled("requestParameters.variables")
     assert modelled("requestParameters.variables.PATH") == set()
 
 
-def test_a_shape_that_contains_itself_ends() -> None:
-    """It is followed for a few levels."""
+def test_a_shape_that_contains_itself_is_followed_for_a_few_levels() -> None:
+    """No path is longer."""
     loop: dict[str, Any] = {"leaf": TEXT}
     loop["again"] = [loop]
     found = dict(tally([Recorded("wafv2", "CreateRuleGroup", loop, None)]))
@@ -59,7 +59,7 @@ def test_a_shape_that_contains_itself_ends() -> None:
 
 
 def test_operations_and_services_are_counted() -> None:
-    """Each kind for itself; a list counts as what it holds."""
+    """Each kind has its own counts. A list counts as its elements."""
     shared = {"name": [TEXT]}
     operations = [
         Recorded("iam", "CreateRole", shared, None),
@@ -75,9 +75,10 @@ def test_operations_and_services_are_counted() -> None:
 SAMPLED = ["autoscaling", "cloudfront", "ec2", "ecs", "iam", "lambda", "rds", "s3", "sqs", "wafv2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SAMPLED)
-def test_the_catalogue_knows_what_the_simulator_writes(service: str) -> None:
-    """Every name of a generated event, to the depth that is followed; but not below a map, nor for a redaction."""
+def test_the_catalogue_has_every_name_of_simulated_events(service: str) -> None:
+    """To the depth that is followed; names below a map and redacted objects are exceptions."""
     known = {entry.path: entry.occurrences for entry in catalogue()}
     operations = [found.operation for found in recorded_operations([service])]
     unknown = set()
@@ -107,5 +108,5 @@ def _is_map(occurrences: tuple[Occurrence, ...]) -> bool:
     [("x", TEXT), (1, NUMBER), (1.5, NUMBER), (True, ValueKind.BOOLEAN), ({}, OBJECT), (MAP, MAP)],
 )
 def test_the_kind_of_a_value(value: Any, kind: ValueKind) -> None:
-    """A boolean is no number, and a kind stands for itself."""
+    """A boolean is not a number, and a kind is returned unchanged."""
     assert kind_of(value) is kind

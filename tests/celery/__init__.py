@@ -1,1 +1,1 @@
-"""docker-compose.yaml's services with CeleryExecutor, PostgreSQL and Redis: `make test-celery`."""
+"""Tests of docker-compose.yaml's services with CeleryExecutor, PostgreSQL and Redis: `make test-celery`."""

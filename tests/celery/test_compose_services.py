@@ -1,4 +1,4 @@
-"""What docker-compose.yaml starts, started without Docker: healthy, and a backfill that outlives a worker."""
+"""The services of docker-compose.yaml without Docker: they are healthy, and a backfill survives a lost worker."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import Any, Final
 import boto3
 import pytest
 
-from cloudtrail_elasticsearch.core.ledger import Ledger
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+from cloudtrail_elasticsearch.core.coverage.windows import midnight
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, IndexPattern
 from cloudtrail_elasticsearch.params import DEFAULT_REGIONS
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -28,7 +28,7 @@ from devstack.compose.native import Project
 from devstack.compose.reading import required_variables
 from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
-from devstack.faults.proof import indexed, truth
+from devstack.faults.proof import list_truth, read_event_ids
 from devstack.simulator import Simulator, SimulatorSettings
 
 pytestmark = pytest.mark.celery
@@ -43,20 +43,20 @@ PATIENCE: Final = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The services, what they load from, and the API of their Airflow."""
+    """The services, the sources of their events, and the API of their Airflow."""
 
     project: Project
     simulator: Simulator
     api: AirflowApi
 
     def ask(self, path: str) -> Any:
-        """Ask Airflow's public API as the user that airflow-init has made."""
+        """Send a request to Airflow's public API as the user that airflow-init created."""
         return self.api.request("GET", path)
 
 
 @pytest.fixture(scope="module")
 def deployment(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """All services but OpenSearch's, with two workers, which find AWS and OpenSearch where the tests have them."""
+    """All services but OpenSearch's, with two workers that use AWS and OpenSearch of the tests."""
     variables = {name: secrets.token_hex(32) for name in required_variables()}
     variables["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
     variables["CLOUDTRAIL_STAGING_BUCKET"] = f"compose-{secrets.token_hex(4)}"
@@ -79,27 +79,33 @@ def until(answer: Callable[[], Any], what: str, patience: float = PATIENCE) -> A
 
 
 def test_every_service_is_healthy(deployment: Deployment) -> None:
-    """By the file's own checks; and Airflow says the same of its parts."""
+    """By the file's own checks, and by Airflow's health API."""
     project = deployment.project
     assert [name for name in project.names if name != "airflow-init" and not project.is_healthy(name)] == []
     health = deployment.ask("/monitor/health")
     assert {part["status"] for part in health.values()} == {"healthy"}
 
 
-def test_the_dags_are_there(deployment: Deployment) -> None:
-    """Both, without an error, from the folders that are mounted."""
+def test_the_dags_are_parsed_without_an_error(deployment: Deployment) -> None:
+    """Both, from the mounted folders."""
     until(lambda: deployment.ask("/dags")["total_entries"] == 2, "both DAGs", 120)
     assert deployment.ask("/importErrors")["import_errors"] == []
 
 
-def test_each_worker_imports_once_what_its_tasks_need(deployment: Deployment) -> None:
-    """Before there is a task."""
+def test_each_worker_imports_the_modules_of_its_tasks_once(deployment: Deployment) -> None:
+    """Before the first task."""
     logs = [deployment.project.log(name) for name in deployment.project.workers]
-    assert [log.count("Imported what the tasks of cloudtrail_to_elasticsearch need") for log in logs] == [1, 1]
+    assert [log.count("Imported the modules of all tasks.") for log in logs] == [
+        1,
+        1,
+    ]
 
 
-def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, unique_index_prefix: str) -> None:
-    """Ten days of all regions; one of the two workers is killed: nothing is lost, and nothing twice."""
+@pytest.mark.promise("restartable")
+def test_a_backfill_survives_a_lost_worker(
+    deployment: Deployment, opensearch: str, unique_index_prefix: str
+) -> None:
+    """Ten days of all regions. One of the two workers is killed: no event is lost or doubled."""
     project, simulator = deployment.project, deployment.simulator
     server = connect(SearchSettings.from_url(opensearch))
     pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m.%d")
@@ -107,7 +113,7 @@ def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, u
 
     def proven() -> int:
         server.request("POST", f"/{COVERAGE_INDEX}/_refresh?ignore_unavailable=true")
-        return sum(cell["state"] == "complete" for cell in ledger.cells())
+        return sum(cell["state"] == "complete" for cell in ledger.read_cells())
 
     until(lambda: deployment.ask("/dags")["total_entries"] == 2, "both DAGs", 120)
     days = ("--from-date", str(FIRST), "--to-date", str(LAST))
@@ -123,12 +129,12 @@ def test_a_backfill_outlives_a_worker(deployment: Deployment, opensearch: str, u
 
     runs = until(lambda: ended(deployment), "the backfill's end")
     assert Counter(run["state"] for run in runs) == {"success": DAYS}
-    cells = list(ledger.cells())
+    cells = list(ledger.read_cells())
     assert (len(cells), {cell["state"] for cell in cells} - {"complete", "quiet"}) == (CELLS, set())
     for number in range(DAYS):
         day = FIRST + timedelta(days=number)
-        assert sorted(indexed(server, pattern.name(midnight(day)))) == sorted(
-            truth(simulator, DEFAULT_REGIONS, day, 1)
+        assert sorted(read_event_ids(server, pattern.name(midnight(day)))) == sorted(
+            list_truth(simulator, DEFAULT_REGIONS, day, 1)
         )
     assert any(task["try_number"] > 1 for task in tasks(deployment)), "no task of the dead worker was made again"
 

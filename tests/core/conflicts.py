@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudtrail_elasticsearch.core.catalogue import Conflict, catalogue
-from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS
+from cloudtrail_elasticsearch.core.documents.catalogue import Conflict, catalogue
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
 
 
 def at(path: str, value: Any) -> dict[str, Any]:
-    """An object that holds the value at a dotted path."""
+    """Return an object that holds the value at a dotted path."""
     for name in reversed(path.split(".")):
         value = {name: value}
     return value  # type: ignore[no-any-return]
 
 
 def hard_conflicts() -> list[str]:
-    """The paths below the open objects that are an object here and a scalar there."""
+    """Return the paths below the open objects that are objects in some events and scalars in others."""
     return [
         path
         for path, conflict in catalogue().conflicts.items()
@@ -25,7 +25,7 @@ def hard_conflicts() -> list[str]:
 
 
 def conflicting(path: str) -> list[dict[str, Any]]:
-    """Records with a scalar, an object, and lists of scalars and of both at the path."""
+    """Return records with a scalar, an object, a list of scalars and a list of both at the path."""
     values: list[Any] = [
         "text",
         "",

@@ -1,4 +1,4 @@
-"""Events of any shape, for hypothesis: names that are declared beside names nobody thought of."""
+"""Hypothesis strategies for events of any shape: declared names beside undeclared ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cloudtrail_elasticsearch.core.normalize import DERIVED
-from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, envelope, open_fields
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS, envelope_fields, open_fields
+from cloudtrail_elasticsearch.core.documents.events import EVENT_NAMES
+from cloudtrail_elasticsearch.core.documents.restore import DERIVED
 
-_DECLARED = sorted({name for path, _ in envelope().items() for name in path.split(".")} | set(OPEN_OBJECTS))
+_DECLARED = sorted({name for path, _ in envelope_fields().items() for name in path.split(".")} | set(OPEN_OBJECTS))
 _OPEN = sorted({name for path in open_fields() for name in path.split(".")})
 _ODD = ["", " ", ".", "a.b", ".a", "a.", "key", "value", "rules", "~", "/", "0", *DERIVED]
 
@@ -36,15 +37,24 @@ values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=20,
 )
 
-# Through JSON, so that they are what a JSON text can stand for: two lone surrogates side by side are one
+# Encoded and decoded once, so that JSON can represent them: two adjacent lone surrogates are one
 # character there.
 records: st.SearchStrategy[dict[str, Any]] = st.dictionaries(names, values, max_size=8).map(
     lambda record: json.loads(json.dumps(record))
 )
 
+# Objects that are recognised as events: each has one of the names of an event.
+events: st.SearchStrategy[dict[str, Any]] = records.map(
+    lambda record: (
+        record
+        if any(record.get(name) is not None for name in EVENT_NAMES)
+        else record | {"eventName": "GetObject"}
+    )
+)
+
 
 def nested(depth: int) -> Any:
-    """An object so many levels deep."""
+    """Return an object with this many levels."""
     value: Any = "deep"
     for _ in range(depth):
         value = {"a": value}

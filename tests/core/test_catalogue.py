@@ -1,4 +1,4 @@
-"""The catalogue: what it knows of paths, and that both sides of every conflict have a place."""
+"""The catalogue: the kinds it has for paths, and a place for both sides of every conflict."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.cli import main
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.catalogue import (
+from cloudtrail_elasticsearch.core.documents.catalogue import (
     Catalogue,
     Conflict,
     Entry,
@@ -17,15 +16,19 @@ from cloudtrail_elasticsearch.core.catalogue import (
     catalogue,
     describe,
 )
-from cloudtrail_elasticsearch.core.events import Event
-from cloudtrail_elasticsearch.core.explain import locate
-from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import OPEN_OBJECTS, STRATEGIES, Shape, Strategy, build, open_fields
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS, open_fields
+from cloudtrail_elasticsearch.core.documents.events import Event
+from cloudtrail_elasticsearch.core.documents.explain import locate
+from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
+from cloudtrail_elasticsearch.core.documents.restore import restore
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Schema, Strategy
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
 from tests.core.conflicts import at, conflicting, hard_conflicts
 
-SHAPES = {strategy: build(strategy, load_rules()) for strategy in STRATEGIES}
-TYPED = SHAPES["typed"]
+SCHEMAS = {strategy: build_schema(strategy, load_rules()) for strategy in STRATEGIES}
+TYPED = SCHEMAS["typed"]
 
 
 def kinds(*found: ValueKind) -> Entry:
@@ -44,13 +47,13 @@ def kinds(*found: ValueKind) -> Entry:
         (kinds(ValueKind.OBJECT, ValueKind.TEXT, ValueKind.NUMBER), Conflict.HARD),
     ],
 )
-def test_kinds_conflict(entry: Entry, conflict: Conflict | None) -> None:
-    """An object against a scalar is a hard conflict, scalars of different kinds a soft one, objects alone none."""
+def test_kinds_conflict_hard_softly_or_not_at_all(entry: Entry, conflict: Conflict | None) -> None:
+    """An object and a scalar conflict hard, scalars of different kinds softly, and objects not at all."""
     assert entry.conflict is conflict
 
 
 def test_an_entry_is_found_by_its_whole_path() -> None:
-    """Neither the beginning of a path nor its end names it, and what is unknown has no kinds."""
+    """The beginning or the end of a path does not find it, and an unknown path has no kinds."""
     known = Catalogue(b'["a.b",[["text",3,2,true]]]\n["a.b.c",[["map",1,1,false]]]\n')
     assert known["a.b"] == Entry("a.b", (Occurrence(ValueKind.TEXT, 3, 2, True),))
     assert known["a.b.c"].occurrences[0].kind is ValueKind.MAP
@@ -58,8 +61,8 @@ def test_an_entry_is_found_by_its_whole_path() -> None:
     assert [entry.path for entry in known] == ["a.b", "a.b.c"]
 
 
-def test_the_size_of_the_catalogue() -> None:
-    """It knows the models of all services: thousands of names, hundreds of which conflict."""
+def test_the_catalogue_has_the_models_of_all_services() -> None:
+    """It has thousands of names, hundreds of which conflict."""
     requests = [entry for entry in catalogue() if _is_below(entry.path, "requestParameters")]
     responses = [entry for entry in catalogue() if _is_below(entry.path, "responseElements")]
     assert len(requests) > 13_000
@@ -73,7 +76,7 @@ def _is_below(path: str, top: str) -> bool:
 
 
 def test_no_key_below_a_map_has_a_field_unless_a_model_names_it() -> None:
-    """The callers choose those keys, so they are neither likely elsewhere nor ours to ship."""
+    """Callers choose these keys, so they are unlikely in other events and must not be shipped."""
     known = {entry.path: entry.occurrences for entry in catalogue()}
     maps = {path for path, found in known.items() if any(one.kind is ValueKind.MAP for one in found)}
     below = [path for path in open_fields() if path.rpartition(".")[0] in maps]
@@ -81,28 +84,29 @@ def test_no_key_below_a_map_has_a_field_unless_a_model_names_it() -> None:
     assert [path for path in below if not any(found.operations for found in known[path])] == []
 
 
-def test_the_declared_fields_leave_room() -> None:
-    """A thousand of the index's 5,000 fields and more are left for users' own."""
+def test_declared_fields_leave_a_thousand_for_users() -> None:
+    """More than a thousand of the index's 5,000 fields are free."""
     assert 2_500 < TYPED.root.count() < 4_000
 
 
+@pytest.mark.promise("findable")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_both_sides_of_every_hard_conflict_have_a_place(strategy: Strategy) -> None:
-    """As a scalar, an object, a list of both: the event is restored, and each value is found as documented."""
-    shape = SHAPES[strategy]
-    normalizer = Normalizer(shape)
+    """As a scalar, an object or a list of both: the event is restored, and each value is found as documented."""
+    schema = SCHEMAS[strategy]
+    normalizer = Normalizer(schema)
     conflicts = hard_conflicts()
     assert len(conflicts) > 400
     for path in conflicts:
         for record in conflicting(path):
             source = codec.decode(codec.encode(normalizer.document(Event(record, {})).source))
-            assert {(found.field, found.value) for found in locate(source)} <= _expected(record, shape)
+            assert {(found.field, found.value) for found in locate(source)} <= _expected(record, schema)
             assert restore(source) == record
 
 
-def _expected(record: dict[str, Any], shape: Shape) -> set[tuple[str | None, Any]]:
-    """Every scalar of a record under each of the fields that its path is documented to have."""
-    return {(field, value) for path, value in _scalars(record, "") for field in shape.fields(path)}
+def _expected(record: dict[str, Any], schema: Schema) -> set[tuple[str | None, Any]]:
+    """Return every scalar of a record under each of the documented fields of its path."""
+    return {(field, value) for path, value in _scalars(record, "") for field in schema.fields(path)}
 
 
 def _scalars(value: Any, path: str) -> list[tuple[str, Any]]:
@@ -116,7 +120,7 @@ def _scalars(value: Any, path: str) -> list[tuple[str, Any]]:
 
 
 def test_a_conflict_listed_both_ways_has_fields_for_both() -> None:
-    """Its scalars are in a field below it, where the fields of its objects are."""
+    """Scalars go to a field below the path, beside the fields of the objects."""
     listed = set(open_fields())
     both = [path for path in hard_conflicts() if path in listed and TYPED.fields(path) != (f"overflow.{path}",)]
     assert both
@@ -126,20 +130,20 @@ def test_a_conflict_listed_both_ways_has_fields_for_both() -> None:
 
 
 def test_the_key_of_the_general_rule_can_be_an_object() -> None:
-    """Where an object has a `value` that is an object itself, the scalar beside it is found in overflow."""
+    """If an object has a `value` that is an object itself, the scalar beside it is found in overflow."""
     paths = ["requestParameters.odd", "requestParameters.odd.value.deep", "requestParameters.odd.value"]
     for extra in (paths[:2], paths):
-        shape = build("typed", load_rules(), extra)
+        schema = build_schema("typed", load_rules(), extra)
         for value in ("text", ["text", 1], {"value": {"deep": "x"}}, {"value": "text"}, ["text", {"value": "x"}]):
             record = {"requestParameters": {"odd": value}}
-            source = Normalizer(shape).document(Event(record, {})).source
+            source = Normalizer(schema).document(Event(record, {})).source
             assert restore(source) == record
 
 
-def test_a_named_rule_goes_before_the_general_one() -> None:
+def test_a_named_rule_overrides_the_general_one() -> None:
     """The path keeps the key that its own rule chose."""
     extra = ["requestParameters.domainName", "requestParameters.domainName.deeper"]
-    assert build("typed", load_rules(), extra).fields("requestParameters.domainName") == (
+    assert build_schema("typed", load_rules(), extra).fields("requestParameters.domainName") == (
         "requestParameters.domainName.name",
     )
 
@@ -162,17 +166,17 @@ def test_a_named_rule_goes_before_the_general_one() -> None:
     ],
 )
 def test_a_path_is_described(path: str, strategy: Strategy, fields: list[str]) -> None:
-    """The command line's answer names the fields that a scalar at the path is found under."""
-    assert list(describe(path, SHAPES[strategy])["fields"]) == fields
+    """The output of the command names the fields that hold a scalar at the path."""
+    assert list(describe(path, SCHEMAS[strategy])["fields"]) == fields
 
 
-def test_only_names_are_shipped() -> None:
+def test_only_paths_below_open_objects_are_shipped() -> None:
     """Every path begins with an open object."""
     assert {entry.path.partition(".")[0] for entry in catalogue()} == set(OPEN_OBJECTS)
 
 
 def test_the_command_prints_a_line_for_each_path(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Known or not, in the order given, under the strategy asked for."""
+    """Known or unknown, in the given order, under the chosen strategy."""
     assert main(["catalogue", "requestParameters.tags", "requestParameters.neverSeen"]) == 0
     known, unknown = map(codec.decode, capfdbinary.readouterr().out.splitlines())
     assert known["conflict"] == "hard"

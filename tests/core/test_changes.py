@@ -1,4 +1,4 @@
-"""Changes: what each does to a document under either strategy, and that it is undone."""
+"""Changes: the effect of each on a document under either strategy, and its reversal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from cloudtrail_elasticsearch.core import codec
+from cloudtrail_elasticsearch.core.documents.events import Event
+from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
+from cloudtrail_elasticsearch.core.documents.restore import restore
+from cloudtrail_elasticsearch.core.documents.rules import Rule, load_rules, read_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
-from cloudtrail_elasticsearch.core.events import Event
-from cloudtrail_elasticsearch.core.normalize import Normalizer, restore
-from cloudtrail_elasticsearch.core.rules import Rule, load_rules, read_rules
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy, build
 from tests.core.strategies import records
 
 POLICY = '{ "Version": "2012-10-17", "Statement": [{"Effect": "Allow"}] }'
 
 
 def rules(*changes: tuple[str, dict[str, Any]]) -> tuple[Rule, ...]:
-    """Rules as a user's file holds them: a path and a change each, before the shipped ones."""
+    """Return rules as in a user's file, each with a path and a change, before the shipped ones."""
     content = {
         "rules": [
             {"name": f"mine-{number}", "path": path, "why": "a test", "change": change, "examples": []}
@@ -33,15 +35,18 @@ def rules(*changes: tuple[str, dict[str, Any]]) -> tuple[Rule, ...]:
 
 
 def normalize(strategy: Strategy, rules: tuple[Rule, ...], record: dict[str, Any]) -> Any:
-    """The document as a server gives it back."""
-    return codec.decode(codec.encode(Normalizer(build(strategy, rules)).document(Event(record, {})).source))
+    """Return the document as a server returns it."""
+    return codec.decode(codec.encode(Normalizer(build_schema(strategy, rules)).document(Event(record, {})).source))
 
 
 def without_overflow(source: dict[str, Any]) -> dict[str, Any]:
-    """The event in a document, wherever its values are put, with its changes not undone."""
-    return restore({**source, "normalization": {}})
+    """Return the event in a document, wherever its values are stored, without undoing its changes."""
+    restored = restore({**source, "normalization": {}})
+    assert isinstance(restored, dict)
+    return restored
 
 
+@pytest.mark.promise("reversible")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", ["bucketName", "neverSeenBefore"])
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ def without_overflow(source: dict[str, Any]) -> dict[str, Any]:
 def test_a_change_is_made_and_undone(
     strategy: Strategy, name: str, change: dict[str, Any], value: Any, becomes: Any
 ) -> None:
-    """Wherever the path lies: declared, not declared, or in a flat field; and inside of lists."""
+    """At a declared path, an undeclared path or one in a flat field, and inside lists."""
     mine = rules((f"requestParameters.{name}", change))
     record = {"requestParameters": {name: value, "other": [1]}}
     source = normalize(strategy, mine, record)
@@ -78,8 +83,8 @@ def test_a_change_is_made_and_undone(
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("text", ["{", "[1]", '"a"', "", "{} trailing"])
-def test_what_is_not_the_json_of_an_object_is_not_parsed(strategy: Strategy, text: str) -> None:
-    """It stays the text that it is."""
+def test_a_text_that_is_not_a_json_object_is_not_parsed(strategy: Strategy, text: str) -> None:
+    """It stays a text."""
     source = normalize(
         strategy, rules(("requestParameters.aText", {"do": "parse"})), {"requestParameters": {"aText": text}}
     )
@@ -88,7 +93,7 @@ def test_what_is_not_the_json_of_an_object_is_not_parsed(strategy: Strategy, tex
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_value_is_renamed_unless_its_new_name_is_taken(strategy: Strategy) -> None:
-    """Two values never come to stand under one name."""
+    """Two values never share a name."""
     mine = rules(
         ("requestParameters.zoneSpec", {"do": "rename", "to": "zoneNames"}),
         ("requestParameters.zoneList", {"do": "rename", "to": "zoneNames"}),
@@ -116,27 +121,29 @@ SECRET_PATHS = [
 ]
 
 
+@pytest.mark.promise("closed")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("do", ["mask", "drop"])
 @pytest.mark.parametrize("path", SECRET_PATHS)
 def test_a_secret_is_nowhere_in_the_document(strategy: Strategy, do: str, path: str) -> None:
-    """Whatever its shape, in lists too, and not in what is derived from it."""
+    """Whatever its shape, also in lists, and in values that are derived from it."""
     mine = rules((path, {"do": do}))
     for value in (SECRET, [SECRET], {"a": {"b": SECRET}}, [[{"c": SECRET}]], SECRET * 3_000):
         for wrap_in_lists in (False, True):
             record: Any = value
             for name in reversed(path.split(".")):
                 record = {name: [record, "x"] if wrap_in_lists else record}
-            shape = build(strategy, mine)
-            normalizer = Normalizer(shape)
+            schema = build_schema(strategy, mine)
+            normalizer = Normalizer(schema)
             assert SECRET.encode() not in codec.encode(normalizer.document(Event(record, {})).source)
-            assert shape.secretive
+            assert schema.secretive
             assert SECRET.encode() not in normalizer.public_line(Event(record, {}), b"")
 
 
+@pytest.mark.promise("closed")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_secret_in_a_parsed_or_stringified_object_is_nowhere(strategy: Strategy) -> None:
-    """The text that was parsed is not noted, and an object with a secret is not written out."""
+    """The parsed text is not stored, and an object with a secret is not converted to a text."""
     text = json.dumps({"password": SECRET, "user": "ada"})
     mine = rules(
         ("requestParameters.body", {"do": "parse"}),
@@ -147,26 +154,35 @@ def test_a_secret_in_a_parsed_or_stringified_object_is_nowhere(strategy: Strateg
     record = {"requestParameters": {"body": text, "form": json.loads(text)}}
     source = normalize(strategy, mine, record)
     assert SECRET not in json.dumps(source)
-    restored = restore(source)["requestParameters"]
+    event = restore(source)
+    assert isinstance(event, dict)
+    restored = event["requestParameters"]
     assert json.loads(restored["body"]) == {"password": "***", "user": "ada"}
     assert restored["form"] == {"user": "ada"}
 
 
-def test_what_lookup_events_adds_can_be_masked() -> None:
-    """The user's name stands there once more."""
-    mine = rules(("lookup.username", {"do": "mask"}), ("lookup.resources.name", {"do": "drop"}))
-    lookup = {"Username": SECRET, "Resources": [{"ResourceName": SECRET, "ResourceType": "AWS::S3::Bucket"}]}
-    source = Normalizer(build("typed", mine)).document(Event({"eventName": "PutObject"}, lookup)).source
-    assert source["lookup"] == {"username": "***", "resources": [{"type": "AWS::S3::Bucket"}]}
-    assert source["normalization"]["rules"] == ["mine-0", "mine-1"]
+@pytest.mark.promise("closed")
+def test_a_quarantined_line_has_no_member_of_lookup_events_that_repeats_a_secret() -> None:
+    """The user name and the resources repeat values of the record, which a rule may remove."""
+    normalizer = Normalizer(build_schema("typed", rules(("userIdentity.userName", {"do": "mask"}))))
+    lookup = {
+        "EventId": "x",
+        "EventTime": "2026-11-20T01:02:03+00:00",
+        "Username": SECRET,
+        "Resources": [{"ResourceName": SECRET, "ResourceType": "AWS::S3::Bucket"}],
+    }
+    event = Event({"eventName": "PutObject", "userIdentity": {"userName": SECRET}}, lookup)
+    line = json.loads(normalizer.public_line(event, b""))
+    assert line["lookup"] == {"EventId": "x", "EventTime": "2026-11-20T01:02:03+00:00"}
+    assert line["event"] == {"eventName": "PutObject", "userIdentity": {"userName": "***"}}
 
 
 @pytest.mark.parametrize("change", [{"do": "rename", "to": "other"}, {"do": "unwrap", "key": "password"}])
-def test_a_rule_that_would_move_a_secret_away_is_refused(change: dict[str, Any]) -> None:
-    """The mask would not find it under its new path."""
+def test_a_rule_that_would_move_a_secret_is_rejected(change: dict[str, Any]) -> None:
+    """The mask would not find the secret at its new path."""
     mine = rules(("requestParameters.body", change), ("requestParameters.body.password", {"do": "mask"}))
-    with pytest.raises(RulesError, match=r"'mine-0'.*'mine-1' takes out requestParameters\.body\.password"):
-        build("typed", mine)
+    with pytest.raises(RulesError, match=r"'mine-0'.*'mine-1' masks or drops requestParameters\.body\.password"):
+        build_schema("typed", mine)
 
 
 CHANGES = [
@@ -180,6 +196,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.promise("reversible")
 @given(
     record=records,
     chosen=st.lists(
@@ -202,26 +219,26 @@ CHANGES = [
     ),
     strategy=st.sampled_from(STRATEGIES),
 )
-def test_whatever_the_rules_the_event_is_restored(
+def test_any_set_of_rules_is_undone(
     record: dict[str, Any], chosen: list[tuple[str, dict[str, Any]]], strategy: Strategy
 ) -> None:
-    """Rules on top of one another and inside of one another are undone in turn."""
+    """Rules at the same path and at nested paths are undone in reverse order."""
     try:
         source = normalize(strategy, rules(*chosen), record)
-    except MappingError:  # one rule wraps into what another one wraps
+    except MappingError:  # one rule wraps the result of another rule's wrapping
         reject()
     assert restore(source) == record
 
 
 def test_a_users_file_is_read_with_its_masks(tmp_path: Path) -> None:
-    """As the documentation writes it."""
+    """With the example of the documentation."""
     file = tmp_path / "mine.yaml"
     file.write_text(
         """
 rules:
   - name: no-passwords
     path: requestParameters.masterUserPassword
-    why: Not even a hidden one.
+    why: The index must not hold passwords, not even masked ones.
     change: {do: drop}
     examples:
       - {source: rds.amazonaws.com, name: CreateDBInstance, value: "****", becomes: null}

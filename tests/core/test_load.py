@@ -1,4 +1,4 @@
-"""The loader, against a server that is a function: what it sends, sends again, halves and quarantines."""
+"""The loader, tested with a fake server: requests, retries, halved requests, and the quarantine."""
 
 from __future__ import annotations
 
@@ -7,25 +7,36 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.adapt import MAX_BLAMED
-from cloudtrail_elasticsearch.core.displace import standing
-from cloudtrail_elasticsearch.core.errors import RefusedError, ThrottledError, TooLargeError, TransientError
-from cloudtrail_elasticsearch.core.events import line_id
-from cloudtrail_elasticsearch.core.load import Loader, LoadReport, LoadSettings
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, RULES_INDEX, Engine, IndexPattern
-from cloudtrail_elasticsearch.core.normalize import restore
-from cloudtrail_elasticsearch.core.rules import load_rules, read_rules
-from cloudtrail_elasticsearch.core.shape import build, envelope
+from cloudtrail_elasticsearch.core.documents.declared_fields import envelope_fields
+from cloudtrail_elasticsearch.core.documents.displace import standing
+from cloudtrail_elasticsearch.core.documents.events import line_id
+from cloudtrail_elasticsearch.core.documents.restore import restore
+from cloudtrail_elasticsearch.core.documents.rules import load_rules, read_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.errors import (
+    MappingError,
+    RejectedRequestError,
+    ThrottledError,
+    TooLargeError,
+    TransientError,
+)
+from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX, RULES_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.loading.adapter import MAX_BLAMED
+from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
+from cloudtrail_elasticsearch.core.loading.quarantine import Entry, KeptEvent
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.core.search.server import Engine
 
-SHAPE = build("flattened", load_rules())
+SCHEMA = build_schema("flattened", load_rules())
 QUICK = LoadSettings(patience=0.2, longest_pause=0.01, request_items=10)
 
 
 class Server:
-    """Keeps documents in a dictionary; `fault` may answer for a document instead."""
+    """Keeps documents in a dictionary; `fault` can answer for a document instead."""
 
     name = "http://server"
     engine: Engine = "opensearch"
@@ -71,11 +82,11 @@ class Server:
                 items.append({action: {"status": 200, "result": "deleted" if gone else "not_found"}})
                 continue
             document = json.loads(next(lines))
-            said = self.fault(*key, document)
-            if said is None:
-                said = {"status": 200, "result": "updated" if key in self.documents else "created"}
+            outcome = self.fault(*key, document)
+            if outcome is None:
+                outcome = {"status": 200, "result": "updated" if key in self.documents else "created"}
                 self.documents[key] = document
-            items.append({action: said})
+            items.append({action: outcome})
         return items
 
     def of(self, index: str) -> dict[str, Any]:
@@ -83,7 +94,7 @@ class Server:
 
 
 def loader(server: Any) -> Loader:
-    return Loader(server, IndexPattern("one"), SHAPE, QUICK)
+    return Loader(server, IndexPattern("one"), SCHEMA, QUICK)
 
 
 def lines(count: int) -> list[bytes]:
@@ -98,8 +109,9 @@ def figures(report: LoadReport) -> tuple[int, int, int, int]:
     return report.read, report.indexed, report.duplicates, report.quarantined
 
 
+@pytest.mark.promise("no-duplicates")
 def test_every_event_is_indexed_once_under_its_id() -> None:
-    """Loading the same events again writes the same documents."""
+    """A second load of the same events writes the same documents."""
     server = Server()
     assert figures(loader(server).load(lines(95))) == (95, 95, 0, 0)
     before = dict(server.documents)
@@ -107,8 +119,9 @@ def test_every_event_is_indexed_once_under_its_id() -> None:
     assert server.documents == before
 
 
-def test_only_the_items_that_failed_are_sent_again() -> None:
-    """A partial failure costs the items it hit, not the whole request."""
+@pytest.mark.promise("polite")
+def test_only_failed_items_are_resent() -> None:
+    """A partial failure repeats the failed items, not the whole request."""
     seen: dict[str, int] = {}
 
     def every_third_once(_: str, identifier: str, __: Any) -> dict[str, Any] | None:
@@ -121,20 +134,20 @@ def test_only_the_items_that_failed_are_sent_again() -> None:
     assert seen == {event_id(number): 2 if number % 3 == 0 else 1 for number in range(10)}
 
 
-def test_a_server_that_stays_busy_is_named_in_the_end() -> None:
-    """After its patience the loader says which documents are not taken, why, and that nothing is lost."""
+def test_a_server_that_stays_busy_fails_the_load() -> None:
+    """The error names a rejected document and the reason, and says that nothing is lost."""
     server = Server(
         lambda *_: {"status": 403, "error": {"type": "cluster_block_exception", "reason": "read-only"}}
     )
-    with pytest.raises(ThrottledError, match=r"did not take 10 documents for one .*read-only.*Nothing is lost"):
+    with pytest.raises(ThrottledError, match=r"did not accept 10 documents for one .*read-only.*Nothing is lost"):
         loader(server).load(lines(10))
 
 
 REFUSAL = {"status": 400, "error": {"type": "document_parsing_exception", "reason": "no such luck"}}
 
 
-def refusing(path: str, reason: str = "failed to parse field [{path}] of type [long]") -> Server:
-    """A server that refuses documents of the index ``one`` that have something at the path."""
+def rejecting(path: str, reason: str = "failed to parse field [{path}] of type [long]") -> Server:
+    """Return a server that rejects documents of the index ``one`` that have a value at the path."""
 
     def fault(index: str, _: str, document: Any) -> dict[str, Any] | None:
         if index != "one" or standing(document, path) != path:
@@ -144,8 +157,9 @@ def refusing(path: str, reason: str = "failed to parse field [{path}] of type [l
     return Server(fault)
 
 
-def test_what_the_server_refuses_whatever_is_done_is_quarantined_whole() -> None:
-    """The event's own text, the reason and the time are kept, and the load goes on."""
+@pytest.mark.promise("nothing-lost")
+def test_an_event_that_is_always_rejected_is_quarantined_whole() -> None:
+    """The entry has the event's text, the reason and the time, and the load continues."""
     server = Server(lambda index, name, _: REFUSAL if (index, name) == ("one", event_id(7)) else None)
     assert figures(loader(server).load(lines(10))) == (10, 9, 0, 1)
     (kept,) = server.of(QUARANTINE_INDEX).values()
@@ -154,8 +168,8 @@ def test_what_the_server_refuses_whatever_is_done_is_quarantined_whole() -> None
     assert kept["quarantinedAt"]
 
 
-def test_an_event_in_which_a_name_stands_twice_is_indexed() -> None:
-    """The servers refuse such a text, which was sent as it is; the event that Python reads from it they take."""
+def test_an_event_with_a_duplicate_name_is_indexed() -> None:
+    """The servers reject its text, which is sent first; they accept the document that Python makes of it."""
 
     class Strict(Server):
         def request(self, method: str, path: str, body: bytes | None = None) -> Any:
@@ -172,9 +186,9 @@ def test_an_event_in_which_a_name_stands_twice_is_indexed() -> None:
     assert "overflow" not in document
 
 
-def test_a_refused_path_is_learned_for_all() -> None:
-    """One more request for all that were refused together; a second loader is refused nothing."""
-    server = refusing("eventID")
+def test_a_rejected_path_is_displaced_in_all_documents() -> None:
+    """All rejected documents are resent in one request; a second loader gets no rejection."""
+    server = rejecting("eventID")
     assert figures(loader(server).load(lines(10))) == (10, 10, 0, 0)
     assert all(document["overflow"] == {"eventID": name} for name, document in server.of("one").items())
     (rule,) = server.of(RULES_INDEX).values()
@@ -188,9 +202,9 @@ def test_a_refused_path_is_learned_for_all() -> None:
     assert len(server.of(RULES_INDEX)) == 1
 
 
-def test_a_path_refused_in_overflow_too_is_not_indexed() -> None:
-    """The value stays in the document, and the event comes back from it."""
-    server = refusing("overflow.mine.a")
+def test_a_path_rejected_in_overflow_too_is_not_indexed() -> None:
+    """The value stays in the document, and the event can be restored."""
+    server = rejecting("overflow.mine.a")
     assert figures(loader(server).load([b'{"eventID": "x", "mine": {"a": 1, "b": 2}}'])) == (1, 1, 0, 0)
     (document,) = server.of("one").values()
     assert document["overflow"] == {"mine": {"b": 2}}
@@ -198,17 +212,17 @@ def test_a_path_refused_in_overflow_too_is_not_indexed() -> None:
     assert [rule["goesTo"] for rule in server.of(RULES_INDEX).values()] == ["unindexed"]
 
 
-def test_a_field_that_the_loader_adds_is_left_out() -> None:
-    """Its value stands elsewhere in the document."""
-    server = refusing("source.ip")
+def test_a_rejected_field_of_the_loader_is_dropped() -> None:
+    """Its value is elsewhere in the document."""
+    server = rejecting("source.ip")
     assert figures(loader(server).load([b'{"eventID": "x", "sourceIPAddress": "::1"}'])) == (1, 1, 0, 0)
     (document,) = server.of("one").values()
     assert (document["source"], document["sourceIPAddress"]) == ({}, "::1")
 
 
 @pytest.mark.parametrize("path", ["overflow", "requestParameters"])
-def test_a_flat_field_is_not_given_up_for_all_because_of_one_event(path: str) -> None:
-    """One odd value in it costs that event its place, not all events theirs."""
+def test_a_flat_field_is_displaced_only_in_the_rejected_document(path: str) -> None:
+    """One rejected value in it does not move the values of other events."""
     odd = b'{"eventID": "odd", "requestParameters": {"odd": 1}, "mine": {"odd": 1}}'
     fine = b'{"eventID": "fine", "requestParameters": {"a": 1}, "mine": {"a": 1}}'
 
@@ -222,7 +236,10 @@ def test_a_flat_field_is_not_given_up_for_all_because_of_one_event(path: str) ->
 
     server = Server(fault)
     assert figures(loader(server).load([odd, fine])) == (2, 2, 0, 0)
-    stored = {restore(document)["eventID"]: document for document in server.of("one").values()}
+    stored = {
+        codec.decode(codec.encode(restore(document)))["eventID"]: document
+        for document in server.of("one").values()
+    }
     assert {name: restore(document) for name, document in stored.items()} == {
         "odd": json.loads(odd),
         "fine": json.loads(fine),
@@ -231,10 +248,10 @@ def test_a_flat_field_is_not_given_up_for_all_because_of_one_event(path: str) ->
     assert server.of(RULES_INDEX) == {}
 
 
-def test_a_refusal_that_blames_no_path_moves_the_whole_event() -> None:
-    """First to `overflow`, then out of the index's sight; no rule is made of it."""
+def test_a_rejection_without_a_path_moves_the_whole_event() -> None:
+    """First to `overflow`, then to `unindexed`; no path is stored as a rule."""
     limit = "Limit of total fields [1000] has been exceeded"
-    server = refusing("eventID", limit)
+    server = rejecting("eventID", limit)
     assert figures(loader(server).load(lines(3))) == (3, 3, 0, 0)
     stored = server.of("one")
     assert {name: document["overflow"] for name, document in stored.items()} == {
@@ -253,8 +270,8 @@ def test_a_refusal_that_blames_no_path_moves_the_whole_event() -> None:
     assert server.of(RULES_INDEX) == {}
 
 
-def test_a_server_that_blames_ever_other_paths_is_given_up_in_the_end() -> None:
-    """Refusing costs a bounded number of requests, and the event is kept."""
+def test_the_number_of_displaced_paths_of_a_document_is_bounded() -> None:
+    """If a server names another path each time, the requests are bounded, and the event is kept."""
 
     def first_name(index: str, _: str, document: Any) -> dict[str, Any] | None:
         name = next(iter(document))
@@ -262,30 +279,58 @@ def test_a_server_that_blames_ever_other_paths_is_given_up_in_the_end() -> None:
         return {"status": 400, "error": {"type": "x", "reason": reason}} if index == "one" else None
 
     server = Server(first_name)
-    event = {f"field{number}": number for number in range(200)} | dict.fromkeys(envelope().keyword, "x")
+    event = {f"field{number}": number for number in range(200)} | dict.fromkeys(envelope_fields().keyword, "x")
     assert figures(loader(server).load([json.dumps(event).encode()])) == (1, 0, 0, 1)
     assert server.requests < 2 * MAX_BLAMED + 10
     (kept,) = server.of(QUARANTINE_INDEX).values()
     assert json.loads(kept["event"]) == event
 
 
+@pytest.mark.promise("nothing-lost")
 def test_lines_without_an_event_are_quarantined() -> None:
-    """Bad input is counted and kept, and stops nothing."""
+    """Unreadable lines are counted and stored, and do not stop the load."""
     server = Server()
     assert figures(loader(server).load([b"not json", *lines(3), b"", b"[1]"])) == (5, 3, 0, 2)
     kept = [value["event"] for (index, _), value in server.documents.items() if index == QUARANTINE_INDEX]
     assert sorted(kept) == ["[1]", "not json"]
 
 
+def test_an_object_that_is_not_an_event_is_quarantined() -> None:
+    """It is never indexed, and a presence check finds it in the quarantine."""
+    server = Server()
+    alien = b'{"detail":{"eventName":"PutObject"}}'
+    assert figures(loader(server).load([alien])) == (1, 0, 0, 1)
+    (((index, _), kept),) = server.documents.items()
+    assert (index, kept["eventID"]) == (QUARANTINE_INDEX, line_id(alien))
+    assert (kept["kind"], kept["event"]) == ("unreadable", alien.decode())
+    assert kept["reason"].startswith("not a CloudTrail event: it has none of eventID, ")
+
+
+@pytest.mark.parametrize("line", [b'{"mine": "secret"}', b'{"lookup": {}, "event": {"mine": "secret", "b": 1}}'])
+def test_an_object_that_is_not_an_event_is_masked_too(line: bytes) -> None:
+    """The quarantine masks what a rule masks, even if the line is not an event."""
+    rule = {"name": "mine", "path": "mine", "why": "a test", "change": {"do": "mask"}, "examples": []}
+    rules = read_rules(json.dumps({"rules": [rule]}).encode(), "mine.yaml") + load_rules()
+    server = Server()
+    loader = Loader(server, IndexPattern("one"), build_schema("typed", rules), QUICK)
+    assert figures(loader.load([line])) == (1, 0, 0, 1)
+    (kept,) = server.of(QUARANTINE_INDEX).values()
+    assert "secret" not in kept["event"]
+    assert "***" in kept["event"]
+    assert kept["eventID"] == line_id(line)
+
+
+@pytest.mark.promise("nothing-lost")
 def test_a_quarantine_that_fails_stops_the_load() -> None:
-    """An event that can be put nowhere is never passed over."""
+    """An event that cannot be stored anywhere is never skipped."""
     server = Server(lambda *_: REFUSAL)
-    with pytest.raises(RefusedError, match="refuses even the quarantine"):
+    with pytest.raises(RejectedRequestError, match="rejected the quarantine entry"):
         loader(server).load(lines(1))
 
 
+@pytest.mark.promise("polite")
 def test_a_request_that_is_too_large_is_halved() -> None:
-    """Down to what the server takes; nothing is lost on the way."""
+    """Until the server accepts it; nothing is lost."""
 
     class Small(Server):
         def request(self, method: str, path: str, body: bytes | None = None) -> Any:
@@ -298,8 +343,8 @@ def test_a_request_that_is_too_large_is_halved() -> None:
     assert len(server.documents) == 40
 
 
-def test_a_lost_connection_is_tried_again() -> None:
-    """A request that got no answer is sent again; ids make that harmless."""
+def test_a_request_is_retried_after_a_lost_connection() -> None:
+    """Ids make the repeated request harmless."""
 
     class Flaky(Server):
         def request(self, method: str, path: str, body: bytes | None = None) -> Any:
@@ -314,25 +359,26 @@ def test_a_lost_connection_is_tried_again() -> None:
     assert len(server.documents) == 40
 
 
-def test_the_count_asks_the_server() -> None:
-    """What is gone from the server is not counted, whatever was sent."""
+def test_documents_are_counted_on_the_server() -> None:
+    """A document that the server has lost is not counted, although it was sent."""
     server = Server()
     loader(server).load(lines(30))
     del server.documents["one", event_id(3)]
     assert loader(server).count(event_id(number) for number in range(30)) == 29
 
 
-def test_progress_is_told_as_requests_are_acknowledged() -> None:
-    """The figures only grow, and end with all events."""
-    told: list[tuple[int, int]] = []
-    loader(Server()).load(lines(95), lambda report, acknowledged: told.append((acknowledged, report.read)))
-    assert told == sorted(told)
-    assert all(acknowledged <= read for acknowledged, read in told)
-    assert told[-1] == (95, 95)
+def test_progress_is_reported_when_requests_are_acknowledged() -> None:
+    """The figures only grow, and the last ones count all events."""
+    reported: list[tuple[int, int]] = []
+    loader(Server()).load(lines(95), lambda report, acknowledged: reported.append((acknowledged, report.read)))
+    assert reported == sorted(reported)
+    assert all(acknowledged <= read for acknowledged, read in reported)
+    assert reported[-1] == (95, 95)
 
 
-def test_no_request_runs_far_ahead_of_one_without_an_answer() -> None:
-    """What a killed load sends again is bounded, however long one request takes."""
+@pytest.mark.promise("bounded")
+def test_requests_ahead_of_an_unacknowledged_one_are_bounded() -> None:
+    """This bounds what a killed load resends, however long one request takes."""
 
     class Stuck(Server):
         before_the_first = 0
@@ -348,16 +394,75 @@ def test_no_request_runs_far_ahead_of_one_without_an_answer() -> None:
     assert server.before_the_first <= 2 * QUICK.senders - 1
 
 
+@pytest.mark.promise("closed")
 @pytest.mark.parametrize("do", ["mask", "drop"])
 def test_the_quarantine_holds_no_secret(do: str) -> None:
-    """What a rule masks or drops is not in the text that is kept; a replay names the event as before."""
+    """Masked and dropped values are not in the stored text; a replay names the event as before."""
     rule = {"name": "mine", "path": "mine", "why": "a test", "change": {"do": do}, "examples": []}
     rules = read_rules(json.dumps({"rules": [rule]}).encode(), "mine.yaml") + load_rules()
     server = Server(lambda index, *_: REFUSAL if index == "one" else None)
-    made = Loader(server, IndexPattern("one"), build("typed", rules), QUICK)
+    made = Loader(server, IndexPattern("one"), build_schema("typed", rules), QUICK)
     line = b'{"lookup": {"EventId": "x", "Username": "ada"}, "event": {"eventName": "y", "mine": "secret"}}'
     assert figures(made.load([line])) == (1, 0, 0, 1)
     (kept,) = server.of(QUARANTINE_INDEX).values()
     assert "secret" not in kept["event"]
     assert json.loads(kept["event"])["event"]["eventName"] == "y"
     assert kept["eventID"] == line_id(line)
+
+
+UNKNOWN = {"status": 400, "error": {"type": "new_exception", "reason": "failed in a new way"}}
+
+
+def test_a_rejection_of_unknown_kind_changes_no_document() -> None:
+    """The document is sent once and quarantined unchanged; the others are indexed."""
+    sent: list[Any] = []
+
+    def fault(index: str, identifier: str, document: Any) -> dict[str, Any] | None:
+        if (index, identifier) != ("one", event_id(7)):
+            return None
+        sent.append(document)
+        return UNKNOWN
+
+    server = Server(fault)
+    assert figures(loader(server).load(lines(10))) == (10, 9, 0, 1)
+    assert len(sent) == 1
+    assert server.of(RULES_INDEX) == {}
+
+
+def test_an_index_that_rejects_everything_fails_the_load() -> None:
+    """If it rejects every document of a request for an unknown reason, nothing is quarantined."""
+    server = Server(lambda index, *_: UNKNOWN if index == "one" else None)
+    with pytest.raises(
+        MappingError, match=r"rejected all 10 documents .* one, .*new_exception.*: failed in a new way"
+    ):
+        loader(server).load(lines(10))
+    assert server.documents == {}
+
+
+@pytest.mark.parametrize("kept_as", ["event", "eventGzip", None])
+def test_a_document_that_is_too_large_is_quarantined(kept_as: str | None) -> None:
+    """As text, compressed, or without the event; what the entry holds is replayed when it fits."""
+    limits = {"event": 10_000, "eventGzip": 700, None: 420}
+    limit = {"one": 5_000, QUARANTINE_INDEX: limits[kept_as]}
+
+    class Small(Server):
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            for line in (body or b"").splitlines() if path.startswith("/_bulk") else ():
+                where = "one" if b'"one"' in (body or b"")[:30] else QUARANTINE_INDEX
+                if len(line) > limit[where]:
+                    raise TooLargeError("413", 413)
+            return super().request(method, path, body)
+
+    server = Small()
+    large = json.dumps({"eventID": event_id(99), "mine": ["x" * 100] * 60}).encode()
+    made = loader(server)
+    assert figures(made.load([*lines(9), large])) == (10, 9, 0, 1)
+    (kept,) = server.of(QUARANTINE_INDEX).values()
+    assert (kept["eventID"], kept["kind"]) == (event_id(99), "document_too_large")
+    assert [name for name in ("event", "eventGzip") if name in kept] == ([kept_as] if kept_as else [])
+    limit["one"] = 10_000
+    pages = iter([[Entry(event_id(99), msgspec.convert(kept, KeptEvent).line)]])
+    made._quarantine.read_pages = lambda: pages  # type: ignore[method-assign]  # the server here cannot page
+    assert figures(made.replay()) == ((1, 1, 0, 0) if kept_as else (1, 0, 0, 1))
+    assert (event_id(99) in server.of("one")) == (kept_as is not None)
+    assert bool(server.of(QUARANTINE_INDEX)) == (kept_as is None)

@@ -1,4 +1,4 @@
-"""Find, by reading the plugin's source, the AWS and search server calls that it makes."""
+"""Find the plugin's calls to AWS and to the search server by reading its source."""
 
 import ast
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ HTTP_METHODS = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})
 
 @cache
 def client_methods() -> frozenset[str]:
-    """The client methods of the AWS services that the plugin may come near, from botocore's models."""
+    """Return the client methods of all AWS services that the plugin might call, from botocore's models."""
     session = botocore.session.get_session()
     models = (session.get_service_model(service) for service in SERVICES)
     return TRANSFERS.union(xform_name(name) for model in models for name in model.operation_names)
@@ -31,7 +31,7 @@ def _calls(source: Path) -> Iterator[ast.Call]:
 
 
 def _names(call: ast.Call) -> Iterator[str]:
-    """The method called, and the text arguments: `get_paginator("x")` and `partial(client.x)` call x too."""
+    """Return the called method and the text arguments: `get_paginator("x")` and `partial(client.x)` call x too."""
     for node in (call.func, *call.args):
         if isinstance(node, ast.Attribute):
             yield node.attr
@@ -49,10 +49,10 @@ def _found(names: frozenset[str], root: Path) -> dict[str, set[str]]:
 
 
 def aws_calls(root: Path = PLUGINS) -> dict[str, set[str]]:
-    """Every AWS client method that the source calls, with the places that call it."""
+    """Return every AWS client method that the source calls, with the places of the calls."""
     return _found(client_methods(), root)
 
 
 def search_requests(root: Path = PLUGINS) -> dict[str, set[str]]:
-    """Every HTTP method that the source names in a call, with the places that do."""
+    """Return every HTTP method that the source uses in a call, with the places of the calls."""
     return _found(HTTP_METHODS, root)

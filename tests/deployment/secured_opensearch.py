@@ -28,19 +28,19 @@ from devstack.search_server.configuration import adapt_java_options, unprivilege
 
 CONFIG = PurePosixPath("/usr/share/opensearch/config")
 SECRETS = {name: f"{name.title().replace('_', '')}0123456789" for name in required_variables()}
-START_SECONDS = 180
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class SecuredServer:
-    """A running server: its address, and the certificate of the authority that it is signed by."""
+    """A running server: its address, and the certificate of its authority."""
 
     url: str
     ca_certs: str
 
 
 def missing_tool() -> str | None:
-    """What this machine lacks to run the server: the certificates are made with openssl."""
+    """Return the name of a missing program: openssl makes the certificates."""
     return "openssl is not installed" if shutil.which("openssl") is None else None
 
 
@@ -113,7 +113,7 @@ def _wait(process: subprocess.Popen[bytes], health: str, trusted: ssl.SSLContext
 
 @contextmanager
 def secured_opensearch() -> Iterator[SecuredServer]:
-    """Run the server, healthy by the compose file's own health check, until the block ends."""
+    """Run the server until the block ends. It is healthy by the compose file's own health check."""
     project = load(SECRETS)
     service = project["services"]["opensearch"]
     passwords = {name: value for name, value in service["environment"].items() if name.endswith("PASSWORD")}

@@ -1,4 +1,4 @@
-"""The connections that the compose file and the guide give are ones that the hook opens."""
+"""The hook can open the connections in the compose file and in the guide."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()}
 
 
 def guide_override() -> dict[str, Any]:
-    """The override file that the guide gives for Amazon OpenSearch Service."""
+    """The override file in the guide for Amazon OpenSearch Service."""
     guide = (ROOT / "docs" / "deployment.md").read_text()
     example = re.search(r"^```yaml\n(.*?)^```", guide, flags=re.MULTILINE | re.DOTALL)
     assert example is not None
@@ -48,15 +48,15 @@ def test_the_guides_connection_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.name == "https://search-cloudtrail-abc123.eu-west-1.es.amazonaws.com:443"
 
 
-def test_the_guides_override_leaves_the_own_server_out() -> None:
-    """With Amazon's service, every service of the local search server is put aside, and no other."""
+def test_the_guides_override_disables_the_local_search_server() -> None:
+    """It disables every service of the local search server and no other."""
     override = guide_override()["services"]
     aside = {name for name, service in override.items() if "profiles" in service}
     assert aside == {name for name in load(VALUES)["services"] if name.startswith("opensearch")}
 
 
-def test_every_link_in_the_guide_leads_somewhere() -> None:
-    """The guide's relative links name files of the repository."""
+def test_every_link_in_the_guide_works() -> None:
+    """Its relative links name files of the repository."""
     guide = ROOT / "docs" / "deployment.md"
     targets = re.findall(r"\]\(([^)#:]+)\)", guide.read_text())
     assert targets

@@ -1,4 +1,4 @@
-"""The pages of documentation, read as a reader's browser or shell would."""
+"""Read the pages of documentation like a browser or a shell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    [
+        *ROOT.glob("*.md"),
+        ROOT / "bench" / "README.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "tests").rglob("*.md"),
+    ]
 )
 
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -16,12 +21,12 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def links(page: Path) -> list[str]:
-    """Where a page links to; what stands in code is no link."""
+    """Return the targets of a page's links, except those in code."""
     return _LINK.findall(_CODE.sub("", _FENCED.sub("", page.read_text())))
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, in GitHub's form."""
     found: set[str] = set()
     for heading in re.findall(r"^#+ (.+)$", _FENCED.sub("", page.read_text()), flags=re.MULTILINE):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
@@ -32,7 +37,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """Every command that a page tells to run, in blocks for the console and within sentences."""
+    """Return every command of a page, from console blocks and from sentences."""
     text = page.read_text()
     blocks = "\n".join(block for _, language, block in _FENCED.findall(text) if language == "console")
     joined = blocks.replace("\\\n", " ")

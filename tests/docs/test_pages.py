@@ -1,4 +1,4 @@
-"""README and docs: every link leads somewhere, every command exists, and the lines to copy are complete."""
+"""README and docs: every link works, every command exists, and lines to copy are complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from bench.page import quoted
 from bench.results import read
-from cloudtrail_elasticsearch.cli import _parser
+from cloudtrail_elasticsearch.cli import _make_parser
 
 from .pages import PAGES, ROOT, anchors, commands, links
 
@@ -24,8 +24,8 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 
 
 @each_page
-def test_links_lead_somewhere(page: Path) -> None:
-    """A relative link's file is there, and so is the heading that it names."""
+def test_every_link_works(page: Path) -> None:
+    """The file of a relative link exists, and so does the heading that it names."""
     broken = []
     for link in links(page):
         path, _, anchor = link.partition("#")
@@ -38,7 +38,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    """docs/README.md links to every page of docs, but for the decisions, whose folder it links to."""
+    """docs/README.md links to every page of docs; for the decisions it links to their folder."""
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
     pages = {page for page in PAGES if index.parent in page.parents and page.parent.name != "adr"} - {index}
@@ -52,33 +52,35 @@ def targets() -> set[str]:
 
 @each_page
 def test_make_targets_exist(page: Path) -> None:
-    """Whatever a page says to make can be made."""
+    """Every target that a page mentions exists."""
     named = {found[1] for text in commands(page) if (found := re.match(r"make ([a-z0-9-]+)\b", text))}
     assert named - targets() == set()
 
 
-def test_make_help_tells_of_every_target() -> None:
-    """A target without a word on what it does is found by nobody."""
+def test_make_help_describes_every_target() -> None:
+    """Nobody finds a target without a description."""
     told = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert targets() - set(told) == set()
 
 
 @each_page
-def test_the_command_line_takes_what_is_shown(page: Path) -> None:
-    """Each `cloudtrail-elasticsearch …` that is shown with arguments has a command and options that there are."""
+def test_the_command_line_accepts_the_documented_options(page: Path) -> None:
+    """Each `cloudtrail-elasticsearch …` with arguments has an existing command and existing options."""
     for text in commands(page):
         if text.startswith("cloudtrail-elasticsearch ") and "…" not in text:
             _, *arguments = shlex.split(text)
-            _parser().parse_args([*arguments, *_omitted(arguments)])
+            _make_parser().parse_args([*arguments, *_omitted(arguments)])
 
 
 def _omitted(arguments: list[str]) -> list[str]:
-    """What a sentence leaves out of a command that it only names."""
+    """Return the required arguments that a sentence leaves out of a command that it only mentions."""
     match arguments:
         case ["load"]:
             return ["FILE", "--url", "http://any"]
         case ["replay"]:
             return ["--url", "http://any"]
+        case ["verify-trail"]:
+            return ["s3://any"]
         case ["catalogue"]:
             return ["PATH"]
         case _:
@@ -86,14 +88,14 @@ def _omitted(arguments: list[str]) -> list[str]:
 
 
 def test_pictures_are_well_formed_and_described() -> None:
-    """An SVG that a browser refuses shows as nothing; one without a title says nothing to who cannot see it."""
+    """A browser does not show a malformed SVG. Without a title, people who cannot see it learn nothing."""
     for picture in (ROOT / "docs").rglob("*.svg"):
         names = {element.tag.rpartition("}")[2] for element in ET.parse(picture).getroot()}
         assert {"title", "desc"} <= names
 
 
 def test_pictures_of_the_pages_are_small_and_described() -> None:
-    """Each is shown somewhere, with words for who cannot see it."""
+    """Each is used on a page, with a text for people who cannot see it."""
     shown = {
         (page.parent / path).resolve(): words
         for page in PAGES
@@ -105,7 +107,7 @@ def test_pictures_of_the_pages_are_small_and_described() -> None:
 
 
 def installed_by_hand() -> set[str]:
-    """What the README says to install where the plugin is copied."""
+    """Return the packages that the README installs if the plugin is copied."""
     line = re.search(r"`pip install (apache-airflow-providers-amazon [^`]+)`", (ROOT / "README.md").read_text())
     assert line is not None
     return set(line[1].split())
@@ -117,7 +119,7 @@ def runtime_dependencies() -> set[str]:
 
 
 def brought_along(names: Iterable[str]) -> set[str]:
-    """Distributions, and all that installing them installs."""
+    """Return distributions with all of their dependencies."""
     found: set[str] = set()
     waiting = [canonicalize_name(name) for name in names]
     while waiting:
@@ -134,20 +136,20 @@ def brought_along(names: Iterable[str]) -> set[str]:
     return found
 
 
-def test_a_copied_plugin_gets_all_it_needs() -> None:
-    """What the line names, with Airflow and all they bring, is every dependency; and it names no other."""
+def test_a_copied_plugin_gets_all_dependencies() -> None:
+    """The line in the README and Airflow bring every dependency, and the line has no other package."""
     named = installed_by_hand()
     assert runtime_dependencies() - brought_along({"apache-airflow", *named}) == set()
     assert named <= runtime_dependencies()
 
 
-def test_the_image_gets_all_it_needs() -> None:
-    """The compose file's image adds the same; the amazon provider is in Airflow's own image."""
+def test_the_image_gets_all_dependencies() -> None:
+    """The compose file's image adds the same packages; Airflow's own image has the amazon provider."""
     compose = (ROOT / "docker-compose.yaml").read_text()
     pinned = set(re.findall(r"^ +([\w.-]+)==", compose, flags=re.MULTILINE))
     assert installed_by_hand() - pinned == {"apache-airflow-providers-amazon"}
 
 
-def test_the_front_page_quotes_the_figures_that_were_measured() -> None:
-    """Nobody edits them: they are what `make bench` wrote last."""
+def test_the_readme_has_the_measured_figures() -> None:
+    """They are the output of the last `make bench`; nobody edits them."""
     assert quoted(read()) in (ROOT / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""docs/sizing.md: what it computes follows from the figures that it names."""
+"""docs/sizing.md: the computed values follow from the figures on the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = {
 
 
 def number(text: str) -> float:
-    """The first number of a text."""
+    """Return the first number of a text."""
     found = re.search(r"[\d,]+(\.\d+)?", text)
     assert found is not None, text
     return float(found[0].replace(",", ""))
@@ -30,16 +30,16 @@ def figure(name: str) -> float:
 
 EVENTS = (1e6, 1e7, 1e8)
 SHARE = figure("the busiest region's share") / 100
-LOOKING_UP = SHARE / figure("of which a fetch reaches") / 3600
+LOOKING_UP = SHARE / figure("a fetch reaches") / 3600
 BYTES_GB = 1e-9
 
 PER_EVENT = {
     "events in the busiest region": SHARE,
     "looking them up, hours": LOOKING_UP,
-    "with the second look of `cloudtrail_late_events`, hours": 2 * LOOKING_UP,
+    "with the second look-up of `cloudtrail_late_events`, hours": 2 * LOOKING_UP,
     "LookupEvents calls": 1 / 50,
     "processor time for them, hours": figure("processor time of a call") / 1000 / 50 / 3600,
-    "loading, hours on two cores": 1 / figure("loading, at the least") / 3600,
+    "loading, hours on two cores": 1 / figure("loading, at least") / 3600,
     "staged a day, GB": figure("a staged event") * BYTES_GB,
     "staged in 90 days, GB": 90 * figure("a staged event") * BYTES_GB,
     "index a day, GB": figure("a document in the index") * BYTES_GB,
@@ -49,21 +49,21 @@ PER_EVENT = {
 
 @pytest.mark.parametrize("name", PER_EVENT)
 def test_each_row_follows_from_the_figures(name: str) -> None:
-    """To the digits that are shown."""
+    """To the displayed digits."""
     shown = [number(cell) for cell in ROWS[name]]
     assert shown == pytest.approx([PER_EVENT[name] * events for events in EVENTS], rel=0.02)
 
 
 def test_every_computed_row_is_checked() -> None:
-    """No number stands in the table that no figure leads to."""
+    """The table has no number that does not follow from a figure."""
     titles = [name for name, cells in ROWS.items() if len(cells) == 3 and name and not set(name) <= set("-")]
     assert set(titles) == PER_EVENT.keys()
 
 
 def test_the_end_of_lookup_events_follows_from_the_quota() -> None:
-    """A region's day at the quota, at what is reached of it, and for the account at the share assumed."""
+    """A region's day at the quota, at the measured share of it, and an account's day at the assumed share."""
     quota = 2 * 50 * 86_400
-    reached = quota * figure("of which a fetch reaches") / figure("LookupEvents, for each account and region")
+    reached = quota * figure("a fetch reaches") / figure("LookupEvents, for each account and region")
     assert f"**{quota:,} events a day" in TEXT
     for share, second_look, limit in (1, 1, "8.47"), (1, 2, "4.2"), (SHARE, 1, "22.9"), (SHARE, 2, "11.4"):
         assert float(limit) == pytest.approx(reached / second_look / share / 1e6, rel=0.01)

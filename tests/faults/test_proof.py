@@ -1,4 +1,4 @@
-"""The suite's own judgement: it sees what is lost, doubled, strange or fetched twice."""
+"""The checks of the fault suite: they find lost, doubled and unknown events, and pages that were fetched twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devstack.simulator.statistics import RegionStatistics
 
 
 class Held:
-    """A search server that holds documents of these eventIDs, and gives two a page."""
+    """A search server with documents of these eventIDs, two on a page."""
 
     def __init__(self, **indices: list[str]) -> None:
         self._indices = {"indexed": indices["indexed"], "cloudtrail-quarantine": indices["quarantined"]}
@@ -42,18 +42,18 @@ class Held:
     ],
 )
 def test_every_event_is_accounted_for(indexed: list[str], quarantined: list[str], found: Events) -> None:
-    """Each event that there is must be in one place, once, and nothing else may be there."""
+    """Each existing event must be in one place, once, and no other event may be stored."""
     client = Held(indexed=indexed, quarantined=quarantined)
     scene = cast(Scene, SimpleNamespace(client=client, indices="indexed"))
-    assert proof.events(scene, ["a", "b", "c"]) == found
+    assert proof.count_events(scene, ["a", "b", "c"]) == found
 
 
 @pytest.mark.parametrize(("pages", "events", "twice"), [(0, 0, 0), (3, 150, 3), (2, 0, 2), (0, 51, 2)])
-def test_pages_fetched_twice_are_told_by_their_events_too(pages: int, events: int, twice: int) -> None:
-    """An empty page counts, and so do events that came again in pages that are cut differently."""
+def test_repeated_pages_are_counted_by_their_events_too(pages: int, events: int, twice: int) -> None:
+    """An empty page counts, and so do events that come again in pages of other ranges."""
     regions = {"eu-west-1": RegionStatistics(repeated_pages=pages, repeated_events=events)}
     simulator: Any = SimpleNamespace(service=SimpleNamespace(statistics=SimpleNamespace(regions=regions)))
-    assert proof.repeated_pages(simulator) == twice
+    assert proof.count_repeated_pages(simulator) == twice
 
 
 def test_an_uninterrupted_fetch_may_fetch_nothing_twice() -> None:
@@ -65,8 +65,8 @@ def test_an_uninterrupted_fetch_may_fetch_nothing_twice() -> None:
         assert outcome.allowed_pages == again * SLICES + 5
 
 
-def test_a_window_that_is_divided_has_borders() -> None:
-    """Of three windows, seven ranges of time were asked for."""
+def test_a_divided_window_has_borders() -> None:
+    """Seven ranges of time were requested for three windows."""
     regions = {"eu-west-1": RegionStatistics(ranges=5), "us-east-1": RegionStatistics(ranges=2)}
     simulator: Any = SimpleNamespace(service=SimpleNamespace(statistics=SimpleNamespace(regions=regions)))
-    assert proof.borders(simulator, 3) == 4
+    assert proof.count_borders(simulator, 3) == 4

@@ -1,4 +1,4 @@
-"""The order of faults: by chance, and fair."""
+"""The order of faults: random and fair."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def drawn(seed: int, count: int) -> list[str]:
 
 
 def test_every_fault_comes_as_often_as_any_other() -> None:
-    """Three passes have every fault three times, and no two faults have one name."""
+    """Three passes have every fault three times, and each fault has its own name."""
     assert Counter(drawn(1, 3 * len(FAULTS))) == dict.fromkeys((fault.name for fault in FAULTS), 3)
 
 
-def test_a_seed_tells_the_order() -> None:
-    """The same seed makes the same order, another one another."""
+def test_a_seed_decides_the_order() -> None:
+    """Equal seeds give equal orders, different seeds different ones."""
     assert drawn(1, 50) == drawn(1, 50) != drawn(2, 50)
 
 
 def test_a_fault_that_hit_nothing_comes_again() -> None:
-    """It comes after those that were to come, so that others are not held up."""
+    """It comes after all waiting faults, so that it does not delay them."""
     one, two = Fault("one", lambda _: True), Fault("two", lambda _: True)
     rotation = Rotation((one, two), Random(1))
     missed = rotation.next()

@@ -1,17 +1,20 @@
-"""What is left of a scheduler that was killed."""
+"""Tasks that a killed scheduler leaves behind."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+import pytest
+
 from devstack.faults.scene import end_orphans
 
 _OWN_GROUP = "import os, time; os.setpgid(0, 0) if os.fork() == 0 else print(flush=True); time.sleep(60)"
 
 
-def test_a_task_whose_scheduler_is_gone_is_found_and_ended() -> None:
-    """A process of a group of its own is found by its session, which outlives the process that began it."""
+@pytest.mark.slow
+def test_a_task_of_a_killed_scheduler_is_found_and_ended() -> None:
+    """A process in its own group is found by its session, which outlives the process that created it."""
     leader = subprocess.Popen([sys.executable, "-c", _OWN_GROUP], start_new_session=True, stdout=subprocess.PIPE)
     with leader:
         assert leader.stdout is not None

@@ -1,1 +1,1 @@
-"""The two ways of installing, in environments of their own: `make test-packages`."""
+"""Tests of the two ways to install, in their own environments: `make test-packages`."""

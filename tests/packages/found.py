@@ -1,4 +1,4 @@
-"""Run in an environment and an Airflow home of its own: prints, as JSON, what Airflow finds of ours in it."""
+"""Run in its own environment and Airflow home: print the parts of the project that Airflow finds, as JSON."""
 
 import json
 import sys

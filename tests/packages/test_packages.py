@@ -1,4 +1,4 @@
-"""Installed as a wheel, and dropped in as folders: on each Python, Airflow finds the same."""
+"""Installed as a wheel, or copied as folders: on each Python, Airflow finds the same parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from devstack.processes import ROOT
 pytestmark = pytest.mark.packages
 
 UV: Final = Path(sys.executable).with_name("uv")
-DAGS: Final = ["cloudtrail_late_events", "cloudtrail_to_elasticsearch"]
+DAGS: Final = [
+    "cloudtrail_late_events",
+    "cloudtrail_to_elasticsearch",
+    "cloudtrail_trail_late_files",
+    "cloudtrail_trail_to_elasticsearch",
+]
 LINKS: Final = ["CoverageLink", "DocumentsLink", "RunCoverageLink", "StagedObjectsLink"]
 LOCK: Final = {"3.3.2": "requirements.lock", "2.11.2": "requirements-airflow2.lock"}
 
@@ -32,7 +37,7 @@ combinations = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built as the README says."""
+    """The wheel, built as the README describes."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
@@ -41,7 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def interpreter(version: str) -> str:
-    """Return a Python of this version: on the path, or of pyenv's."""
+    """Return a Python of this version, from the path or from pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     on_the_path = shutil.which(f"python{version}")
     candidates = [*map(str, pyenv.glob(f"{version}.*/bin/python")), *([on_the_path] if on_the_path else [])]
@@ -65,7 +70,7 @@ class Environment:
         self.install(f"apache-airflow=={airflow}", "apache-airflow-providers-amazon")
 
     def install(self, *what: str) -> None:
-        """Install something at the versions of the lock file."""
+        """Install a package with the versions of the lock file."""
         place = ["--python", str(self._python), "--constraint", str(self._lock)]
         subprocess.run([str(UV), "pip", "install", "--quiet", *place, *what], check=True)
 
@@ -75,7 +80,7 @@ class Environment:
             shutil.copytree(ROOT / folder, self.home / folder, ignore=shutil.ignore_patterns("__pycache__"))
 
     def found(self) -> dict[str, Any]:
-        """Return what Airflow finds."""
+        """Return the parts that Airflow finds."""
         environment = {
             "PATH": f"{self._python.parent}{os.pathsep}{os.defpath}",
             "HOME": str(self.home),
@@ -100,8 +105,8 @@ class Environment:
 
 
 @combinations
-def test_a_wheel_and_the_dags_are_all(wheel: Path, airflow: str, python: str, tmp_path: Path) -> None:
-    """The plugin by its entry point; the connection type with its form and the links by the provider."""
+def test_a_wheel_and_the_dags_are_enough(wheel: Path, airflow: str, python: str, tmp_path: Path) -> None:
+    """Its entry point gives the plugin; its provider the connection type with its form, and the links."""
     environment = Environment(tmp_path, airflow, python)
     environment.install(str(wheel))
     environment.drop_in("dags")
@@ -115,8 +120,8 @@ def test_a_wheel_and_the_dags_are_all(wheel: Path, airflow: str, python: str, tm
 
 
 @combinations
-def test_folders_and_requirements_are_all(airflow: str, python: str, tmp_path: Path) -> None:
-    """As in a managed Airflow, which takes dags/, plugins/ and requirements.txt, and nothing else."""
+def test_folders_and_requirements_are_enough(airflow: str, python: str, tmp_path: Path) -> None:
+    """A managed Airflow accepts only dags/, plugins/ and requirements.txt."""
     environment = Environment(tmp_path, airflow, python)
     environment.install("-r", str(ROOT / "docs" / "examples" / "requirements.txt"))
     environment.drop_in("dags", "plugins")
@@ -127,8 +132,8 @@ def test_folders_and_requirements_are_all(airflow: str, python: str, tmp_path: P
     assert [source.rpartition("/")[2] for source in found["plugins"]] == ["cloudtrail_elasticsearch_plugin.py"]
 
 
-def test_a_wheel_has_all_that_belongs_to_it(wheel: Path) -> None:
-    """Types, pages, rules; one version, and what it needs; and nothing of the tests."""
+def test_a_wheel_is_complete(wheel: Path) -> None:
+    """It has types, pages, rules, one version and its dependencies, and no tests."""
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
@@ -146,8 +151,8 @@ def test_a_wheel_has_all_that_belongs_to_it(wheel: Path) -> None:
     assert f"## {cloudtrail_elasticsearch.__version__}" in changes or "## Unreleased" in changes
 
 
-def test_a_managed_airflow_is_asked_for_what_the_wheel_needs() -> None:
-    """requirements.txt and the wheel's own dependencies are the same, but for Airflow and boto3 themselves."""
+def test_requirements_equal_the_wheels_dependencies() -> None:
+    """Except for Airflow and boto3."""
     import tomllib
 
     with (ROOT / "pyproject.toml").open("rb") as file:

@@ -1,4 +1,4 @@
-"""A load that is cut off goes on where it was: what the server has acknowledged is not sent again."""
+"""A killed load is resumed: events that the server acknowledged are not sent again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import boto3
 import orjson
 import pytest
 
-from cloudtrail_elasticsearch.core.coverage import State
-from cloudtrail_elasticsearch.core.events import LookedUpEvent
-from cloudtrail_elasticsearch.core.ledger import Ledger
-from cloudtrail_elasticsearch.core.load import Loader, LoadSettings
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.own import OwnEvents
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import build
-from cloudtrail_elasticsearch.core.state import ForgetfulStore, StateStore
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.coverage.cells import State
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
+from cloudtrail_elasticsearch.core.progress import InMemoryStore, StateStore
 from cloudtrail_elasticsearch.pipeline.load import STATE_KEY, WindowLoad
+from cloudtrail_elasticsearch.pipeline.staged_parts import StagedParts
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
@@ -33,11 +34,11 @@ EVENTS = PARTS * EVENTS_PER_PART
 
 
 class Killed(BaseException):
-    """What stands for `kill -9`."""
+    """Stands for `kill -9`."""
 
 
 class Server:
-    """A search server that counts what is sent, and at which its user is killed after so many bulk requests."""
+    """A search server that counts requests, and kills its user after a number of bulk requests."""
 
     def __init__(self, url: str, kill_after: int | None = None) -> None:
         self._server = connect(SearchSettings.from_url(url))
@@ -77,10 +78,7 @@ def stage(staging: Staging, name: str = "1") -> Manifest:
 
 def described(parts: tuple[Part, ...], fetch: str) -> Manifest:
     return Manifest(
-        account=WINDOW.account,
-        region=WINDOW.region,
-        start=WINDOW.start,
-        end=WINDOW.end,
+        window=WINDOW,
         fetch=fetch,
         parts=parts,
         looked_up=EVENTS,
@@ -109,20 +107,21 @@ def identifier(number: int) -> str:
 def work(server: Server, manifest: Manifest, staging: Staging, store: StateStore, index: str) -> WindowLoad:
     settings = LoadSettings(request_items=10, senders=2, patience=30, longest_pause=0.1)
     pattern = IndexPattern(index)
-    loader = Loader(server, pattern, build("flattened", load_rules()), settings, OwnEvents.KEEP)
-    return WindowLoad(manifest, staging, loader, store)
+    loader = Loader(server, pattern, build_schema("flattened", load_rules()), settings, OwnEvents.KEEP)
+    return WindowLoad(StagedParts(manifest, staging), staging, loader, Ledger(server, index, settings), store)
 
 
+@pytest.mark.promise("restartable")
 @pytest.mark.parametrize("kill_after", [0, 1, 4, 9])
-def test_a_killed_load_goes_on(
+def test_a_killed_load_is_resumed(
     search_url: str, staging: Staging, manifest: Manifest, unique_index_prefix: str, kill_after: int
 ) -> None:
-    """What was acknowledged before the kill is not sent again, but for what was on its way with it."""
-    store = ForgetfulStore()
+    """Only unacknowledged requests, and those ahead of them, are sent again."""
+    store = InMemoryStore()
     first = Server(search_url, kill_after)
     with pytest.raises(Killed):
         work(first, manifest, staging, store, unique_index_prefix).load()
-    assert next(Ledger(first, unique_index_prefix).cells())["state"] == State.LOADING
+    assert next(Ledger(first, unique_index_prefix).read_cells())["state"] == State.LOADING
     second = Server(search_url)
     cell = work(second, manifest, staging, store, unique_index_prefix).load()
     assert (cell.indexed, cell.problem) == (EVENTS, None)
@@ -131,11 +130,12 @@ def test_a_killed_load_goes_on(
     assert store.get(STATE_KEY) is None
 
 
+@pytest.mark.promise("restartable")
 def test_a_finished_load_costs_no_bulk_request(
     search_url: str, staging: Staging, manifest: Manifest, unique_index_prefix: str
 ) -> None:
-    """And with force everything is sent again, to the same end."""
-    store = ForgetfulStore()
+    """With force, everything is sent again, with the same result."""
+    store = InMemoryStore()
     first = work(Server(search_url), manifest, staging, store, unique_index_prefix).load()
     again = Server(search_url)
     assert work(again, manifest, staging, store, unique_index_prefix).load() == first
@@ -144,11 +144,12 @@ def test_a_finished_load_costs_no_bulk_request(
     assert len(again.sent) == EVENTS
 
 
-def test_what_the_server_lost_between_two_attempts_is_sent_again(
+@pytest.mark.promise("restartable")
+def test_documents_that_the_server_lost_are_sent_again(
     search_url: str, staging: Staging, manifest: Manifest, unique_index_prefix: str
 ) -> None:
-    """Progress says what was acknowledged; whether it is there is asked of the server."""
-    store = ForgetfulStore()
+    """The saved progress counts acknowledged events; the presence check finds that they are gone."""
+    store = InMemoryStore()
     with pytest.raises(Killed):
         work(Server(search_url, 6), manifest, staging, store, unique_index_prefix).load()
     connect(SearchSettings.from_url(search_url)).request("DELETE", f"/{unique_index_prefix}")
@@ -159,8 +160,8 @@ def test_what_the_server_lost_between_two_attempts_is_sent_again(
 def test_the_progress_of_another_load_is_not_used(
     search_url: str, staging: Staging, manifest: Manifest, unique_index_prefix: str
 ) -> None:
-    """Into another index, everything is sent."""
-    store = ForgetfulStore()
+    """If the index is another one, everything is sent."""
+    store = InMemoryStore()
     with pytest.raises(Killed):
         work(Server(search_url, 6), manifest, staging, store, unique_index_prefix).load()
     other = Server(search_url)
@@ -168,13 +169,13 @@ def test_the_progress_of_another_load_is_not_used(
     assert cell.indexed == len(other.sent) == EVENTS
 
 
-def test_a_window_that_is_fetched_again_while_it_is_loaded_is_loaded_again(
+def test_a_window_that_is_fetched_again_during_its_load_is_loaded_again(
     search_url: str, staging: Staging, manifest: Manifest, unique_index_prefix: str
 ) -> None:
-    """Its parts are gone, and that is no damage: the next attempt loads the new ones."""
+    """Its parts are gone, which is not damage: the next attempt loads the new ones."""
     from cloudtrail_elasticsearch.core.errors import TransientError
 
     again = stage(staging, "2")
     staging.tidy(WINDOW, again, ["1"])
     with pytest.raises(TransientError, match="was fetched again meanwhile"):
-        work(Server(search_url), manifest, staging, ForgetfulStore(), unique_index_prefix).load()
+        work(Server(search_url), manifest, staging, InMemoryStore(), unique_index_prefix).load()

@@ -1,4 +1,4 @@
-"""Indices that others made, on the real servers: none costs an event, and refusals are learned from."""
+"""Indices that other people made, on the real servers: no event is lost, and the loader learns rejected paths."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.cli import main
-from cloudtrail_elasticsearch.core import bulk, codec, quarantine
-from cloudtrail_elasticsearch.core.bulk import BulkItem, read_answer
-from cloudtrail_elasticsearch.core.errors import RefusedError
-from cloudtrail_elasticsearch.core.events import Event, document_id
-from cloudtrail_elasticsearch.core.load import Loader, LoadReport, LoadSettings
-from cloudtrail_elasticsearch.core.mapping import QUARANTINE_INDEX, RULES_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.normalize import restore
-from cloudtrail_elasticsearch.core.refusals import blamed_path
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy, build
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id
+from cloudtrail_elasticsearch.core.documents.restore import restore
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.errors import RejectedRequestError
+from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX, RULES_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.loading import quarantine
+from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.core.search import bulk
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem, read_answer
+from cloudtrail_elasticsearch.core.search.rejection_reasons import find_blamed_path
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
@@ -47,7 +51,7 @@ FOREIGN: dict[str, Any] = {
 
 
 class Watched:
-    """A server that keeps what it refused of bulk requests."""
+    """A server that records the rejections of bulk requests."""
 
     def __init__(self, url: str) -> None:
         self._server = connect(SearchSettings.from_url(url))
@@ -57,8 +61,8 @@ class Watched:
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         answer = self._server.request(method, path, body)
         if path.startswith("/_bulk"):
-            outcomes = [said for item in answer["items"] for said in item.values()]
-            self.refusals += [said["error"]["reason"] for said in outcomes if "error" in said]
+            outcomes = [outcome for item in answer["items"] for outcome in item.values()]
+            self.refusals += [outcome["error"]["reason"] for outcome in outcomes if "error" in outcome]
         return answer
 
 
@@ -72,12 +76,12 @@ def index(server: Watched, unique_index_prefix: str) -> Iterator[str]:
     yield unique_index_prefix
     for name in server.request("GET", f"/{unique_index_prefix}*/_settings"):
         server.request("DELETE", f"/{name}")
-    with contextlib.suppress(RefusedError):
+    with contextlib.suppress(RejectedRequestError):
         server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}*")
 
 
 def prepared(server: Watched, index: str, strategy: Strategy = "typed") -> Loader:
-    loader = Loader(server, IndexPattern(index), build(strategy, RULES), QUICK)
+    loader = Loader(server, IndexPattern(index), build_schema(strategy, RULES), QUICK)
     loader.prepare()
     return loader
 
@@ -114,10 +118,10 @@ def event(number: int, **others: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_foreign_mapping_refuses_no_recorded_event(
+def test_an_index_with_another_mapping_takes_all_recorded_events(
     server: Watched, index: str, recorded_events: list[dict[str, Any]], strategy: Strategy
 ) -> None:
-    """Every event is indexed and restored; what contradicts is found in overflow."""
+    """Every event is indexed and restored; values at differing paths are found in overflow."""
     make(server, index, FOREIGN)
     report = prepared(server, index, strategy).load(lines(recorded_events))
     assert figures(report) == (len(recorded_events), len(recorded_events), 0)
@@ -130,27 +134,26 @@ def test_a_foreign_mapping_refuses_no_recorded_event(
             assert found(server, index, {"bool": {"filter": wanted}}), (name, recorded[name])
 
 
-def test_what_contradicts_is_told_once_and_the_rest_is_mapped(
+def test_differing_paths_are_logged_once_and_missing_fields_are_added(
     server: Watched, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One sentence names the paths; our other fields are added, theirs are left as they are."""
+    """One warning names the paths; our other fields are added, and the existing ones stay unchanged."""
     make(server, index, FOREIGN)
     with caplog.at_level(logging.WARNING):
         prepared(server, index)
     warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     (sentence,) = [message for message in warned if index in message]
-    assert (
-        "contradicts ours at awsRegion, eventName, eventSource, readOnly, requestParameters.bucketName" in sentence
-    )
+    paths = "awsRegion, eventName, eventSource, readOnly, requestParameters.bucketName"
+    assert f"differs from the loader's at {paths}" in sentence
     properties = server.request("GET", f"/{index}/_mapping")[index]["mappings"]["properties"]
     assert properties["eventName"] == LONG
     assert properties["requestParameters"]["properties"]["bucketName"] == LONG
-    assert {"overflow", "unindexed", "normalization", "lookup"} <= properties.keys()
+    assert {"overflow", "unindexed", "normalization"} <= properties.keys()
     assert properties["requestParameters"]["properties"]["instanceId"] == KEYWORD
 
 
-def test_an_index_made_during_the_load_is_looked_at(server: Watched, index: str) -> None:
-    """Its first refusal costs one request more, and no event."""
+def test_an_index_that_is_created_during_the_load_is_adapted_to(server: Watched, index: str) -> None:
+    """Its first rejection costs one more request, and no event."""
     loader = prepared(server, index)
     make(server, index, {"properties": {"eventName": LONG}})
     events = [event(number, eventName=name) for number, name in enumerate(["7", "RunInstances", "8"])]
@@ -159,10 +162,10 @@ def test_an_index_made_during_the_load_is_looked_at(server: Watched, index: str)
     assert restore(hit["_source"]) == events[1]
 
 
-def test_what_one_worker_learned_the_next_one_knows(
+def test_a_rejected_path_is_known_to_the_next_worker(
     server: Watched, search_url: str, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A refusal that the types do not foretell is learned once for the pattern, until it is un-learned."""
+    """A rejection that the types do not show is learned once for the pattern, until its rule is deleted."""
     make(server, index, {"properties": {"eventTime": DATE, "eventSource": {"type": "keyword", "null_value": "x"}}})
     events = [event(number, eventName="A") for number in range(20)]
     with caplog.at_level(logging.WARNING):
@@ -186,8 +189,8 @@ def test_what_one_worker_learned_the_next_one_knows(
     assert len(third.refusals) == 20
 
 
-def test_several_paths_of_one_document_are_learned_one_after_another(server: Watched, index: str) -> None:
-    """The server names one path at a time: a request for each, whatever the number of events."""
+def test_several_rejected_paths_are_learned_one_by_one(server: Watched, index: str) -> None:
+    """The server names one path at a time: one request for each, whatever the number of events."""
     names = ("eventTime", "userIdentity.sessionContext.attributes.creationDate", "@timestamp")
     properties: dict[str, Any] = {}
     for name in names:
@@ -208,7 +211,7 @@ def test_several_paths_of_one_document_are_learned_one_after_another(server: Wat
 
 @pytest.fixture
 def hopeless(server: Watched, index: str) -> list[dict[str, Any]]:
-    """Events in quarantine, as the index refuses them wherever they are put; the user has mended it since."""
+    """Return quarantined events, which the index rejected in any form; its mapping is corrected since."""
     make(server, index, {"properties": {"eventName": LONG, "overflow": LONG, "unindexed": LONG}})
     events = [
         event(number, eventName=f"Name{number}", undeclared={"a.b": [1, {"": None}]}) for number in range(10)
@@ -221,7 +224,7 @@ def hopeless(server: Watched, index: str) -> list[dict[str, Any]]:
     return events
 
 
-def test_a_replay_brings_in_what_was_quarantined(
+def test_a_replay_indexes_quarantined_events(
     server: Watched, index: str, hopeless: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page, each event once; then the quarantine is empty, and a second replay finds nothing."""
@@ -234,10 +237,10 @@ def test_a_replay_brings_in_what_was_quarantined(
     assert figures(loader.replay()) == (0, 0, 0)
 
 
-def test_what_is_refused_again_stays_with_the_new_reason(
+def test_an_event_that_is_rejected_again_stays_with_the_new_reason(
     server: Watched, index: str, hopeless: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A replay into an index that is still hopeless ends, and loses nothing."""
+    """A replay into an index that still rejects everything ends, and loses nothing."""
     monkeypatch.setattr(quarantine, "ENTRIES_PER_PAGE", 3)
     server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{index}")
     make(server, index, {"properties": {"eventName": LONG, "overflow": LONG, "unindexed": {"type": "ip"}}})
@@ -247,30 +250,31 @@ def test_what_is_refused_again_stays_with_the_new_reason(
     assert all("[ip]" in entry["reason"] for entry in kept)
 
 
-def test_an_event_that_loads_well_leaves_the_quarantine(
+@pytest.mark.promise("no-duplicates")
+def test_an_event_that_is_indexed_leaves_the_quarantine(
     server: Watched, index: str, hopeless: list[dict[str, Any]]
 ) -> None:
-    """Loaded again, and by the ids of a cell replayed: asked, the server holds each event once."""
+    """After a second load, or a replay of a cell's ids, the server counts each event once."""
     ids = [wanted["eventID"] for wanted in hopeless]
     loader = prepared(server, index)
-    holding = loader.holding(lines(hopeless))
-    assert (holding.indexed, holding.quarantined) == (0, 10)
+    held = loader.count_held(lines(hopeless))
+    assert (held.indexed, held.quarantined) == (0, 10)
     assert figures(loader.replay(ids[:4])) == (4, 4, 0)
     assert figures(loader.load(lines(hopeless[4:7]))) == (3, 3, 0)
-    holding = loader.holding(lines(hopeless))
-    assert (holding.indexed, holding.quarantined) == (7, 3)
+    held = loader.count_held(lines(hopeless))
+    assert (held.indexed, held.quarantined) == (7, 3)
     left = found(server, QUARANTINE_INDEX, {"term": {"pattern": index}})
     assert {hit["_source"]["eventID"] for hit in left} == set(ids[7:])
 
 
 @pytest.mark.usefixtures("hopeless")
 def test_the_command_replays(server: Watched, search_url: str, index: str, tmp_path: Path) -> None:
-    """It reports what became of the events, in a file too."""
+    """It reports the outcomes, and can write the report to a file."""
     report = tmp_path / "report.json"
     assert main(["replay", "--url", search_url, "--index", index, "--report", str(report)]) == 0
-    told = json.loads(report.read_text())
-    assert told.pop("seconds") >= 0
-    assert told == {"read": 10, "indexed": 10, "duplicates": 0, "quarantined": 0}
+    printed = json.loads(report.read_text())
+    assert printed.pop("seconds") >= 0
+    assert printed == {"read": 10, "indexed": 10, "duplicates": 0, "quarantined": 0}
     assert len(documents(server, index)) == 10
 
 
@@ -292,10 +296,12 @@ PROVOCATIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", PROVOCATIONS)
-def test_the_blamed_path_is_read_from_the_servers_own_words(server: Watched, index: str, name: str) -> None:
-    """Whatever the mapping refuses, the path in the server's sentence is the one that was provoked."""
+def test_the_path_in_a_server_s_reason_is_found(server: Watched, index: str, name: str) -> None:
+    """Whatever the mapping rejects, the path in the server's reason is the provoked one."""
     mappings, document, path = PROVOCATIONS[name]
     make(server, index, mappings)
     item = BulkItem("1", index, codec.encode(document))
-    (refused,) = read_answer([item], server.request("POST", bulk.PATH, bulk.body([item]))).refused
-    assert blamed_path(refused.reason) == path
+    (refused,) = read_answer(
+        [item], server.request("POST", bulk.BULK_PATH, bulk.encode_bulk_body([item]))
+    ).rejections
+    assert find_blamed_path(refused.reason) == path

@@ -1,4 +1,4 @@
-"""What the simulator's tests share: settings without waiting, a clock that stands still, boto3 clients."""
+"""Helpers of the simulator's tests: settings without waiting, a clock that stands still, boto3 clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGION = "us-east-1"
 
 
 def quick(**changes: Any) -> SimulatorSettings:
-    """Return settings with few events, no latency and no quota to speak of."""
+    """Return settings with few events, no latency and practically no quota."""
     return SimulatorSettings(**{"latency": 0.0, "quota": 1e6, "burst": 10**6, "volume": 300, **changes})
 
 
@@ -48,7 +48,7 @@ def client_at(
     access_key: str = "AKIAEXAMPLE",
     session_token: str | None = None,
 ) -> Any:
-    """Return a boto3 client of whatever serves at a URL."""
+    """Return a boto3 client of the server at a URL."""
     return _SESSION.client(
         "cloudtrail",
         endpoint_url=url,
@@ -61,7 +61,7 @@ def client_at(
 
 
 def look_up(cloudtrail: Any, **request: Any) -> list[dict[str, Any]]:
-    """Return the events of all pages, of the day unless a request says otherwise."""
+    """Return the events of all pages, by default of the day."""
     pages = cloudtrail.get_paginator("lookup_events").paginate(**{"StartTime": FIRST, "EndTime": LAST, **request})
     return [event for page in pages for event in page["Events"]]
 

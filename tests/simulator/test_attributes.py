@@ -1,4 +1,4 @@
-"""LookupAttributes: one attribute at a time."""
+"""LookupAttributes: a lookup with one attribute."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_a_lookup_finds_exactly_the_events_with_the_attribute(simulator: Simulat
         assert ids(with_attribute(simulator, key, value)) == expected
 
 
-def test_nothing_found_is_no_error(simulator: Simulator) -> None:
-    """A value that no event has gives an empty list."""
+def test_a_lookup_without_results_returns_an_empty_list(simulator: Simulator) -> None:
+    """For a value that no event has."""
     assert with_attribute(simulator, "EventName", "NoSuchOperation") == []
 
 
 def test_usernames_are_as_cloudtrail_gives_them(simulator: Simulator) -> None:
-    """A role's user is its session, a user's its name, the root user's `root`; a service has none."""
+    """A role's user name is its session, a user's its own name, the root user's `root`; a service has none."""
     told = {"AssumedRole": 0, "IAMUser": 0, "AWSService": 0}
     for event in look_up(client(simulator)):
         identity = json.loads(event["CloudTrailEvent"])["userIdentity"]
@@ -62,8 +62,8 @@ def test_usernames_are_as_cloudtrail_gives_them(simulator: Simulator) -> None:
     assert min(told.values()) > 0
 
 
-def test_a_lookup_through_many_events_goes_on_by_token(simulator: Simulator) -> None:
-    """A rare event is found even where a page's worth of scanning has nothing to show."""
+def test_a_lookup_through_many_events_continues_by_token(simulator: Simulator) -> None:
+    """A rare event is found even if a page finds nothing."""
     found = with_attribute(simulator, "EventSource", "signin.amazonaws.com")
     assert all(event["EventName"] == "ConsoleLogin" for event in found)
     nothing = look_up(

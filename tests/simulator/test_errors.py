@@ -1,4 +1,4 @@
-"""The API's errors, as boto3 and as the bare wire see them."""
+"""The API's errors, as boto3 and as plain HTTP requests get them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def attribute(key: str, value: str) -> dict[str, str]:
 def test_a_wrong_request_gets_the_documented_error(
     simulator: Simulator, request_: dict[str, Any], code: str
 ) -> None:
-    """Each parameter out of range has an error of its own, of HTTP status 400."""
+    """Each parameter out of range has its own error with HTTP status 400."""
     with pytest.raises(ClientError) as caught:
         client(simulator).lookup_events(**request_)
     assert caught.value.response["Error"]["Code"] == code
@@ -56,24 +56,24 @@ def test_a_wrong_request_gets_the_documented_error(
 
 
 def test_botocore_knows_the_errors_by_name(simulator: Simulator) -> None:
-    """The errors reach a program as the exception classes of the client."""
+    """A program gets the errors as the client's exception classes."""
     cloudtrail = client(simulator)
     with pytest.raises(cloudtrail.exceptions.InvalidTimeRangeException):
         cloudtrail.lookup_events(StartTime=FIRST, EndTime=FIRST - timedelta(seconds=1))
 
 
-def test_insight_events_there_are_none(simulator: Simulator) -> None:
-    """The category `insight` is allowed, and empty."""
+def test_there_are_no_insight_events(simulator: Simulator) -> None:
+    """The category `insight` is allowed and has no events."""
     assert client(simulator).lookup_events(EventCategory="insight")["Events"] == []
 
 
 def test_other_operations_are_unknown(simulator: Simulator) -> None:
-    """An operation that the simulator does not serve is refused as unknown."""
+    """An operation that the simulator does not serve is rejected as unknown."""
     with pytest.raises(ClientError, match="UnknownOperationException"):
-        client(simulator).describe_trails()
+        client(simulator).list_channels()
 
 
-def test_a_key_that_belongs_to_nobody_is_refused(clock: ManualClock) -> None:
+def test_an_unknown_access_key_is_rejected(clock: ManualClock) -> None:
     """Without a default account only the keys of the map are valid."""
     with Simulator(quick(default_account=None, accounts={"AKIAKNOWN": "111122223333"}), clock) as simulator:
         assert client(simulator, access_key="AKIAKNOWN").lookup_events()["Events"]
@@ -82,12 +82,12 @@ def test_a_key_that_belongs_to_nobody_is_refused(clock: ManualClock) -> None:
 
 
 def test_a_session_token_is_accepted(simulator: Simulator) -> None:
-    """Temporary credentials work as long ones do."""
+    """Temporary credentials work like permanent ones."""
     assert client(simulator, session_token="token").lookup_events()["Events"]
 
 
-def test_a_region_that_is_not_enabled_is_refused(simulator: Simulator) -> None:
-    """Credentials are not valid in a region that the account has not enabled, as at AWS."""
+def test_a_region_that_is_not_enabled_is_rejected(simulator: Simulator) -> None:
+    """Like AWS: credentials are invalid in a region that the account has not enabled."""
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         client(simulator, "af-south-1").lookup_events()
 
@@ -108,10 +108,10 @@ def test_a_region_that_is_not_enabled_is_refused(simulator: Simulator) -> None:
         ({"Authorization": _SIGNED, "X-Amz-Target": "Wrong"}, b"{}", "UnknownOperationException"),
     ],
 )
-def test_what_boto3_would_never_send_is_refused(
+def test_requests_that_boto3_never_sends_are_rejected(
     simulator: Simulator, headers: dict[str, str], body: bytes, code: str
 ) -> None:
-    """The wire protocol's own errors have a type and a message."""
+    """The errors of the protocol itself have a type and a message."""
     request = urllib.request.Request(simulator.endpoint_url, body, {"X-Amz-Target": TARGET, **headers})
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)

@@ -1,4 +1,4 @@
-"""Faults that are switched on, and what the simulator counts."""
+"""Injected faults, and the counts of the simulator."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def control(simulator: Simulator, method: str, path: str, body: Any = None) -> A
     ],
 )
 def test_a_fault_strikes_as_often_as_asked(simulator: Simulator, kind: str, code: str, status: int) -> None:
-    """The next calls fail with the fault's error; when its count is used up, calls succeed."""
+    """The next calls fail with the fault's error. When its count is used up, calls succeed."""
     control(simulator, "POST", "faults", {"kind": kind, "count": 2})
     cloudtrail = client(simulator)
     for _ in range(2):
@@ -49,8 +49,8 @@ def test_a_fault_strikes_as_often_as_asked(simulator: Simulator, kind: str, code
 
 
 @pytest.mark.parametrize(("kind", "pages"), [(FaultKind.RESET, 0), (FaultKind.RESET_AFTER_RESPONSE, 1)])
-def test_a_broken_connection(simulator: Simulator, kind: FaultKind, pages: int) -> None:
-    """The connection breaks before the answer is made, or after; either way no answer comes."""
+def test_a_broken_connection_returns_no_answer(simulator: Simulator, kind: FaultKind, pages: int) -> None:
+    """It breaks before or after the answer is made."""
     simulator.service.faults.add(Fault(kind, count=1))
     with pytest.raises(ConnectionClosedError):
         client(simulator).lookup_events()
@@ -59,14 +59,14 @@ def test_a_broken_connection(simulator: Simulator, kind: FaultKind, pages: int) 
 
 
 @pytest.mark.parametrize("kind", ["throttle", "internal_failure", "service_unavailable", "reset"])
-def test_boto3_gets_over_what_passes(simulator: Simulator, kind: str) -> None:
+def test_boto3_recovers_from_a_transient_fault(simulator: Simulator, kind: str) -> None:
     """With retries, a fault of one call costs a retry and no event."""
     simulator.service.faults.add(Fault(FaultKind(kind), count=1))
     assert ids(look_up(client(simulator, attempts=3))) == simulator.truth(REGION, FIRST, LAST)
 
 
 def test_a_fault_of_one_region_spares_the_others(simulator: Simulator) -> None:
-    """A fault with a region strikes there only, until it is cleared."""
+    """A fault with a region strikes only there, until it is cleared."""
     control(simulator, "POST", "faults", {"kind": "access_denied", "region": "eu-west-1"})
     assert client(simulator).lookup_events()["Events"]
     for _ in range(3):
@@ -76,13 +76,13 @@ def test_a_fault_of_one_region_spares_the_others(simulator: Simulator) -> None:
     assert client(simulator, "eu-west-1").lookup_events()["Events"]
 
 
-def test_a_fault_by_chance_strikes_about_that_often() -> None:
-    """A probability is kept, and the same seed makes the same choices."""
+def test_a_random_fault_strikes_with_its_probability() -> None:
+    """Equal seeds make equal choices."""
     runs = []
     for _ in range(2):
         faults = Faults(seed=3)
         faults.add(Fault(FaultKind.THROTTLE, probability=0.25))
-        runs.append([faults.strike(REGION) is not None for _ in range(2000)])
+        runs.append([faults.strike(REGION, "LookupEvents") is not None for _ in range(2000)])
     assert runs[0] == runs[1]
     assert 400 < sum(runs[0]) < 600
 
@@ -91,15 +91,15 @@ def test_a_fault_by_chance_strikes_about_that_often() -> None:
     "fault",
     [{"kind": "fire"}, {}, {"kind": "reset", "count": 0}, {"kind": "reset", "probability": 2}, {"when": 1}],
 )
-def test_a_fault_that_cannot_be_is_refused(simulator: Simulator, fault: dict[str, Any]) -> None:
-    """The control interface answers 400 to a fault it does not know, and switches nothing on."""
+def test_an_invalid_fault_is_rejected(simulator: Simulator, fault: dict[str, Any]) -> None:
+    """The control interface answers 400 and activates nothing."""
     with pytest.raises(urllib.error.HTTPError, match="400"):
         control(simulator, "POST", "faults", fault)
     assert control(simulator, "GET", "faults") == []
 
 
-def test_the_statistics_tell_what_was_asked(simulator: Simulator) -> None:
-    """Calls, pages and events are counted by region, with who asked."""
+def test_the_statistics_count_requests(simulator: Simulator) -> None:
+    """Calls, pages and events are counted by region, and by caller."""
     found = look_up(client(simulator))
     counts = control(simulator, "GET", "statistics")[REGION]
     assert counts["calls"] == counts["pages"] == -(-len(found) // 50)
@@ -108,7 +108,7 @@ def test_the_statistics_tell_what_was_asked(simulator: Simulator) -> None:
     assert all(agent.startswith("Boto3/") for agent in counts["user_agents"])
 
 
-def test_a_range_looked_up_again_is_told_by_its_pages_and_events(simulator: Simulator) -> None:
+def test_repeated_pages_and_events_of_a_range_are_counted(simulator: Simulator) -> None:
     """Every page of a second attempt is a repeated one, the first too, although its tokens are new."""
     found = [ids(look_up(client(simulator))) for _ in range(2)]
     counts = simulator.service.statistics.regions[REGION]
@@ -117,8 +117,8 @@ def test_a_range_looked_up_again_is_told_by_its_pages_and_events(simulator: Simu
     assert counts.repeated_events == counts.events / 2 == len(found[0])
 
 
-def test_a_range_cut_differently_has_repeated_events(simulator: Simulator) -> None:
-    """Pages of another range are others, but their events were fetched already."""
+def test_a_range_divided_differently_has_repeated_events(simulator: Simulator) -> None:
+    """Pages of another range are different pages, but their events were already fetched."""
     cloudtrail = client(simulator)
     look_up(cloudtrail)
     half = look_up(cloudtrail, EndTime=FIRST + (LAST - FIRST) / 2)
@@ -127,7 +127,7 @@ def test_a_range_cut_differently_has_repeated_events(simulator: Simulator) -> No
 
 
 def test_a_page_that_no_client_got_is_not_repeated(simulator: Simulator) -> None:
-    """An answer that was lost on its way is asked for again, which is no page fetched twice."""
+    """If an answer is lost, the request is sent again, and no page is counted as repeated."""
     simulator.service.faults.add(Fault(FaultKind.RESET_AFTER_RESPONSE, count=2))
     look_up(client(simulator, attempts=3))
     counts = simulator.service.statistics.regions[REGION]
@@ -146,6 +146,6 @@ def test_the_truth_can_be_read_over_http(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("query", ["", "region=us-east-1", "region=us-east-1&start=x&end=y"])
 def test_the_truth_needs_a_region_and_a_range(simulator: Simulator, query: str) -> None:
-    """An incomplete question is refused."""
+    """An incomplete request is rejected."""
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(f"{simulator.endpoint_url}/_control/events?{query}")

@@ -1,4 +1,4 @@
-"""Events that can be looked up only some time after they happened."""
+"""Events that a lookup returns only some time after they happened."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from devstack.simulator import DEFAULT_ACCOUNT, Lateness, ManualClock, Simulator
 from tests.simulator.lookups import FIRST, LAST, NOON, REGION, client, ids, look_up, quick
 
 
-def test_a_late_event_comes_when_it_arrives(clock: ManualClock) -> None:
-    """Before their arrival events are hidden, after it everything is there."""
+def test_a_late_event_is_hidden_until_it_arrives(clock: ManualClock) -> None:
+    """Afterwards a lookup returns every event."""
     today = {"StartTime": NOON - timedelta(hours=3), "EndTime": NOON}
     with Simulator(quick(lateness=Lateness(0.3, 600, 7200)), clock) as simulator:
         early = ids(look_up(client(simulator), **today))
@@ -23,7 +23,7 @@ def test_a_late_event_comes_when_it_arrives(clock: ManualClock) -> None:
 
 
 def test_the_delay_is_within_its_bounds() -> None:
-    """About the fraction asked for is late, none by less than the shortest or more than the longest."""
+    """About the configured fraction is late, none by less than the shortest or more than the longest delay."""
     lateness = Lateness(0.25, 100, 200)
     delays = [lateness.of(f"event {number}") for number in range(4000)]
     late = [delay for delay in delays if delay]
@@ -31,8 +31,8 @@ def test_the_delay_is_within_its_bounds() -> None:
     assert (min(late), max(late)) == (100, 200)
 
 
-def test_an_arrival_shifts_only_what_is_not_paged_yet(clock: ManualClock) -> None:
-    """Of two events that arrive between two pages, the one in the pages to come is seen, the other missed."""
+def test_an_arrival_shifts_only_later_pages(clock: ManualClock) -> None:
+    """Two events arrive between two pages: the one on a later page is returned, the other is missed."""
     with Simulator(quick(), clock) as quiet:
         everything = quiet.truth(REGION, FIRST, LAST)
     newer, older = everything[5], everything[-5]
@@ -51,8 +51,8 @@ def test_an_arrival_shifts_only_what_is_not_paged_yet(clock: ManualClock) -> Non
         assert ids(look_up(cloudtrail)) == everything
 
 
-def test_the_truth_tells_arrived_from_pending(clock: ManualClock) -> None:
-    """What has arrived and what has not are together everything that happened."""
+def test_the_truth_distinguishes_arrived_and_pending_events(clock: ManualClock) -> None:
+    """Together they are all events that happened."""
     span = Span(DEFAULT_ACCOUNT, REGION, int(FIRST.timestamp()), int(LAST.timestamp()))
     with Simulator(quick(lateness=Lateness(0.4, 5 * 86_400, 6 * 86_400)), clock) as simulator:
         service = simulator.service
@@ -65,7 +65,7 @@ def test_the_truth_tells_arrived_from_pending(clock: ManualClock) -> None:
 
 
 def test_arrivals_can_be_scheduled_and_time_moved_over_http(simulator: Simulator) -> None:
-    """The control interface hides an event until its arrival, and puts the clock forward."""
+    """The control interface hides an event until its arrival, and moves the clock forward."""
     event_id = simulator.truth(REGION, FIRST, LAST)[0]
     post(simulator, "arrivals", {event_id: NOON.timestamp() + 100})
     assert event_id not in ids(look_up(client(simulator)))

@@ -1,4 +1,4 @@
-"""Paging through a window with boto3, against the list of what is there."""
+"""Page through a window with boto3, and compare the events with the complete list."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from tests.simulator.lookups import FIRST, LAST, NOON, REGION, client, ids, look
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
-def test_all_pages_together_are_the_truth(simulator: Simulator, size: int) -> None:
-    """Whatever the size of a page, the pages hold every event once, in the order of the truth."""
+def test_all_pages_together_have_every_event_once(simulator: Simulator, size: int) -> None:
+    """For any size of a page, in the right order."""
     end = FIRST + timedelta(hours=12)
     found = look_up(client(simulator), EndTime=end, MaxResults=size)
     assert ids(found) == simulator.truth(REGION, FIRST, end)
     assert len(found) > size
 
 
-def test_newest_first(simulator: Simulator) -> None:
-    """Events come from the latest to the earliest."""
+def test_events_come_newest_first(simulator: Simulator) -> None:
+    """From the latest to the earliest."""
     times = [event["EventTime"] for event in look_up(client(simulator))]
     assert times == sorted(times, reverse=True)
     assert FIRST <= times[-1] < times[0] <= LAST
 
 
 def test_every_page_but_the_last_is_full(simulator: Simulator) -> None:
-    """A page holds 50 events unless told otherwise, and only the last has no token."""
+    """A page has 50 events unless the request limits it, and only the last has no token."""
     pages = list(client(simulator).get_paginator("lookup_events").paginate(StartTime=FIRST, EndTime=LAST))
     sizes = [len(page["Events"]) for page in pages]
     assert sizes[:-1] == [50] * (len(pages) - 1)
@@ -37,22 +37,22 @@ def test_every_page_but_the_last_is_full(simulator: Simulator) -> None:
 
 
 def test_both_ends_are_included(simulator: Simulator) -> None:
-    """A range of one second holds the events of this second."""
+    """A range of one second has the events of this second."""
     event = look_up(client(simulator))[10]
     found = look_up(client(simulator), StartTime=event["EventTime"], EndTime=event["EventTime"])
     assert event["EventId"] in ids(found)
     assert {one["EventTime"] for one in found} == {event["EventTime"]}
 
 
-def test_fractions_of_a_second_count_for_nothing(simulator: Simulator) -> None:
+def test_fractions_of_a_second_are_ignored(simulator: Simulator) -> None:
     """Times have a resolution of one second."""
     event = look_up(client(simulator))[10]
     time = event["EventTime"] + timedelta(milliseconds=600)
     assert event["EventId"] in ids(look_up(client(simulator), StartTime=time, EndTime=time))
 
 
-def test_windows_side_by_side_share_nothing(simulator: Simulator) -> None:
-    """Two ranges that meet hold together what the range over both holds."""
+def test_adjacent_windows_share_no_event(simulator: Simulator) -> None:
+    """Together they have the events of the range over both."""
     noon = FIRST + timedelta(hours=12)
     early = look_up(client(simulator), EndTime=noon - timedelta(seconds=1))
     late = look_up(client(simulator), StartTime=noon)
@@ -60,13 +60,13 @@ def test_windows_side_by_side_share_nothing(simulator: Simulator) -> None:
 
 
 def test_a_quiet_region_costs_one_request(simulator: Simulator) -> None:
-    """A region without events answers one empty page without a token."""
+    """A region without events answers with one empty page without a token."""
     assert look_up(client(simulator, "eu-north-1")) == []
     assert simulator.service.statistics.regions["eu-north-1"].calls == 1
 
 
 def test_regions_and_accounts_have_events_of_their_own(clock: ManualClock) -> None:
-    """No eventID is in two regions or two accounts; the account follows from the access key."""
+    """No eventID is in two regions or two accounts. The access key decides the account."""
     with Simulator(quick(accounts={"AKIAOTHER": "999999999999"}), clock) as simulator:
         lists = [ids(look_up(client(simulator, region))) for region in REGIONS]
         other = client(simulator, access_key="AKIAOTHER")
@@ -77,7 +77,7 @@ def test_regions_and_accounts_have_events_of_their_own(clock: ManualClock) -> No
     assert len(set(together)) == len(together)
 
 
-def test_nothing_older_than_90_days(simulator: Simulator) -> None:
+def test_events_older_than_90_days_are_not_returned(simulator: Simulator) -> None:
     """A range that starts earlier is cut to the last 90 days."""
     oldest = NOON - timedelta(days=90)
     found = look_up(client(simulator), StartTime=oldest - timedelta(days=2), EndTime=oldest + timedelta(hours=8))
@@ -85,8 +85,8 @@ def test_nothing_older_than_90_days(simulator: Simulator) -> None:
     assert found
 
 
-def test_nothing_that_has_not_happened(simulator: Simulator, clock: ManualClock) -> None:
-    """Events later than now come when their time has come."""
+def test_future_events_are_not_returned(simulator: Simulator, clock: ManualClock) -> None:
+    """They are returned when their time has come."""
     today = {"StartTime": NOON.replace(hour=0), "EndTime": NOON.replace(hour=23)}
     before = look_up(client(simulator), **today)
     clock.move(3600)
@@ -96,15 +96,15 @@ def test_nothing_that_has_not_happened(simulator: Simulator, clock: ManualClock)
     assert len(after) > len(before)
 
 
-def test_without_a_range_the_newest_come(simulator: Simulator) -> None:
-    """A request without times starts at now."""
+def test_without_a_range_the_newest_events_are_returned(simulator: Simulator) -> None:
+    """A request without times starts at the current time."""
     page = client(simulator).lookup_events(MaxResults=5)
     start = NOON - timedelta(days=1)
     assert ids(page["Events"]) == simulator.truth(REGION, start, NOON)[:5]
 
 
-def test_an_event_says_what_its_record_says(simulator: Simulator) -> None:
-    """What stands around a record agrees with it."""
+def test_an_event_agrees_with_its_record(simulator: Simulator) -> None:
+    """The members around a record have its values."""
     for event in look_up(client(simulator)):
         record = json.loads(event["CloudTrailEvent"])
         assert event["EventId"] == record["eventID"]

@@ -1,4 +1,4 @@
-"""Two requests a second for each account and region."""
+"""The quota of two requests per second for each account and region."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def throttled(cloudtrail: Any, calls: int) -> int:
 
 
 def test_above_the_quota_calls_are_throttled(clock: ManualClock) -> None:
-    """Of ten calls at once the burst passes; a second later, as many as the rate."""
+    """Of ten calls at once the burst is admitted; a second later, as many as the rate."""
     with Simulator(quick(quota=2.0, burst=2), clock) as simulator:
         cloudtrail = client(simulator)
         assert throttled(cloudtrail, 10) == 8
@@ -43,7 +43,7 @@ def test_each_region_and_account_has_a_quota_of_its_own(clock: ManualClock) -> N
 
 
 def test_boto3_retries_a_throttled_call(clock: ManualClock) -> None:
-    """botocore takes the error for one that passes, and tries again."""
+    """botocore treats the error as transient and retries."""
     with Simulator(quick(quota=2.0, burst=2), clock) as simulator:
         throttled(client(simulator), 2)
         with pytest.raises(ClientError, match="reached max retries: 1"):
@@ -51,8 +51,8 @@ def test_boto3_retries_a_throttled_call(clock: ManualClock) -> None:
 
 
 @given(pauses=st.lists(st.floats(0, 3), min_size=1, max_size=60), rate=st.floats(0.5, 10), burst=st.integers(1, 5))
-def test_no_more_pass_than_rate_and_burst_allow(pauses: list[float], rate: float, burst: int) -> None:
-    """In any time, no more calls pass than the burst and what the rate gives in this time."""
+def test_no_more_calls_pass_than_rate_and_burst_allow(pauses: list[float], rate: float, burst: int) -> None:
+    """In any period, at most the burst plus the rate times the period."""
     clock = ManualClock(0.0)
     quota = Quota(rate, burst, clock.monotonic)
     passed = 0
@@ -64,7 +64,7 @@ def test_no_more_pass_than_rate_and_burst_allow(pauses: list[float], rate: float
 
 @given(rate=st.floats(0.5, 10), calls=st.integers(1, 50))
 def test_a_caller_at_the_rate_is_never_throttled(rate: float, calls: int) -> None:
-    """Calls that keep the rate all pass, however long they go on."""
+    """Calls at the rate are all admitted, for any length of time."""
     clock = ManualClock(0.0)
     quota = Quota(rate, 2, clock.monotonic)
     for _ in range(calls):

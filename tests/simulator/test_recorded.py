@@ -1,4 +1,4 @@
-"""Recorded events from files, as they are or dealt out to chosen days."""
+"""Recorded events from files, unchanged or spread over chosen days."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from devstack.simulator import DEFAULT_ACCOUNT, REGIONS, Generator, ManualClock,
 from devstack.simulator.recorded import RecordedEvents
 from tests.simulator.lookups import DAY, FIRST, LAST, REGION, client, ids, look_up, quick
 
-_CORPUS = Path(__file__).parents[3] / "shared" / "cloudtrail-corpus"
 _ALWAYS = Span(DEFAULT_ACCOUNT, REGION, 0, 1 << 40)
 _ID = "11111111-2222-4333-8444-555555555555"
 
@@ -34,22 +33,22 @@ def a_record(**changes: Any) -> dict[str, Any]:
     return {"eventID": _ID, "eventTime": "2024-08-02T07:08:09Z", "awsRegion": REGION, "eventName": "X", **changes}
 
 
-def test_a_record_is_served_as_it_is(tmp_path: Path) -> None:
-    """A record with a time and a UUID is not changed: odd keys, large numbers and blanks stay."""
+def test_a_record_is_served_unchanged(tmp_path: Path) -> None:
+    """If it has a time and a UUID; odd keys, large numbers and blanks are kept."""
     record = a_record(requestParameters={"": "", "n": 12345678901234567890123, "f": 1.0, "é": [[], [None]]})
     assert served(tmp_path / "one.ndjson", [record]) == [record]
 
 
-def test_records_are_dealt_out_to_days(tmp_path: Path) -> None:
-    """With days given, each record keeps its time of day and moves to one of the days in turn."""
+def test_records_are_spread_over_days(tmp_path: Path) -> None:
+    """Each record keeps its time of day and moves to one of the days in turn."""
     records = [a_record(eventID=str(uuid.UUID(int=number))) for number in range(4)]
     days = (date(2026, 11, 18), date(2026, 11, 19))
     times = sorted(record["eventTime"] for record in served(tmp_path / "four.ndjson", records, days=days))
     assert times == ["2026-11-18T07:08:09Z"] * 2 + ["2026-11-19T07:08:09Z"] * 2
 
 
-def test_ids_that_are_none_are_replaced(tmp_path: Path) -> None:
-    """A second event of one id, an id that is no UUID, and none at all get UUIDs of their own, always the same."""
+def test_repeated_missing_and_invalid_ids_are_replaced(tmp_path: Path) -> None:
+    """By UUIDs that are always the same."""
     records = [a_record(), a_record(), a_record(eventID="XXXXXXX"), a_record(eventID=None)]
     runs = [{record["eventID"] for record in served(tmp_path / "ids.ndjson", records)} for _ in range(2)]
     assert runs[0] == runs[1]
@@ -58,15 +57,15 @@ def test_ids_that_are_none_are_replaced(tmp_path: Path) -> None:
     assert all(str(uuid.UUID(event_id)) == event_id for event_id in runs[0])
 
 
-def test_a_missing_time_is_given(tmp_path: Path) -> None:
-    """A record that only logstash's @timestamp dates gets its eventTime from there."""
+def test_a_missing_time_is_added(tmp_path: Path) -> None:
+    """A record with only logstash's @timestamp gets its eventTime from there."""
     record = a_record(**{"@timestamp": "2020-09-14T00:50:17.123Z"})
     del record["eventTime"]
     assert served(tmp_path / "stash.ndjson", [record])[0]["eventTime"] == "2020-09-14T00:50:17Z"
 
 
-def test_regions_are_the_records_own_unless_strays_are_taken_in(tmp_path: Path) -> None:
-    """A record is served in its awsRegion; one of a region not offered in the stray region, if there is one."""
+def test_a_record_is_served_in_its_own_region_or_the_stray_region(tmp_path: Path) -> None:
+    """The stray region, if there is one, has the records of regions that are not offered."""
     records = [a_record(awsRegion="xx-north-9"), a_record(eventID=str(uuid.UUID(int=5)), awsRegion="us-west-2")]
     path = tmp_path / "regions.ndjson"
     store = RecordedEvents(Recorded((write(path, records),)), DEFAULT_ACCOUNT, REGIONS)
@@ -76,8 +75,8 @@ def test_regions_are_the_records_own_unless_strays_are_taken_in(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[1]", '"text"'])
-def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
-    """A file with a mistake is refused with the place of the line."""
+def test_an_error_names_a_line_that_is_not_a_record(tmp_path: Path, line: str) -> None:
+    """With the file and the line's number."""
     path = tmp_path / "bad.ndjson"
     path.write_text(json.dumps(a_record()) + "\n" + line + "\n")
     with pytest.raises(ValueError, match=r"bad\.ndjson, line 2"):
@@ -85,7 +84,7 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_recorded_and_generated_events_are_one_list(tmp_path: Path, clock: ManualClock) -> None:
-    """Both sources are paged together, newest first, recorded events for the default account only."""
+    """Both are paged together, newest first; recorded events are in the default account only."""
     records = [
         a_record(eventID=str(uuid.UUID(int=number << 64)), eventTime=f"2026-11-18T{number % 24:02}:00:00Z")
         for number in range(120)
@@ -103,12 +102,9 @@ def test_recorded_and_generated_events_are_one_list(tmp_path: Path, clock: Manua
         assert not set(ids(other)) & set(ids(found))
 
 
-@pytest.mark.skipif(
-    not _CORPUS.is_dir(), reason=f"the recorded events of {_CORPUS.name} are not beside the checkout"
-)
-def test_the_recorded_corpus_is_served_whole(clock: ManualClock) -> None:
-    """Every recorded event comes once over the wire, with nothing changed but its time and a missing id."""
-    files = tuple(sorted(_CORPUS.glob("*.ndjson.gz")))
+def test_the_recorded_corpus_is_served_whole(corpus: Path, clock: ManualClock) -> None:
+    """Every recorded event is returned once; only its time and a missing id are changed."""
+    files = tuple(sorted(corpus.glob("*.ndjson.gz")))
     originals = [json.loads(line) for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
     days = tuple(DAY - timedelta(days=number) for number in range(3))
     settings = quick(volume=0, recorded=Recorded(files, days, stray_region=REGION))

@@ -1,4 +1,4 @@
-"""NextToken: bound to its request, and not for ever."""
+"""NextToken: bound to its request, and valid for a limited time."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def refused(cloudtrail: Any, **request: Any) -> str:
     ids=lambda change: next(iter(change)),
 )
 def test_a_token_fits_its_own_request_only(simulator: Simulator, change: dict[str, Any]) -> None:
-    """A token that comes with other parameters than it was given for is refused."""
+    """A token in a request with other parameters is rejected."""
     cloudtrail = client(simulator)
     token = cloudtrail.lookup_events(**_RANGE)["NextToken"]
     assert refused(cloudtrail, **{**_RANGE, **change}, NextToken=token) == "InvalidNextTokenException"
 
 
-def test_a_token_is_of_one_region_and_one_account(clock: ManualClock) -> None:
-    """A token of one region or account is refused in another."""
+def test_a_token_belongs_to_one_region_and_one_account(clock: ManualClock) -> None:
+    """It is rejected in another."""
     with Simulator(quick(accounts={"AKIAOTHER": "999999999999"}), clock) as simulator:
         token = client(simulator).lookup_events(**_RANGE)["NextToken"]
         for other in (client(simulator, "us-west-2"), client(simulator, access_key="AKIAOTHER")):
@@ -50,7 +50,7 @@ def test_a_token_is_of_one_region_and_one_account(clock: ManualClock) -> None:
 
 
 def test_the_page_size_may_change_between_pages(simulator: Simulator) -> None:
-    """MaxResults is no part of what a token is bound to."""
+    """A token is not bound to MaxResults."""
     cloudtrail = client(simulator)
     first = cloudtrail.lookup_events(**_RANGE, MaxResults=3)
     second = cloudtrail.lookup_events(**_RANGE, MaxResults=4, NextToken=first["NextToken"])
@@ -58,7 +58,7 @@ def test_the_page_size_may_change_between_pages(simulator: Simulator) -> None:
 
 
 def test_a_token_gives_the_same_page_again(simulator: Simulator) -> None:
-    """Asking for a page again gives the same events, and is counted."""
+    """A repeated request returns the same events, and is counted."""
     cloudtrail = client(simulator)
     token = cloudtrail.lookup_events(**_RANGE)["NextToken"]
     pages = [cloudtrail.lookup_events(**_RANGE, NextToken=token)["Events"] for _ in range(3)]
@@ -68,7 +68,7 @@ def test_a_token_gives_the_same_page_again(simulator: Simulator) -> None:
 
 
 def test_a_token_expires(simulator: Simulator, clock: ManualClock) -> None:
-    """A token can be used for its lifetime, and no longer."""
+    """It can be used during its lifetime, and no longer."""
     cloudtrail = client(simulator)
     token = cloudtrail.lookup_events(**_RANGE)["NextToken"]
     clock.move(3600)
@@ -78,7 +78,7 @@ def test_a_token_expires(simulator: Simulator, clock: ManualClock) -> None:
 
 
 def test_a_token_survives_a_restart(clock: ManualClock) -> None:
-    """Another simulator of the same seed goes on from a token, one of another seed refuses it."""
+    """Another simulator with the same seed accepts it; one with another seed rejects it."""
     with Simulator(quick(), clock) as first:
         page = client(first).lookup_events(**_RANGE)
     with Simulator(quick(), clock) as second:
@@ -90,14 +90,14 @@ def test_a_token_survives_a_restart(clock: ManualClock) -> None:
 
 @given(token=st.text(max_size=80))
 def test_no_other_text_is_a_token(token: str) -> None:
-    """Whatever comes as a token, it is read or refused, never a failure."""
+    """Any text is accepted or rejected, and never causes a failure."""
     with pytest.raises(InvalidTokenError):
         Tokens(b"key").read(token, b"request", 0.0)
 
 
 @given(time=st.integers(0, 1 << 40), event_id=st.uuids().map(str), flip=st.integers(0, 10**6))
-def test_a_changed_token_is_refused(time: int, event_id: str, flip: int) -> None:
-    """A token is read as it was made; one with a changed character is refused."""
+def test_a_changed_token_is_rejected(time: int, event_id: str, flip: int) -> None:
+    """One changed character is enough."""
     tokens = Tokens(b"key")
     token = tokens.make((time, event_id), b"request", 5.0)
     assert tokens.read(token, b"request", 6.0) == (time, event_id)

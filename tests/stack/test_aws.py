@@ -1,10 +1,11 @@
-"""S3, STS and EC2 as a process, and what S3 holds over the process's end."""
+"""S3, STS and EC2 as a process, and the objects of S3 after a restart."""
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, ResponseStreamingError
 
 from devstack.aws import AwsServices
+from devstack.bulk_objects import BulkBucket
 from devstack.simulator.regions import REGIONS
 from devstack.storage_faults import CONTROL, StorageFaultKind
+
+pytestmark = pytest.mark.slow
 
 
 def s3_of(services: AwsServices, region: str = "us-east-1") -> Any:
@@ -29,14 +33,14 @@ def content(s3: Any, bucket: str) -> dict[str, bytes]:
 
 
 def test_the_account_has_the_regions_of_a_new_account(aws: str) -> None:
-    """DescribeRegions tells those that the CloudTrail simulator serves, and STS tells its account."""
+    """DescribeRegions returns the regions of the CloudTrail simulator, and STS returns its account."""
     answer = boto3.client("ec2", endpoint_url=aws).describe_regions(AllRegions=False)
     assert {region["RegionName"] for region in answer["Regions"]} == set(REGIONS)
     assert boto3.client("sts", endpoint_url=aws).get_caller_identity()["Account"] == "123456789012"
 
 
-def test_an_object_that_exists_is_not_written_over_where_that_is_asked(aws: str, bucket: str) -> None:
-    """S3's conditional writes work: only the first of two wins."""
+def test_a_conditional_write_does_not_replace_an_object(aws: str, bucket: str) -> None:
+    """Only the first of two writes succeeds."""
     s3 = boto3.client("s3", endpoint_url=aws)
     s3.put_object(Bucket=bucket, Key="key", Body=b"first", IfNoneMatch="*")
     with pytest.raises(ClientError, match="PreconditionFailed"):
@@ -44,8 +48,8 @@ def test_an_object_that_exists_is_not_written_over_where_that_is_asked(aws: str,
     assert content(s3, bucket) == {"key": b"first"}
 
 
-def test_what_s3_holds_is_there_again_after_kill_9(tmp_path: Path) -> None:
-    """Buckets of several regions, odd keys, metadata and encryption; what was deleted or refused is not."""
+def test_s3_has_its_objects_again_after_kill_9(tmp_path: Path) -> None:
+    """Buckets of several regions, odd keys, metadata and encryption; but no deleted or rejected object."""
     objects = {
         "cloudtrail/account=1/region=us-east-1/date=2026-11-20/part-00000.ndjson.gz": bytes(range(256)) * 200,
         "a b/ü=1/x%2Fy+z&?#": b"odd",
@@ -75,8 +79,8 @@ def test_what_s3_holds_is_there_again_after_kill_9(tmp_path: Path) -> None:
         assert s3.get_bucket_location(Bucket="elsewhere")["LocationConstraint"] == "eu-west-1"
 
 
-def test_a_change_cut_short_in_the_journal_is_dropped(tmp_path: Path) -> None:
-    """A kill in the middle of a note loses that request alone, which nobody was told of; later ones are kept."""
+def test_an_incomplete_change_in_the_journal_is_dropped(tmp_path: Path) -> None:
+    """A kill during a write loses only that request, which has no answer yet. Later requests are kept."""
     with AwsServices(tmp_path) as services:
         s3_of(services).create_bucket(Bucket="staging")
     with (tmp_path / "s3.journal").open("ab") as journal:
@@ -88,7 +92,7 @@ def test_a_change_cut_short_in_the_journal_is_dropped(tmp_path: Path) -> None:
 
 
 def test_without_a_state_folder_nothing_is_kept() -> None:
-    """Two in a row know nothing of each other."""
+    """A second process does not have the objects of the first."""
     with AwsServices() as services:
         s3_of(services).create_bucket(Bucket="staging")
     with AwsServices() as services:
@@ -96,7 +100,7 @@ def test_without_a_state_folder_nothing_is_kept() -> None:
 
 
 def single(services: AwsServices) -> Any:
-    """A client that tries once, of a new bucket named ``staging`` that holds ``kept``."""
+    """Return a client without retries, and a new bucket ``staging`` with the object ``kept``."""
     once = Config(retries={"total_max_attempts": 1})
     s3 = boto3.client("s3", endpoint_url=services.endpoint_url, region_name="us-east-1", config=once)
     s3.create_bucket(Bucket="staging")
@@ -105,15 +109,15 @@ def single(services: AwsServices) -> Any:
 
 
 def refused(call: Callable[[], Any]) -> tuple[str, int]:
-    """The code and the HTTP status with which a call is refused."""
+    """Return the code and the HTTP status of a rejected call."""
     with pytest.raises(ClientError) as caught:
         call()
     response = caught.value.response
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def test_a_full_bucket_takes_no_object_and_gives_those_it_has(tmp_path: Path) -> None:
-    """Writes of any size fail and change nothing, also over a restart; reads and other services go on."""
+def test_a_full_bucket_rejects_writes_and_allows_reads(tmp_path: Path) -> None:
+    """Writes of any size fail and change nothing, also after a restart. Other services work."""
     with AwsServices(tmp_path) as services:
         s3 = single(services)
         services.break_storage(StorageFaultKind.FULL_BUCKET, "staging")
@@ -129,27 +133,92 @@ def test_a_full_bucket_takes_no_object_and_gives_those_it_has(tmp_path: Path) ->
         assert content(s3_of(services), "staging") == {"kept": b"before", "new": b"after"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "code", "status"),
-    [(StorageFaultKind.SLOW_DOWN, "SlowDown", 503), (StorageFaultKind.INTERNAL_ERROR, "InternalError", 500)],
-)
-def test_s3_fails_reading_and_writing_until_it_is_mended(kind: StorageFaultKind, code: str, status: int) -> None:
-    """Both directions fail, in every bucket; STS answers meanwhile."""
+def test_s3_fails_reading_and_writing_until_it_is_mended() -> None:
+    """Both fail in every bucket. STS answers meanwhile."""
+    faults = (
+        (StorageFaultKind.SLOW_DOWN, "SlowDown", 503),
+        (StorageFaultKind.INTERNAL_ERROR, "InternalError", 500),
+    )
     with AwsServices() as services:
         s3 = single(services)
-        services.break_storage(kind)
-        assert refused(partial(s3.put_object, Bucket="staging", Key="new", Body=b"")) == (code, status)
-        assert refused(partial(s3.get_object, Bucket="staging", Key="kept")) == (code, status)
-        assert boto3.client("sts", endpoint_url=services.endpoint_url).get_caller_identity()["Account"]
-        services.mend_storage()
-        assert services.storage_faults() == []
-        assert content(s3, "staging") == {"kept": b"before"}
+        for kind, code, status in faults:
+            services.break_storage(kind)
+            assert refused(partial(s3.put_object, Bucket="staging", Key="new", Body=b"")) == (code, status)
+            assert refused(partial(s3.get_object, Bucket="staging", Key="kept")) == (code, status)
+            assert boto3.client("sts", endpoint_url=services.endpoint_url).get_caller_identity()["Account"]
+            services.mend_storage()
+            assert services.storage_faults() == []
+            assert content(s3, "staging") == {"kept": b"before"}
+        refuses_an_unknown_fault(services)
 
 
-def test_a_storage_fault_that_cannot_be_is_refused() -> None:
-    """The control interface answers 400 to a kind it does not know, and switches nothing on."""
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (StorageFaultKind.DECRYPTION_DENIED, ClientError),
+        (StorageFaultKind.RESET, ConnectionClosedError),
+        (StorageFaultKind.TRUNCATED_BODY, ResponseStreamingError),
+        (StorageFaultKind.SLOW_BODY, None),
+    ],
+)
+def test_reads_of_objects_fail_as_often_as_asked(
+    storage: AwsServices, kind: StorageFaultKind, error: type[Exception] | None
+) -> None:
+    """Only reads of objects below the prefix; a missing right to decrypt matters to encrypted objects only."""
+    s3 = reader(storage)
+    storage.break_storage(kind, "staging", prefix="secret/", count=1)
+    assert s3.list_objects_v2(Bucket="staging")["KeyCount"] == 2
+    start = time.monotonic()
+    if error is None:
+        assert body_of(s3, "secret/kept") == b"before" * 100
+        assert time.monotonic() - start >= 2
+    else:
+        with pytest.raises(error):
+            body_of(s3, "secret/kept")
+    assert body_of(s3, "secret/kept") == b"before" * 100
+    (fault,) = storage.storage_faults()
+    assert fault["answered"] == 1
+    storage.break_storage(StorageFaultKind.DECRYPTION_DENIED)
+    assert body_of(s3, "plain") == b"plain"
+    storage.mend_storage()
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[AwsServices]:
     with AwsServices() as services:
-        url = f"{services.endpoint_url}{CONTROL}"
-        with pytest.raises(urllib.error.HTTPError, match="400"):
-            urllib.request.urlopen(url, b'{"kind": "fire"}')
-        assert services.storage_faults() == []
+        s3 = s3_of(services)
+        s3.create_bucket(Bucket="staging")
+        s3.put_object(Bucket="staging", Key="secret/kept", Body=b"before" * 100, ServerSideEncryption="aws:kms")
+        s3.put_object(Bucket="staging", Key="plain", Body=b"plain")
+        yield services
+
+
+def reader(services: AwsServices) -> Any:
+    """Return a client without retries."""
+    once = Config(retries={"total_max_attempts": 1})
+    return boto3.client("s3", endpoint_url=services.endpoint_url, region_name="us-east-1", config=once)
+
+
+def body_of(s3: Any, key: str) -> bytes:
+    """Return the body of an object."""
+    return bytes(s3.get_object(Bucket="staging", Key=key)["Body"].read())
+
+
+def test_objects_of_one_request_are_kept_over_a_restart(tmp_path: Path) -> None:
+    """Like those of S3's own requests."""
+    with AwsServices(tmp_path) as services:
+        s3_of(services).create_bucket(Bucket="staging")
+        with BulkBucket(services.endpoint_url, "staging") as bulk:
+            bulk.put("one", b"1", {"signature": "00"})
+            bulk.put("two", b"2", {})
+        services.kill()
+    with AwsServices(tmp_path) as services:
+        assert content(s3_of(services), "staging") == {"one": b"1", "two": b"2"}
+        assert s3_of(services).head_object(Bucket="staging", Key="one")["Metadata"] == {"signature": "00"}
+
+
+def refuses_an_unknown_fault(services: AwsServices) -> None:
+    """Check that the control interface answers 400 to an unknown kind and activates nothing."""
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(f"{services.endpoint_url}{CONTROL}", b'{"kind": "fire"}')
+    assert services.storage_faults() == []

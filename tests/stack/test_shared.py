@@ -1,4 +1,4 @@
-"""Services that a run's workers share."""
+"""Services that the workers of a run share."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ import pytest
 
 from devstack.processes import ROOT
 from devstack.shared import SharedServices, ask, served
+from tests.clock import wait_until
+
+pytestmark = pytest.mark.slow
 
 TWO_TESTS = """
     import os, pathlib, pytest, time
@@ -56,22 +59,22 @@ def write_tests(folder: Path, seconds: float) -> None:
 
 
 def start_run(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--rootdir", str(folder), str(folder)]
-    environment = {**os.environ, "TMPDIR": str(folder)}  # where a killed run leaves its temporary files
+    command = [sys.executable, "-m", "pytest", "-p", "xdist", "-n", "2", "--rootdir", str(folder), str(folder)]
+    # A killed run leaves its temporary files in TMPDIR. Loading the other plugins would take seconds.
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
 def wait_for_urls(folder: Path) -> list[str]:
-    for _ in range(1200):
-        urls = [file.read_text() for file in folder.glob("*.url")]
-        if len(urls) == 2 and all(urls):
-            return urls
-        time.sleep(0.05)
-    raise AssertionError("the tests did not run")
+    def urls() -> list[str]:
+        found = [file.read_text() for file in folder.glob("*.url")]
+        return found if len(found) == 2 and all(found) else []
+
+    return wait_until(urls, "both tests have run")
 
 
-def test_all_who_ask_get_the_one_service() -> None:
-    """Asked from many threads over the network at once, it is started once; closing ends it."""
+def test_all_callers_get_the_same_service() -> None:
+    """Requested by many threads over the network at once, it is started once; closing ends it."""
     started: list[str] = []
     ended: list[str] = []
     shared = SharedServices({"it": lambda: counted(started, ended)})
@@ -82,7 +85,7 @@ def test_all_who_ask_get_the_one_service() -> None:
     assert (started, ended) == (["it"], ["it"])
 
 
-def test_nothing_is_started_that_nobody_asks_for() -> None:
+def test_an_unused_service_is_not_started() -> None:
     """A run of tests that need no server starts none."""
     started: list[str] = []
     shared = SharedServices({"it": lambda: counted(started, [])})
@@ -92,8 +95,8 @@ def test_nothing_is_started_that_nobody_asks_for() -> None:
     assert started == []
 
 
-def test_everyone_is_told_why_a_service_did_not_start() -> None:
-    """The reason is kept: it is not tried, and waited for, by each test again."""
+def test_every_caller_gets_the_reason_why_a_service_did_not_start() -> None:
+    """The reason is kept, so later tests do not try and wait again."""
     tries: list[int] = []
 
     @contextlib.contextmanager
@@ -110,7 +113,7 @@ def test_everyone_is_told_why_a_service_did_not_start() -> None:
 
 
 def test_two_workers_use_one_server_which_ends_with_the_run(tmp_path: Path) -> None:
-    """Both workers see the same address, and nobody answers there afterwards."""
+    """Both get the same address, and nothing answers there afterwards."""
     write_tests(tmp_path, seconds=0)
     assert start_run(tmp_path).wait() == 0
     urls = wait_for_urls(tmp_path)
@@ -119,16 +122,12 @@ def test_two_workers_use_one_server_which_ends_with_the_run(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_servers_end_with_a_run_that_is_broken_off(tmp_path: Path, number: signal.Signals) -> None:
-    """After Ctrl-C, and after a kill, no server goes on."""
+def test_servers_end_with_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
+    """After Ctrl-C and after a kill."""
     write_tests(tmp_path, seconds=600)
     run = start_run(tmp_path)
     url = wait_for_urls(tmp_path)[0]
     assert answers(url)
     run.send_signal(number)
     run.wait(60)
-    for _ in range(600):
-        if not answers(url):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the server outlived the run")
+    wait_until(lambda: not answers(url), "the server has ended with the run")

@@ -1,4 +1,4 @@
-"""The whole stack as a command and as a context manager; the search server is that of the test run."""
+"""The whole stack as a command and as a context manager, with the search server of the test run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,9 @@ from devstack.endpoints import SEARCH_URL
 from devstack.processes import ROOT, ServiceError
 from devstack.search_server import DISTRIBUTIONS
 from devstack.stack import Stack, StackSettings, main
+from tests.clock import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stack")]
 
 QUIET = ("--volume", "0", "--latency", "0")
 NAMES = [
@@ -41,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, search_url: str) -> Iterator
 
 @contextlib.contextmanager
 def command(state: Path, search_url: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The stack as a process, and the URLs that it prints."""
+    """The stack as a process, and the URLs in its output."""
     process = subprocess.Popen(
         [sys.executable, "-m", "devstack.stack", "--state", str(state), *QUIET],
         cwd=ROOT,
@@ -62,21 +64,21 @@ def command(state: Path, search_url: str) -> Iterator[tuple[subprocess.Popen[str
 def connects(client: Any) -> bool:
     try:
         client.get_caller_identity()
-    except Exception:  # noqa: BLE001 - whatever it is, nobody answers
+    except Exception:  # noqa: BLE001 - for any error, nothing answers
         return False
     return True
 
 
 def in_environment(environment: dict[str, str], code: str) -> str:
-    """What a Python process prints that has nothing but this environment."""
+    """Return the output of a Python process that has only this environment."""
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True, cwd=ROOT
     )
     return done.stdout.strip()
 
 
-def test_the_environment_leads_an_unmodified_boto3_to_the_stack(stack: Stack) -> None:
-    """CloudTrail answers from the simulator, the rest from moto, both for the same account."""
+def test_an_unmodified_boto3_uses_the_stack(stack: Stack) -> None:
+    """CloudTrail answers from the simulator, the other services from moto, all for the same account."""
     code = (
         "import boto3\n"
         "print(boto3.client('sts').get_caller_identity()['Account'],"
@@ -89,8 +91,8 @@ def test_the_environment_leads_an_unmodified_boto3_to_the_stack(stack: Stack) ->
     assert stack.lookup_calls() == before + 1
 
 
-def test_the_connections_are_what_airflow_understands(stack: Stack) -> None:
-    """Our hook, with the connection's JSON from the environment, reaches the search server that it names."""
+def test_airflow_reads_the_connections(stack: Stack) -> None:
+    """With the connection's JSON from the environment, our hook reaches the search server."""
     code = (
         "from cloudtrail_elasticsearch.hooks.search import SearchHook\n"
         "server = SearchHook('elasticsearch_default').get_conn()\n"
@@ -102,7 +104,7 @@ def test_the_connections_are_what_airflow_understands(stack: Stack) -> None:
 
 
 def test_a_user_and_password_in_the_search_url_reach_the_connection(tmp_path: Path, opensearch: str) -> None:
-    """They are decoded, and kept out of the host."""
+    """They are decoded, and are not part of the host."""
     url = opensearch.replace("http://", "http://admin:p%40ss@")
     with Stack(StackSettings(tmp_path, search_url=url, simulator=QUIET)) as stack:
         connection = json.loads(stack.environment()["AIRFLOW_CONN_ELASTICSEARCH_DEFAULT"])
@@ -110,8 +112,8 @@ def test_a_user_and_password_in_the_search_url_reach_the_connection(tmp_path: Pa
     assert (connection["conn_type"], connection["extra"]) == ("cloudtrail_search", {"engine": "opensearch"})
 
 
-def test_a_bucket_is_there_when_the_stack_runs_again(tmp_path: Path, opensearch: str) -> None:
-    """Making it a second time changes nothing."""
+def test_a_bucket_exists_when_the_stack_runs_again(tmp_path: Path, opensearch: str) -> None:
+    """Creating it a second time changes nothing."""
     settings = StackSettings(tmp_path, search_url=opensearch, simulator=QUIET)
     with Stack(settings) as stack:
         stack.create_bucket("staging")
@@ -123,11 +125,11 @@ def test_a_bucket_is_there_when_the_stack_runs_again(tmp_path: Path, opensearch:
 
 
 def test_two_stacks_do_not_share_their_state(stack: Stack, tmp_path: Path, opensearch: str) -> None:
-    """The second is refused by name, and the first goes on."""
+    """The second is rejected with the name of the folder, and the first continues."""
     settings = StackSettings(tmp_path, search_url=opensearch, simulator=QUIET)
     with (
         Stack(settings),
-        pytest.raises(ServiceError, match="A stack runs already with its state in"),
+        pytest.raises(ServiceError, match="A stack is already running with its state in"),
         Stack(settings),
     ):
         pytest.fail("it started")
@@ -145,10 +147,10 @@ def test_a_service_that_ends_by_itself_is_noticed(tmp_path: Path, opensearch: st
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_the_command_prints_its_urls_and_ends_with_everything(
+def test_the_command_prints_its_urls_and_ends_its_services(
     tmp_path: Path, opensearch: str, number: signal.Signals
 ) -> None:
-    """One NAME=URL a line, the server named by URL among them, which alone goes on afterwards."""
+    """One NAME=URL per line, including the given search server, the only one that continues afterwards."""
     with command(tmp_path, opensearch) as (process, urls):
         assert list(urls) == NAMES
         assert urls[SEARCH_URL] == opensearch
@@ -160,11 +162,7 @@ def test_the_command_prints_its_urls_and_ends_with_everything(
         assert connects(sts)
         process.send_signal(number)
         assert process.wait(60) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
-        for _ in range(600):
-            if not connects(sts):
-                return
-            time.sleep(0.05)
-    raise AssertionError("a service outlived the stack")
+        wait_until(lambda: not connects(sts), "the services have ended with the stack")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +173,7 @@ def test_the_command_prints_its_urls_and_ends_with_everything(
     ],
     ids=["an option that the simulator does not take", "a search server that does not answer"],
 )
-def test_what_cannot_be_started_is_said(
+def test_a_failed_start_is_reported(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -194,5 +192,5 @@ def test_what_cannot_be_started_is_said(
 
 
 def test_servers_are_named_by_engine_and_major_version() -> None:
-    """These names are the command line's."""
+    """The command line uses these names."""
     assert list(DISTRIBUTIONS) == ["opensearch-3", "opensearch-2", "elasticsearch-9", "elasticsearch-8"]

@@ -1,4 +1,4 @@
-"""What eyes see of a page, asked of the browser that shows it: functions for `Page.evaluate`."""
+"""Functions for `Page.evaluate` that measure a page as a person sees it."""
 
 from __future__ import annotations
 

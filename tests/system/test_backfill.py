@@ -1,4 +1,4 @@
-"""A real scheduler and `airflow backfill create`: killed in the middle, it ends in the same counts."""
+"""A real scheduler and `airflow backfill create`: after kills, a backfill ends with the same counts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.ledger import Ledger
-from cloudtrail_elasticsearch.core.load import Loader
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import build
-from cloudtrail_elasticsearch.core.windows import midnight
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+from cloudtrail_elasticsearch.core.coverage.windows import midnight
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.loading.loader import Loader
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings, BusyError
 from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
-from devstack.faults.proof import indexed, truth
+from devstack.faults.proof import list_truth, read_event_ids
+from devstack.faults.targets import QUICK_RETRIES
 from devstack.simulator import Fault, FaultKind, Simulator, SimulatorSettings
 
 DAG_ID = "cloudtrail_to_elasticsearch"
@@ -49,7 +50,7 @@ def simulator() -> Iterator[Simulator]:
 def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_path: Path) -> Airflow:
     endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch")
     environment = {**endpoints.environment(), "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": bucket}
-    return Airflow(AirflowSettings(tmp_path / "airflow", environment, port=0))
+    return Airflow(AirflowSettings(tmp_path / "airflow", environment, dags=QUICK_RETRIES, port=0))
 
 
 def until(answer: Callable[[], Any], what: str) -> Any:
@@ -71,7 +72,7 @@ def identity(task: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def kill(airflow: Airflow, task_id: str) -> tuple[str, str, int]:
-    """Kill the first process that is found to run this task for the busiest region, as ``kill -9`` does."""
+    """Kill a process that runs this task for the busiest region, like ``kill -9``."""
 
     def victim() -> dict[str, Any] | None:
         running = (task for task in tasks(airflow) if task["state"] == "running" and task["pid"])
@@ -82,13 +83,14 @@ def kill(airflow: Airflow, task_id: str) -> tuple[str, str, int]:
     return identity(task)
 
 
-def test_a_backfill_survives_the_killing_of_its_tasks(
+@pytest.mark.promise("restartable")
+def test_a_backfill_survives_killed_tasks(
     airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
 ) -> None:
-    """kill -9 of a fetch and of a load: Airflow retries, every event is indexed once, coverage proves it."""
+    """kill -9 of a fetch and of a load: Airflow retries, every event is indexed once, coverage passes."""
     server = connect(SearchSettings.from_url(opensearch))
     pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
-    Loader(server, pattern, build("typed", load_rules())).prepare()
+    Loader(server, pattern, build_schema("typed", load_rules())).prepare()
     indices = sorted({pattern.name(midnight(day)) for day in (FIRST, LAST)})
     for index in indices:
         server.request("PUT", f"/{index}", codec.encode({"settings": {"index.blocks.write": True}}))
@@ -97,7 +99,7 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
     conf = json.dumps({"regions": REGIONS, "index": pattern.text})
     airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--dag-run-conf", conf)
     with airflow:
-        # A load waits for its read-only index, so it is there to be killed.
+        # A load waits for its read-only index, so the test can kill it.
         killed = [kill(airflow, "cell.fetch"), kill(airflow, "cell.load")]
         for index in indices:
             server.request("PUT", f"/{index}/_settings", codec.encode({"index.blocks.write": None}))
@@ -110,13 +112,15 @@ def test_a_backfill_survives_the_killing_of_its_tasks(
         (str(FIRST), "backfill"),
     ]
     assert all(tried[task] >= 2 for task in killed)
-    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
+    assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
+        list_truth(simulator, REGIONS, FIRST, 2)
+    )
 
 
-def test_a_backfill_of_what_failed_mends_exactly_that(
+def test_a_backfill_of_failed_runs_repeats_only_failed_cells(
     airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
 ) -> None:
-    """A region is denied: its cells fail the runs by name, and the second backfill asks for nothing else."""
+    """Cells of a denied region fail the runs by name, and the second backfill looks up only these."""
     server = connect(SearchSettings.from_url(opensearch))
     pattern = f"{unique_index_prefix}-%Y.%m"
     conf = json.dumps({"regions": REGIONS, "index": pattern})
@@ -126,7 +130,7 @@ def test_a_backfill_of_what_failed_mends_exactly_that(
     with airflow:
         failed = until(lambda: ended(airflow), "the first backfill's end")
         assert [run["state"] for run in failed] == ["failed", "failed"]
-        states = {(cell["region"], cell["state"]) for cell in Ledger(server, pattern).cells()}
+        states = {(cell["region"], cell["state"]) for cell in Ledger(server, pattern).read_cells()}
         assert {state for region, state in states if region == "eu-west-1"} == {"missing"}
         assert {state for region, state in states if region != "eu-west-1"} <= {"complete", "quiet"}
 
@@ -137,8 +141,10 @@ def test_a_backfill_of_what_failed_mends_exactly_that(
     assert [run["state"] for run in runs] == ["success", "success"]
     after = {name: region.calls for name, region in simulator.service.statistics.regions.items()}
     assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
-    assert {cell["state"] for cell in Ledger(server, pattern).cells()} <= {"complete", "quiet"}
-    assert sorted(indexed(server, f"{unique_index_prefix}-*")) == sorted(truth(simulator, REGIONS, FIRST, 2))
+    assert {cell["state"] for cell in Ledger(server, pattern).read_cells()} <= {"complete", "quiet"}
+    assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
+        list_truth(simulator, REGIONS, FIRST, 2)
+    )
 
 
 def again(airflow: Airflow, conf: str) -> bool:

@@ -1,118 +1,32 @@
-"""The coverage page in a real browser, on a real API server, after a real backfill in which not all went well."""
+"""The coverage page in a real browser with a real API server, after a real backfill with failures."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import re
-import shutil
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.windows import Window, midnight
+from cloudtrail_elasticsearch.core.coverage.windows import midnight
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.sinks.connect import connect
-from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.airflow import Airflow, AirflowSettings
-from devstack.endpoints import Endpoints
-from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind, Simulator, SimulatorSettings
+from devstack.simulator import DEFAULT_ACCOUNT
+from tests.system.conftest import FAILED, LOADING, OTHER_ACCOUNT, Site
 from tests.system.eyes import FAINT, GREYS
-from tests.system.test_backfill import DAG_ID, FIRST, LAST, REGIONS, ended, until
+from tests.system.test_backfill import DAG_ID, FIRST, LAST, until
 
 pytestmark = pytest.mark.xdist_group("coverage-page")
-
-USERS = "admin:admin,viewer:viewer,stranger:"
-HOPELESS = {name: {"type": "long"} for name in ("eventName", "overflow", "unindexed")}
-"""A mapping that refuses every event, wherever its values are put."""
 
 
 STATES = ("complete", "quiet", "quarantined", "loading", "failed", "missing", "none")
 ANSWERS = re.compile(
-    r"^(Backfill \d+ has begun|Another backfill of this DAG is still open|Database (error: |is locked))"
+    r"^(Backfill \d+ has started|Another backfill of this DAG is still running|Database (error: |is locked))"
 )
 ACTS = "document.querySelector('#selection:not([inert] *) h2')?.innerText ?? ''"
 """The heading of the choice whose buttons can be pressed."""
-OTHER_ACCOUNT = "210987654321"
-LOADING, FAILED = "sa-east-1", "us-west-2"
-"""Regions whose cells nothing of the backfill stands for: they are noted as a load notes them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """An Airflow after its backfill."""
-
-    airflow: Airflow
-    simulator: Simulator
-    pattern: str
-    search: SearchSettings
-
-    @property
-    def address(self) -> str:
-        """The page, of the days and the index of the backfill."""
-        return f"{self.airflow.url}/cloudtrail/coverage#first={FIRST}&last={LAST}&pattern={self.pattern}"
-
-
-@pytest.fixture(scope="module")
-def site(aws: str, opensearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two days of three regions: one is denied, and one day's index refuses everything."""
-    prefix = f"page-{uuid.uuid4().hex[:8]}"
-    boto3.client("s3", endpoint_url=aws).create_bucket(Bucket=prefix)
-    server = connect(SearchSettings.from_url(opensearch))
-    pattern = f"{prefix}-%Y.%m.%d"
-    refusing = IndexPattern(pattern).name(midnight(FIRST))
-    server.request("PUT", f"/{refusing}", codec.encode({"mappings": {"properties": HOPELESS}}))
-    with Simulator(SimulatorSettings(volume=200, latency=0.05)) as simulator:
-        environment = {
-            **Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch").environment(),
-            "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": prefix,
-            "AIRFLOW_VAR_CLOUDTRAIL_DASHBOARDS_URL": "http://127.0.0.1:5601",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": USERS,
-        }
-        simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
-        airflow = Airflow(AirflowSettings(tmp_path_factory.mktemp("page"), environment, port=0))
-        airflow.prepare()
-        conf = json.dumps({"regions": REGIONS, "index": pattern})
-        airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--dag-run-conf", conf)
-        with airflow:
-            until(lambda: ended(airflow), "the backfill's end")
-            note_others(Ledger(server, pattern))
-            server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
-            yield Site(airflow, simulator, pattern, SearchSettings.from_url(opensearch))
-
-
-def note_others(ledger: Ledger) -> None:
-    """A cell whose load is at work, one that does not add up, and one of another account."""
-
-    def window(region: str, account: str = DEFAULT_ACCOUNT) -> Window:
-        start = midnight(LAST)
-        return Window(account, region, start, start + timedelta(days=1))
-
-    run = Run(DAG_ID, "manual__other", "cell.load", 0, 1)
-    ledger.loading(window(LOADING), run)
-    for region, account, indexed in ((FAILED, DEFAULT_ACCOUNT, 8), ("eu-north-1", OTHER_ACCOUNT, 10)):
-        found = window(region, account)
-        cell = Cell(found, 10, 10, 0, indexed, 0)
-        ledger.verified(Verified(cell, Staged(1, 1, 0, found.start, found.end, found.end), run, found.end))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert found, "the browser's tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 def logged_in(browser: Browser, site: Site, user: str) -> BrowserContext:
@@ -123,7 +37,7 @@ def logged_in(browser: Browser, site: Site, user: str) -> BrowserContext:
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """The page as the admin sees it; a fault of its script fails the test."""
+    """The page for the admin. An error of its script fails the test."""
     context = logged_in(browser, site, "admin")
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.airflow.url)
     opened = context.new_page()
@@ -142,7 +56,7 @@ def cell(page: Page | Frame, region: str, day: Any) -> Any:
 
 
 def framed(page: Page) -> Frame:
-    """The page within Airflow's own."""
+    """The page inside Airflow's own."""
     element = page.wait_for_selector("iframe", timeout=30_000)
     frame = element.content_frame() if element else None
     assert frame
@@ -151,13 +65,13 @@ def framed(page: Page) -> Frame:
 
 
 def state_of(found: Any) -> str:
-    """The state that a cell is drawn in, beside what it is else."""
+    """Return the state that a cell is drawn with."""
     (name,) = (name for name in found.get_attribute("class").split() if name.startswith("s-"))
     return str(name).removeprefix("s-")
 
 
-def test_each_state_is_seen(page: Page, site: Site) -> None:
-    """Each where it is, and counted in the legend; pointed at, it tells its figures."""
+def test_each_state_is_shown(page: Page, site: Site) -> None:
+    """In its cell and in the legend's counts. A tooltip has the figures."""
     expected = {
         ("us-east-1", FIRST): "quarantined",
         ("us-east-1", LAST): "complete",
@@ -172,35 +86,35 @@ def test_each_state_is_seen(page: Page, site: Site) -> None:
     for (region, day), state in expected.items():
         assert state_of(cell(page, region, day)) == state
     expect(page.locator("#legend [data-state=missing] b")).to_have_text("2")
-    expect(page.locator("#totals")).to_contain_text("of the cells proven")
+    expect(page.locator("#totals")).to_contain_text("of the cells verified")
     cell(page, "us-east-1", FIRST).hover()
     expect(page.locator("#tip")).to_contain_text("us-east-1")
     expect(page.locator("#tip")).to_contain_text("quarantined")
 
 
-def test_a_cell_leads_to_its_task_and_back(page: Page, site: Site) -> None:
-    """Its figures, its task instance in Airflow's own UI with the log, and its documents."""
+def test_a_cell_links_to_its_task_and_documents(page: Page, site: Site) -> None:
+    """Its figures, its task instance with the log in Airflow's own UI, and the way back."""
     cell(page, "us-east-1", LAST).click()
     details = page.locator("#details")
     expect(details).to_contain_text("complete")
-    assert "awsRegion" in (details.get_by_text("Its documents").get_attribute("href") or "")
+    assert "awsRegion" in (details.get_by_text("Documents of this cell").get_attribute("href") or "")
     details.locator("#task").click()
     page.wait_for_url("**/tasks/cell.load/mapped/*")
-    expect(page.get_by_text("Task Instance").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Task Instance").first).to_be_visible()
     page.go_back()
     page.wait_for_selector("body[data-loaded] table.grid")
     assert f"pattern={site.pattern[:8]}" in page.url
 
 
-def test_the_keyboard_does_it_too(page: Page) -> None:
-    """Arrows move, Shift selects, Enter opens; each cell says what it is."""
+def test_the_keyboard_moves_selects_and_opens(page: Page) -> None:
+    """Arrows move, Shift selects, Enter opens. Each cell has a description."""
     cell(page, "ap-northeast-3", FIRST).focus()
     cell(page, "ap-northeast-3", FIRST).click()
     page.keyboard.press("ArrowDown")
     words = f"eu-west-1, {FIRST}: missing; 0 looked up, 0 indexed, 0 quarantined"
     expect(page.locator("td.current")).to_have_attribute("aria-label", words)
     page.keyboard.press("Enter")
-    expect(page.locator("#details .problem")).to_contain_text("its own log says why")
+    expect(page.locator("#details .problem")).to_contain_text("see the log of its task")
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("td.selected")).to_have_count(2)
     expect(page.locator("#command")).to_contain_text(f"--from-date {FIRST} --to-date {LAST}")
@@ -208,8 +122,8 @@ def test_the_keyboard_does_it_too(page: Page) -> None:
     expect(page.locator("td.selected")).to_have_count(0)
 
 
-def test_the_theme_is_airflows(page: Page, site: Site) -> None:
-    """The switch switches both, and the page begins as Airflow is."""
+def test_the_theme_follows_airflow(page: Page, site: Site) -> None:
+    """Airflow's switch changes both, and the page starts with Airflow's theme."""
     before = page.evaluate("document.documentElement.dataset.theme")
     page.click("#theme")
     after = page.evaluate("document.documentElement.dataset.theme")
@@ -220,24 +134,24 @@ def test_the_theme_is_airflows(page: Page, site: Site) -> None:
     other.close()
 
 
-def test_airflow_has_it_in_its_navigation(page: Page, site: Site) -> None:
-    """As a view of its own, and as a tab of the DAG."""
+def test_airflow_has_the_page_in_its_navigation(page: Page, site: Site) -> None:
+    """As its own view, and as a tab of the DAG."""
     for address in ("/plugin/cloudtrail-coverage", f"/dags/{DAG_ID}/plugin/cloudtrail-coverage-dag"):
         page.goto(f"{site.airflow.url}{address}")
         frame = page.frame_locator("iframe")
-        expect(frame.get_by_role("heading", name="CloudTrail coverage")).to_be_visible(timeout=30_000)
+        expect(frame.get_by_role("heading", name="CloudTrail coverage")).to_be_visible()
 
 
-def test_a_missing_cell_leads_to_the_log_that_says_why(page: Page) -> None:
-    """That of its fetch: no load has begun."""
+def test_a_missing_cell_links_to_the_log_with_the_reason(page: Page) -> None:
+    """The log of its fetch, since no load has begun."""
     cell(page, "eu-west-1", LAST).click()
     page.locator("#task").click()
     page.wait_for_url("**/tasks/cell.fetch/mapped/*")
-    expect(page.get_by_text("cloudtrail:LookupEvents").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("cloudtrail:LookupEvents").first).to_be_visible()
 
 
 def test_cells_are_filtered(page: Page) -> None:
-    """By account, by region, by range; each choice stands in the address, and lasts."""
+    """By account, region and range. Each choice is in the address and is kept."""
     rows = page.locator("tbody th[scope=row]")
     page.get_by_label("Regions").fill("us-, sa-")
     expect(rows).to_have_text([LOADING, "us-east-1", FAILED])
@@ -256,7 +170,7 @@ def test_cells_are_filtered(page: Page) -> None:
 
 
 def test_totals_days_and_regions_are_counted(page: Page) -> None:
-    """Over all that is shown: the events of each day above it, of each region beside it, the busiest first."""
+    """Over all shown cells: the events of each day above it, of each region beside it, the busiest first."""
     shown = (
         page.locator("tbody tr", has=page.get_by_role("rowheader", name="us-east-1")).locator(".sum").inner_text()
     )
@@ -266,8 +180,8 @@ def test_totals_days_and_regions_are_counted(page: Page) -> None:
     expect(page.locator("#tip")).to_contain_text("events")
 
 
-def test_a_tooltip_stays_within_the_window_and_goes_at_escape(page: Page) -> None:
-    """At every corner of the map, in a narrow window too."""
+def test_a_tooltip_stays_within_the_window_and_closes_on_escape(page: Page) -> None:
+    """At every corner of the map, also in a narrow window."""
     page.set_viewport_size({"width": 480, "height": 420})
     page.get_by_role("button", name="90 d").click()
     expect(page.locator("tbody tr").first.locator("td")).to_have_count(90)
@@ -285,7 +199,7 @@ def test_a_tooltip_stays_within_the_window_and_goes_at_escape(page: Page) -> Non
 
 
 def test_the_map_is_one_stop_for_the_tab_key(page: Page) -> None:
-    """After the filters, whatever number of cells it has; what a click shows comes after it."""
+    """After the filters, for any number of cells; the content that a click opens comes next."""
     cell(page, "us-east-1", LAST).click()
     expect(page.locator("#task")).to_be_visible()
     page.get_by_role("button", name="365 d").focus()
@@ -295,8 +209,8 @@ def test_the_map_is_one_stop_for_the_tab_key(page: Page) -> None:
     expect(page.locator("#task")).to_be_focused()
 
 
-def test_states_are_told_apart_without_colour(page: Page) -> None:
-    """As who sees no colour at all sees them, in both themes: no two of their signs look alike."""
+def test_states_are_distinguishable_without_colour(page: Page) -> None:
+    """No two signs look alike without any colour, in both themes."""
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setEmulatedVisionDeficiency", {"type": "achromatopsia"})
     for theme in ("light", "dark"):
@@ -310,8 +224,8 @@ def test_states_are_told_apart_without_colour(page: Page) -> None:
             assert differ >= len(seen[one]) / 20, (theme, one, other)
 
 
-def test_text_stands_out_from_what_is_behind_it(page: Page, site: Site) -> None:
-    """By the 4.5 to 1 of WCAG AA, in both themes, on both pages."""
+def test_text_has_enough_contrast(page: Page, site: Site) -> None:
+    """At least the 4.5 to 1 of WCAG AA, in both themes, on both pages."""
     cell(page, "eu-west-1", LAST).click()
     expect(page.locator("#command")).to_be_visible()
     faint = [page.evaluate(FAINT, theme) for theme in ("light", "dark")]
@@ -322,28 +236,30 @@ def test_text_stands_out_from_what_is_behind_it(page: Page, site: Site) -> None:
 
 
 def test_the_pages_work_within_airflows_frame(page: Page, site: Site) -> None:
-    """Links to the task and to the documents leave it, and who comes back finds the cell as it was left."""
+    """Links to the task and to the documents leave it. After a return, the cell is selected as before."""
     page.goto(f"{site.airflow.url}/plugin/cloudtrail-coverage")
     frame = framed(page)
     frame.locator("select[name=pattern]").select_option(site.pattern)
+    frame.locator("select[name=account]").select_option(DEFAULT_ACCOUNT)
     expect(frame.locator("#legend [data-state=quarantined] b")).to_have_text("1")
     cell_of = frame.locator("td.s-quarantined")
     cell_of.click()
     with page.context.expect_page() as opened:
-        frame.get_by_text("Its documents").click()
+        frame.get_by_text("Documents of this cell").click()
     opened.value.close()
     frame.locator("#selection .copy").click()
-    expect(frame.locator("#told")).to_have_text("Copied.")
+    expect(frame.locator("#status")).to_have_text("Copied.")
     frame.locator("#task").click()
     page.wait_for_url("**/tasks/cell.load/mapped/*")
     page.go_back()
-    expect(framed(page).locator("#details")).to_contain_text("quarantined", timeout=30_000)
-    framed(page).get_by_text("Its events in quarantine").click()
+    expect(framed(page).locator("#details")).to_contain_text("quarantined")
+    framed(page).get_by_text("Quarantined events of this cell").click()
     expect(framed(page).locator(".group").first).to_contain_text("failed to parse field")
 
 
-def test_who_may_not_is_refused(browser: Browser, site: Site) -> None:
-    """401 without a login, 403 for who may not read the DAG, and no backfill for who may only read it."""
+@pytest.mark.promise("closed")
+def test_users_without_permission_are_rejected(browser: Browser, site: Site) -> None:
+    """401 without a login, 403 for users who may not read the DAG, no backfill for users who may only read it."""
     data = ["api/coverage", "api/cells", "api/backfill", "api/quarantine", "api/quarantine/event"]
     routes = ["coverage", "quarantine", "static/coverage.js", *data]
     for user, status in ((None, 401), ("stranger", 403)):
@@ -362,8 +278,8 @@ def test_who_may_not_is_refused(browser: Browser, site: Site) -> None:
     context.close()
 
 
-def test_the_quarantine_is_seen_and_replayed(page: Page, site: Site) -> None:
-    """Why events are there, and the events; with the index mended, a replay from the page empties it."""
+def test_the_quarantine_is_shown_and_replayed(page: Page, site: Site) -> None:
+    """The reasons and the events. After the index is corrected, a replay from the page empties it."""
     page.goto(f"{site.airflow.url}/cloudtrail/quarantine#pattern={site.pattern}")
     page.wait_for_selector("body[data-loaded]")
     group = page.locator(".group").first
@@ -374,28 +290,28 @@ def test_the_quarantine_is_seen_and_replayed(page: Page, site: Site) -> None:
     server = connect(site.search)
     server.request("DELETE", f"/{IndexPattern(site.pattern).name(midnight(FIRST))}")
     page.click("#start")
-    expect(page.locator("#told")).to_contain_text("has begun")
+    expect(page.locator("#status")).to_contain_text("has started")
 
     def emptied() -> bool:
         page.reload()
         page.wait_for_selector("body[data-loaded]")
-        return page.get_by_text("Nothing is in quarantine here.").is_visible()
+        return page.get_by_text("No events are in quarantine for this index.").is_visible()
 
     until(emptied, "the quarantine to be empty")
 
 
-def test_what_airflow_could_not_do_is_told_in_words(page: Page, site: Site) -> None:
-    """As its API tells it where its database is locked; then the button can be pressed again."""
+def test_an_error_of_airflow_is_a_readable_message(page: Page, site: Site) -> None:
+    """As its API reports a locked database. Then the button works again."""
     told = {"reason": "Database error", "statement": "hidden", "orig_error": "hidden", "message": "Check logs."}
     page.route("**/api/v2/backfills", lambda route: route.fulfill(status=500, json={"detail": told}))
     cell(page, "eu-west-1", FIRST).click()
     page.click("#start")
-    expect(page.locator("#told")).to_have_text("Database error: Check logs.")
+    expect(page.locator("#status")).to_have_text("Database error: Check logs.")
     expect(page.locator("#start")).to_be_enabled()
 
 
 def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) -> None:
-    """What failed is selected, and loaded again from the page; then no cell is missing any more."""
+    """Failed cells are selected and loaded again from the page; then no cell is missing."""
     site.simulator.service.faults.clear()
     cell(page, "eu-west-1", FIRST).click()
     expect(page.locator("#start")).to_be_enabled()
@@ -404,18 +320,18 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
     days = f"--from-date {FIRST} --to-date {LAST}"
     expect(page.locator("#command")).to_contain_text(f"{days} --reprocess-behavior failed")
     page.click("#selection .copy")
-    expect(page.locator("#told")).to_have_text("Copied.")
+    expect(page.locator("#status")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#command").inner_text()
 
     def started() -> bool:
-        """Airflow may hold the first backfill for open until it looks again, or the scheduler SQLite's lock.
+        """Return whether the backfill started. Airflow can still hold the first one open, or SQLite can be locked.
 
-        The page says either, and lets the button be pressed again.
+        The page reports both, and its button works again.
         """
         page.click("#start")
-        expect(page.locator("#told")).to_have_text(ANSWERS, timeout=30_000)
+        expect(page.locator("#status")).to_have_text(ANSWERS)
         page.wait_for_timeout(1_000)
-        return "has begun" in page.locator("#told").inner_text()
+        return "has started" in page.locator("#status").inner_text()
 
     until(started, "the backfill to begin")
 

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from random import Random
 
 import pytest
 
+from devstack.days import last_settled_day
 from devstack.faults.fault import Fault, Rotation
 from devstack.faults.kills import KILL_SEARCH_SERVER
 from devstack.faults.kinds import (
     KILL_API_SERVER,
     KILL_FETCH,
     KILL_FETCHS_SUPERVISOR,
+    KILL_LIST,
     KILL_LOAD,
     KILL_LOADS_SUPERVISOR,
     KILL_SCHEDULER,
 )
-from devstack.faults.round import RoundSettings, play
-from devstack.faults.services import READ_ONLY_INDEX
+from devstack.faults.round import RoundSettings, read_trail, run_round
+from devstack.faults.services import READ_ONLY_INDEX, storage
 from devstack.search_server import ELASTICSEARCH_9, OPENSEARCH_3, Distribution
+from devstack.storage_faults import StorageFaultKind
 
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 ALWAYS = (KILL_SEARCH_SERVER, READ_ONLY_INDEX)
 
 
+@pytest.mark.promise("nothing-lost", "restartable")
 @pytest.mark.parametrize(
     ("distribution", "of_airflow"),
     [
@@ -33,10 +38,10 @@ ALWAYS = (KILL_SEARCH_SERVER, READ_ONLY_INDEX)
     ],
     ids=[OPENSEARCH_3.name, ELASTICSEARCH_9.name],
 )
-def test_a_backfill_survives_whatever_is_killed(
+def test_a_backfill_survives_kills_and_a_blocked_index(
     distribution: Distribution, of_airflow: tuple[Fault, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Tasks, supervisors, one of Airflow's services and the search server are killed: every event, once."""
+    """Tasks, supervisors, an Airflow service and the search server are killed: every event is indexed once."""
     faults = (*ALWAYS, *of_airflow)
     settings = RoundSettings(
         distribution,
@@ -49,6 +54,32 @@ def test_a_backfill_survives_whatever_is_killed(
         pause=2,
     )
     with capsys.disabled():
-        outcome = play(settings, Rotation(faults, Random(7)), print)
+        outcome = run_round(settings, Rotation(faults, Random(7)), print)
     assert outcome.broken == ()
     assert outcome.faults.keys() == {fault.name for fault in faults}
+
+
+@pytest.mark.promise("nothing-lost", "restartable")
+def test_the_backfill_of_a_trail_survives_kills_and_broken_bodies(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tasks, the scheduler and the search server are killed, and S3 breaks: every event is indexed once."""
+    faults = (
+        KILL_SEARCH_SERVER,
+        KILL_LIST,
+        KILL_LOAD,
+        KILL_SCHEDULER,
+        storage(StorageFaultKind.TRUNCATED_BODY, (2, 4)),
+    )
+    settings = RoundSettings(
+        OPENSEARCH_3,
+        seed=7,
+        faults=len(faults),
+        days=2,
+        regions=("eu-west-1", "us-east-1"),
+        runs_at_once=1,
+        pause=2,
+        last=last_settled_day() - timedelta(days=1),
+    )
+    with capsys.disabled():
+        outcome = run_round(settings, Rotation(faults, Random(7)), print, read_trail)
+    assert outcome.broken == ()
+    assert outcome.faults

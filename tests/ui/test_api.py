@@ -1,9 +1,8 @@
-"""The coverage page's data, from a real ledger; who may have it is tested with a real API server."""
+"""The coverage page's data from a real ledger. Tests with a real API server check permissions."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,23 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloudtrail_elasticsearch.core import index_setup
-from cloudtrail_elasticsearch.core.bulk import BulkItem, Refused
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.events import Event
-from cloudtrail_elasticsearch.core.ledger import Ledger, Run, Staged, Verified
-from cloudtrail_elasticsearch.core.mapping import COVERAGE_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.normalize import Normalizer
-from cloudtrail_elasticsearch.core.overview import known
-from cloudtrail_elasticsearch.core.quarantine import Quarantine
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.send import LoadSettings, Sender
-from cloudtrail_elasticsearch.core.shape import build
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.documents.events import Event
+from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index import setup
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.loading.quarantine import Quarantine
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.sender import LoadSettings, Sender
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.ui.access import may_backfill, may_read
-from cloudtrail_elasticsearch.ui.app import make_app
-from cloudtrail_elasticsearch.ui.server import search_server
+from cloudtrail_elasticsearch.ui.coverage_table import summarize_ledger
+from cloudtrail_elasticsearch.ui.server import find_search_server
+from tests.cells import cell as make_cell
+from tests.cells import staged_at
 
 ACCOUNT = "123456789012"
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -40,33 +38,16 @@ def window(region: str, day: int = 0, hours: tuple[int, int] = (0, 24)) -> Windo
     return Window(ACCOUNT, region, start + timedelta(hours=hours[0]), start + timedelta(hours=hours[1]))
 
 
-def verified(of: Window, staged: int, indexed: int, quarantined: int = 0) -> Verified:
-    cell = Cell(of, staged, staged, 0, indexed, quarantined)
-    return Verified(cell, Staged(1, 1, 0, None, None, DAY), RUN, DAY)
-
-
-@pytest.fixture
-def server(search_url: str) -> Any:
-    return connect(SearchSettings.from_url(search_url))
-
-
-@pytest.fixture
-def client(server: Any) -> Iterator[TestClient]:
-    app = make_app()
-    app.dependency_overrides = {
-        may_read.dependency: lambda: None,
-        may_backfill: lambda: True,
-        search_server: lambda: server,
-    }
-    with TestClient(app) as made:
-        yield made
+def verified(of: Window, staged: int, indexed: int, quarantined: int = 0) -> VerifiedCell:
+    cell = make_cell(of, staged, indexed, quarantined)
+    return VerifiedCell(cell, staged_at(DAY), RUN, DAY)
 
 
 @pytest.fixture
 def pattern(server: Any, unique_index_prefix: str) -> str:
     """A ledger with cells of every state."""
     ledger = Ledger(server, unique_index_prefix)
-    ledger.verified_all(
+    ledger.record_verified_all(
         [
             verified(window("us-east-1"), 10, 10),
             verified(window("us-east-1", 1), 10, 7, 3),
@@ -76,8 +57,8 @@ def pattern(server: Any, unique_index_prefix: str) -> str:
             verified(window("eu-west-1", 1, (12, 24)), 6, 4),
         ]
     )
-    ledger.missing(window("eu-west-1", 2), "It was not loaded.")
-    ledger.loading(window("eu-central-1", 2), RUN)
+    ledger.record_missing(window("eu-west-1", 2), "It was not loaded.")
+    ledger.record_loading(window("eu-central-1", 2), RUN)
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     return unique_index_prefix
 
@@ -90,8 +71,8 @@ def asked(client: TestClient, pattern: str, **more: str) -> dict[str, Any]:
     return found
 
 
-def test_every_cell_is_told_with_its_state(client: TestClient, pattern: str) -> None:
-    """Regions by days, in columns; days that nothing is known of have no cell."""
+def test_every_cell_has_its_state(client: TestClient, pattern: str) -> None:
+    """Regions by days, in columns. A day without data has no cell."""
     answer = asked(client, pattern)
     table = answer["table"]
     states = {
@@ -109,11 +90,15 @@ def test_every_cell_is_told_with_its_state(client: TestClient, pattern: str) -> 
         ("eu-central-1", "2026-11-03"): "loading",
     }
     assert answer["may_backfill"] is True
+    assert answer["labels"] == {
+        "lookup_events": {"looked_up": "looked up", "indexed": "indexed", "quarantined": "quarantined"},
+        "trail": {"looked_up": "listed", "indexed": "indexed", "quarantined": "quarantined"},
+    }
     assert pattern in answer["patterns"]
 
 
 def test_windows_of_one_day_are_one_cell(client: TestClient, pattern: str) -> None:
-    """Their figures are added, and the state is that which needs most attention."""
+    """It has the sums of their figures, and the state that needs most attention."""
     table = asked(client, pattern)["table"]
     regions, days = table["regions"], table["days"]
     (cell,) = (
@@ -129,7 +114,7 @@ def test_windows_of_one_day_are_one_cell(client: TestClient, pattern: str) -> No
 
 
 class Heard:
-    """A server, and what it was asked."""
+    """A server that records its requests."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -142,32 +127,32 @@ class Heard:
 
 
 def test_cells_are_read_again_only_after_a_change(client: TestClient, server: Any, pattern: str) -> None:
-    """Who looks again has the same answer for one small question; a change of any cell is seen at once."""
+    """Another request costs one small query and gets the same answer. A change of any cell is seen at once."""
     heard = Heard(server)
     app: Any = client.app
-    app.dependency_overrides[search_server] = lambda: heard
+    app.dependency_overrides[find_search_server] = lambda: heard
     version = None
-    while version != known(server).version:  # other tests write to this server's ledger, too
-        version = known(server).version
+    while version != summarize_ledger(server).version:  # other tests also write to this server's ledger
+        version = summarize_ledger(server).version
         first = asked(client, pattern)
         heard.asked.clear()
         again = asked(client, pattern)
     assert first == again
     assert not any(b"composite" in body for body in heard.asked)
-    Ledger(server, pattern).missing(window("us-east-1"), "It was not loaded.")
+    Ledger(server, pattern).record_missing(window("us-east-1"), "It was not loaded.")
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     changed = asked(client, pattern)["table"]
     assert changed != first["table"]
     assert any(b"composite" in body for body in heard.asked)
 
 
-def test_windows_that_say_the_same_are_counted_each(
+def test_windows_with_equal_figures_are_counted_each(
     client: TestClient, server: Any, unique_index_prefix: str
 ) -> None:
-    """Two halves of a day with equal figures are one cell with twice of them; one without figures adds nothing."""
+    """Two halves of a day with equal figures are one cell with twice of them. One without figures adds nothing."""
     ledger = Ledger(server, unique_index_prefix)
-    ledger.verified_all([verified(window("us-east-1", 0, hours), 5, 5) for hours in ((0, 8), (8, 16))])
-    ledger.loading(window("us-east-1", 0, (16, 24)), RUN)
+    ledger.record_verified_all([verified(window("us-east-1", 0, hours), 5, 5) for hours in ((0, 8), (8, 16))])
+    ledger.record_loading(window("us-east-1", 0, (16, 24)), RUN)
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     answer = asked(client, unique_index_prefix)
     table = answer["table"]
@@ -175,8 +160,8 @@ def test_windows_that_say_the_same_are_counted_each(
     assert table["figures"] == {"looked_up": [10], "indexed": [10], "quarantined": [0]}
 
 
-def test_a_cell_is_told_whole(client: TestClient, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the task behind it, and where its documents are seen, if somebody said where."""
+def test_a_cell_has_all_of_its_details(client: TestClient, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its task and, if dashboards are configured, the address of its documents."""
     params = {"pattern": pattern, "account": ACCOUNT, "region": "us-east-1", "day": "2026-11-03"}
     (cell,) = client.get("/api/cells", params=params).json()["cells"]
     assert (cell["state"], cell["staged"], cell["indexed"]) == ("failed", 10, 9)
@@ -191,7 +176,7 @@ def test_a_cell_is_told_whole(client: TestClient, pattern: str, monkeypatch: pyt
 
 
 def test_a_selection_is_a_backfill(client: TestClient) -> None:
-    """The command to copy, and the same for Airflow's API."""
+    """The command to copy, and the same request for Airflow's API."""
     params = {
         "first": "2026-11-01",
         "last": "2026-11-02",
@@ -215,31 +200,33 @@ def test_a_selection_is_a_backfill(client: TestClient) -> None:
         ("/openapi.json", 404),
     ],
 )
-def test_what_cannot_be_answered_is_refused(client: TestClient, path: str, status: int) -> None:
-    """And nothing but the pages' own files is served."""
+def test_invalid_requests_are_rejected(client: TestClient, path: str, status: int) -> None:
+    """And no file but the pages' own is served."""
     assert client.get(path).status_code == status
 
 
-def test_a_server_that_does_not_answer_is_one_sentence(client: TestClient) -> None:
-    """And no stack trace, nor what the connection has of secrets."""
+def test_an_unreachable_server_is_reported_in_one_sentence(client: TestClient) -> None:
+    """Without a stack trace, and without the secrets of the connection."""
     url = "http://loader:swordfish@127.0.0.1:1"
     app: Any = client.app
-    app.dependency_overrides[search_server] = lambda: connect(SearchSettings.from_url(url), "opensearch")
+    app.dependency_overrides[find_search_server] = lambda: connect(SearchSettings.from_url(url), "opensearch")
     answer = client.get("/api/coverage")
     assert answer.status_code == 503
     assert "cannot be reached" in answer.json()["detail"]
     assert "swordfish" not in answer.text
 
 
-def test_answers_carry_the_headers_that_keep_others_out(client: TestClient) -> None:
-    """No script but the page's own, and no frame but Airflow's."""
+@pytest.mark.promise("closed")
+def test_answers_have_security_headers(client: TestClient) -> None:
+    """Only the page's own scripts run, and only Airflow can frame it."""
     headers = client.get("/coverage").headers
     assert "script-src 'self'" in headers["content-security-policy"]
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
 
 
-def test_the_plugin_brings_no_page_into_processes_that_serve_none() -> None:
-    """Every task reads the plugins: FastAPI and the pages are imported by the first request."""
+@pytest.mark.slow
+def test_the_plugin_imports_pages_only_in_processes_that_serve_them() -> None:
+    """Every task loads the plugins: FastAPI and the pages are imported by the first request."""
     import subprocess
     import sys
 
@@ -254,8 +241,8 @@ def test_the_plugin_brings_no_page_into_processes_that_serve_none() -> None:
 
 @pytest.fixture
 def refused(server: Any, pattern: str) -> dict[str, str]:
-    """Events in quarantine: two at one path, one at another, and a line that is no JSON."""
-    index_setup.prepare(server, IndexPattern(pattern), build("flattened", load_rules()))
+    """Events in quarantine: two with one path, one with another, and a line that is not JSON."""
+    setup.prepare_indices(server, IndexPattern(pattern), build_schema("flattened", load_rules()))
     ids = {name: str(uuid.uuid4()) for name in ("one", "two", "other", "broken")}
     refused = "failed to parse field [{}] of type [long] in document with id '1'. Preview of field's value: '{}'"
     reasons = {
@@ -266,15 +253,15 @@ def refused(server: Any, pattern: str) -> dict[str, str]:
     }
     quarantine = Quarantine(Sender(server, LoadSettings()), pattern)
     quarantine.put(
-        Refused(BulkItem(ids[name], f"{pattern}-i", None, b'{"eventName": "<b>x</b>"}'), "mapper", reasons[name])
+        Rejection(BulkItem(ids[name], f"{pattern}-i", None, b'{"eventName": "<b>x</b>"}'), "mapper", reasons[name])
         for name in ids
     )
     quarantine.refresh()
     return ids
 
 
-def test_the_quarantine_is_told_by_its_causes(client: TestClient, pattern: str, refused: dict[str, str]) -> None:
-    """What is refused at one path for one reason is one group, whatever the values; the most frequent first."""
+def test_the_quarantine_is_grouped_by_causes(client: TestClient, pattern: str, refused: dict[str, str]) -> None:
+    """Events with the same path and reason are one group, whatever their values; the largest group is first."""
     answer = client.get("/api/quarantine", params={"pattern": pattern}).json()
     assert answer["patterns"][pattern] == answer["looked_at"] == 4
     first, *others = answer["groups"]
@@ -284,22 +271,22 @@ def test_the_quarantine_is_told_by_its_causes(client: TestClient, pattern: str, 
     assert all(f"{pattern}-i" in group["remedy"] for group in answer["groups"])
 
 
-def test_the_rule_that_is_suggested_is_one(
+def test_the_suggested_rule_is_valid(
     client: TestClient, pattern: str, refused: dict[str, str], tmp_path: Path
 ) -> None:
-    """It is read as a rules file, and moves the value; the envelope's fields have none."""
+    """It is read as a rules file, and moves the value. Fields of the envelope have no suggestion."""
     groups = client.get("/api/quarantine", params={"pattern": pattern}).json()["groups"]
     rules = {group["path"]: group["rule"] for group in groups}
     assert rules["eventName"] is rules[None] is None
     file = tmp_path / "rules.yaml"
     file.write_text(rules["requestParameters.when"])
     event = {"eventName": "Put", "requestParameters": {"when": "a"}}
-    document = Normalizer(build("flattened", load_rules([file]))).document(Event(event, {})).source
+    document = Normalizer(build_schema("flattened", load_rules([file]))).document(Event(event, {})).source
     assert document["requestParameters"] == {"whenAsSent": "a"}
 
 
-def test_an_event_in_quarantine_is_told_whole(client: TestClient, pattern: str, refused: dict[str, str]) -> None:
-    """As text; once it is replayed it is no longer there."""
+def test_a_quarantined_event_is_returned_whole(client: TestClient, pattern: str, refused: dict[str, str]) -> None:
+    """As text. After a replay it no longer exists."""
     params = {"pattern": pattern, "id": refused["other"]}
     entry = client.get("/api/quarantine/event", params=params).json()
     assert entry["event"] == '{"eventName": "<b>x</b>"}'
@@ -308,9 +295,12 @@ def test_an_event_in_quarantine_is_told_whole(client: TestClient, pattern: str, 
 
 
 def test_a_replay_covers_the_cells_with_events_in_quarantine(client: TestClient, pattern: str) -> None:
-    """Their days and regions, as params of the DAG; and the command that takes all of the pattern."""
+    """Their days and regions as params of the DAG, and the command for all events of the pattern."""
     answer = client.get("/api/quarantine", params={"pattern": pattern}).json()
-    assert answer["request"] == {
+    (replay,) = answer["replays"]
+    assert replay["source"] == "lookup_events"
+    assert replay["run_page"] == "/dags/cloudtrail_to_elasticsearch/runs/{}"
+    assert replay["request"] == {
         "path": "/api/v2/dags/cloudtrail_to_elasticsearch/dagRuns",
         "body": {
             "logical_date": None,

@@ -1,4 +1,4 @@
-"""Backfills of chosen cells, and links to their documents, as plain values."""
+"""Backfills of selected cells, and links to their documents, as plain values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core.coverage import State
-from cloudtrail_elasticsearch.core.links import discover, rison
-from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
-from cloudtrail_elasticsearch.ui.backfills import Backfill, reprocess
+from cloudtrail_elasticsearch.core.coverage.cells import State
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
+from cloudtrail_elasticsearch.ui.addresses import discover, rison
+from cloudtrail_elasticsearch.ui.backfills import Backfill, choose_reprocess
 
 CHOSEN = Backfill(
     "cloudtrail_to_elasticsearch",
@@ -27,8 +27,8 @@ assert _REQUEST is not None
 _BODY = _REQUEST["body"]
 
 
-def test_the_command_is_one_that_airflow_takes() -> None:
-    """By its own parser, after a shell has read it; and it says the same as the request to its API."""
+def test_airflow_accepts_the_command() -> None:
+    """With its own parser, after a shell has read it. It is equal to the request to its API."""
     from airflow.cli.cli_parser import get_parser
 
     program, *arguments = shlex.split(CHOSEN.command)
@@ -39,8 +39,8 @@ def test_the_command_is_one_that_airflow_takes() -> None:
     assert (str(parsed.from_date.date()), str(parsed.to_date.date())) == ("2026-11-01", "2026-11-07")
 
 
-def test_the_request_is_one_that_airflow_takes() -> None:
-    """By its own model."""
+def test_airflow_accepts_the_request() -> None:
+    """With its own model."""
     from airflow.api_fastapi.core_api.datamodels.backfills import BackfillPostBody
 
     body = BackfillPostBody(**_BODY)
@@ -48,8 +48,8 @@ def test_the_request_is_one_that_airflow_takes() -> None:
 
 
 @pytest.mark.parametrize(("pattern", "conf"), [(DEFAULT_INDEX, {}), ("mine-%Y", {"index": "mine-%Y"})])
-def test_an_index_is_named_where_it_is_not_the_default(pattern: str, conf: dict[str, Any]) -> None:
-    """The DAG's own default needs no word."""
+def test_an_index_is_named_unless_it_is_the_default(pattern: str, conf: dict[str, Any]) -> None:
+    """The command has no conf for the DAG's own default."""
     made = Backfill("dag", date(2026, 11, 1), date(2026, 11, 1), ("us-east-1",), pattern, "none")
     assert made.conf == {"regions": ["us-east-1"], **conf}
 
@@ -63,13 +63,13 @@ def test_an_index_is_named_where_it_is_not_the_default(pattern: str, conf: dict[
         ([State.QUARANTINED], "completed"),
     ],
 )
-def test_runs_are_made_again_as_their_cells_need(states: list[State | None], expected: str) -> None:
-    """Days without runs need no flag, failed cells have failed runs, and all others have runs that succeeded."""
-    assert reprocess(states) == expected
+def test_the_kind_of_rerun_follows_from_the_cells(states: list[State | None], expected: str) -> None:
+    """Days without runs need no flag, failed cells rerun failed runs, and all others rerun successful runs."""
+    assert choose_reprocess(states) == expected
 
 
 def test_plain_values_are_written_as_rison() -> None:
-    """Quotes and exclamation marks are escaped by one."""
+    """Quotes and exclamation marks are escaped with an exclamation mark."""
     assert rison({"a": [1, True, None, "it's!"], "b": "plain"}) == "(a:!(1,!t,!n,'it!'s!!'),b:plain)"
 
 
@@ -77,9 +77,11 @@ def test_plain_values_are_written_as_rison() -> None:
     ("engine", "path"), [("opensearch", "/app/data-explorer/discover#?"), ("elasticsearch", "/app/discover#/?")]
 )
 def test_a_cells_documents_are_found_by_time_and_region(engine: Any, path: str) -> None:
-    """In the product that belongs to the server."""
+    """In the server's own product."""
     times = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
     url = discover("https://search.example.com/", engine, "123456789012", "eu-west-1", *times)
     assert url.startswith(f"https://search.example.com{path}_g=(time:(from:'2026-11-01T00:00:00.000Z',to:")
     assert "awsRegion:%22eu-west-1%22" in url
+    for name in ("recipientAccountId", "accountId"):  # aggregated events have the second one
+        assert f"{name}:%22123456789012%22" in url
     assert "cloudtrail-events" in url

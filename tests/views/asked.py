@@ -1,4 +1,4 @@
-"""What Kibana and OpenSearch Dashboards ask the search server for a saved object."""
+"""The requests that Kibana and OpenSearch Dashboards send to the search server for a saved object."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from devstack.views.definitions import TIME
 
 
 def parsed(ndjson: bytes) -> dict[str, dict[str, Any]]:
-    """A file's objects by their ids."""
+    """Return a file's objects by their ids."""
     return {each["id"]: each for each in map(json.loads, ndjson.splitlines())}
 
 
 def query(text: str) -> dict[str, Any]:
-    """A Lucene query: the server's own syntax, with the products' setting `query:queryString:options`."""
+    """Return a Lucene query in the server's syntax, with the products' setting `query:queryString:options`."""
     return {"query_string": {"query": text, "analyze_wildcard": True}} if text.strip() else {"match_all": {}}
 
 
 def request(saved: dict[str, Any], start: str, end: str) -> dict[str, Any]:
-    """The body of the search for a saved search or a chart, within a range of time."""
+    """Return the body of the search for a saved search or a chart, within a range of time."""
     attributes = saved["attributes"]
     source = json.loads(attributes["kibanaSavedObjectMeta"]["searchSourceJSON"])
     within = {"range": {TIME: {"gte": start, "lt": end, "format": "strict_date_optional_time"}}}
@@ -40,7 +40,7 @@ def _nested(buckets: list[dict[str, Any]]) -> dict[str, Any]:
 def _aggregation(name: str, params: dict[str, Any]) -> dict[str, Any]:
     match name:
         case "date_histogram":
-            # "auto" is a month for the tests' events, which are of many years.
+            # "auto" is a month for the tests' events, which span many years.
             return {name: {"field": params["field"], "calendar_interval": "1M", "min_doc_count": 1}}
         case "terms":
             missing = {"missing": "__missing__"} if params["missingBucket"] else {}

@@ -1,4 +1,4 @@
-"""What the views are to find, said in Python of the events themselves: no query, no mapping, no document."""
+"""The expected results of the views, computed in Python from the events, without a query, mapping or document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devstack.views.definitions import Bucket, Filters, OverTime, Terms
 
 @dataclass(frozen=True)
 class Happened:
-    """An event, its document's id and its time."""
+    """An event with its document's id and its time."""
 
     id: str
     time: datetime
@@ -69,12 +69,12 @@ IS_FOUND: dict[str, Callable[[Happened], bool]] = {
 
 
 def found(query: str, events: Sequence[Happened]) -> list[Happened]:
-    """The events that a query is to find."""
+    """Return the events that a query must find."""
     return list(filter(IS_FOUND[query], events))
 
 
 def check(aggregations: dict[str, Any], buckets: Sequence[Bucket], events: Sequence[Happened]) -> None:
-    """Hold an answer's buckets against those that the events fall into, and theirs against theirs."""
+    """Compare an answer's buckets with the expected ones, and their inner buckets too."""
     bucket, *others = buckets
     expected = parted(bucket, events)
     answered = by_key(aggregations["buckets"]["buckets"])
@@ -90,7 +90,7 @@ def check(aggregations: dict[str, Any], buckets: Sequence[Bucket], events: Seque
 
 
 def parted(bucket: Bucket, events: Sequence[Happened]) -> dict[str, list[Happened]]:
-    """The events by the key of the bucket that each falls into."""
+    """Group events by the key of their bucket."""
     if isinstance(bucket, Filters):
         return {label: found(query, events) for label, query in bucket.queries}
     groups: dict[str, list[Happened]] = defaultdict(list)
@@ -106,7 +106,7 @@ def _term(bucket: Terms, event: Happened) -> str | None:
 
 
 def by_key(buckets: dict[str, Any] | list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """An answer's buckets by key: a filter's label, a term, a month."""
+    """Return an answer's buckets by key: a filter's label, a term, a month."""
     if isinstance(buckets, dict):
         return buckets
     return {

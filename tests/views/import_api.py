@@ -1,4 +1,4 @@
-"""The import of saved objects as both products document it, spoken by a small server in their place."""
+"""A small server with the documented API of both products for importing saved objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .asked import parsed
 
 
 class ImportApi(ThreadingHTTPServer):
-    """Takes imports like the product with that header, from one user alone, and refuses objects of one type."""
+    """Accepts imports like the product with that header, from one user only, and rejects objects of one type."""
 
     def __init__(self, header: str, user: str, refused: str | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -32,7 +32,7 @@ class ImportApi(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def import_api(header: str, user: str = "ada:s3:cret", refused: str | None = None) -> Iterator[ImportApi]:
-    """A server below the path ``/base``."""
+    """Run the server below the path ``/base``."""
     with ImportApi(header, user, refused) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server

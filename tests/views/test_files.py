@@ -1,4 +1,4 @@
-"""The files of saved objects: complete, of the form that each product takes, and of fields that there are."""
+"""The files of saved objects: complete, valid for each product, and with existing fields."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX, OWN_INDICES, Engine, IndexPattern, event_mappings
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, Strategy, build
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index.event_template import make_event_mappings
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, OWN_INDICES, IndexPattern
+from cloudtrail_elasticsearch.core.search.server import Engine
 from devstack.views.__main__ import FOLDER
 from devstack.views.definitions import PANELS
 from devstack.views.products import DATA_VIEW, KIBANA, PRODUCTS, Product, ndjson
@@ -23,7 +26,7 @@ from .asked import parsed
 
 PATTERN = IndexPattern(DEFAULT_INDEX)
 
-# What the schemas of Kibana 9.2 allow; it refuses an object with anything else.
+# The attributes in the schemas of Kibana 9.2, which rejects an object with any other.
 KIBANAS_ATTRIBUTES = {
     "index-pattern": {"title", "name", "timeFieldName"},
     "search": {"title", "description", "columns", "sort", "kibanaSavedObjectMeta"},
@@ -42,14 +45,14 @@ def objects(product: Product) -> dict[str, dict[str, Any]]:
 
 
 @each_product
-def test_the_shipped_file_is_what_the_definitions_make(product: Product) -> None:
-    """Else `make view-files` was forgotten."""
+def test_the_shipped_file_is_made_from_the_definitions(product: Product) -> None:
+    """If this fails, run `make view-files`."""
     assert (FOLDER / product.file).read_bytes() == ndjson(product, PATTERN)
 
 
 @each_product
-def test_everything_referred_to_is_there_before(product: Product) -> None:
-    """By type and id, each id once, so that one import takes all of it."""
+def test_references_are_to_earlier_objects(product: Product) -> None:
+    """By type and id, each id once, so that one import accepts the whole file."""
     seen: set[tuple[str, str]] = set()
     for line in (FOLDER / product.file).read_text().splitlines():
         saved = json.loads(line)
@@ -61,7 +64,7 @@ def test_everything_referred_to_is_there_before(product: Product) -> None:
 
 @each_product
 def test_references_are_found_by_their_names(product: Product) -> None:
-    """A view finds its data view, and a panel its view, by the name under which the product looks."""
+    """A view finds its data view, and a panel its view, under the name that the product expects."""
     for saved in objects(product).values():
         named = {each["name"]: each["id"] for each in saved["references"]}
         if saved["type"] in {"search", "visualization"}:
@@ -76,8 +79,8 @@ def test_references_are_found_by_their_names(product: Product) -> None:
 
 
 @each_product
-def test_each_object_says_which_version_it_is_of(product: Product) -> None:
-    """From a version that the product can bring up to its own."""
+def test_each_object_has_a_version(product: Product) -> None:
+    """One that the product can upgrade to its own."""
     for saved in objects(product).values():
         if product is KIBANA:
             assert saved["coreMigrationVersion"] == "8.8.0"
@@ -87,7 +90,7 @@ def test_each_object_says_which_version_it_is_of(product: Product) -> None:
 
 
 def test_kibana_knows_every_attribute() -> None:
-    """It refuses an import with any that it does not know."""
+    """It rejects an import with any unknown attribute."""
     for saved in objects(KIBANA).values():
         assert saved["attributes"].keys() <= KIBANAS_ATTRIBUTES[saved["type"]]
 
@@ -96,8 +99,8 @@ def test_kibana_knows_every_attribute() -> None:
 @pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_field_is_mapped(product: Product, engine: Engine, strategy: Strategy) -> None:
-    """What is charted is a keyword or a date; what is listed or searched is that, or stands in a flat field."""
-    properties = event_mappings(build(strategy, load_rules(), ecs=False), engine)["properties"]
+    """A charted field is a keyword or a date. A listed or searched one is too, or it is in a flat field."""
+    properties = make_event_mappings(build_schema(strategy, load_rules(), ecs=False), engine)["properties"]
     charted, listed = set(), set()
     for saved in objects(product).values():
         charted |= set(_charted(saved["attributes"]))
@@ -129,7 +132,7 @@ def _queries(attributes: dict[str, Any]) -> Iterator[str]:
 
 
 def _type(properties: dict[str, Any], path: str) -> str | None:
-    """A field's type; for a path inside a flat field, that field's."""
+    """Return a field's type; for a path inside a flat field, that field's."""
     name, _, rest = path.partition(".")
     field = properties.get(name)
     if field is None or not rest or "properties" not in field:
@@ -137,15 +140,15 @@ def _type(properties: dict[str, Any], path: str) -> str | None:
     return _type(field["properties"], rest)
 
 
-def test_the_data_view_is_of_events_alone() -> None:
-    """Its title matches every index of the default pattern, and none that the loader keeps for itself."""
+def test_the_data_view_has_only_events() -> None:
+    """Its title matches every index of the default pattern, and none of the loader's own."""
     title = objects(KIBANA)[DATA_VIEW]["attributes"]["title"].split(",")
     events = [PATTERN.name(datetime(2026, 11, 20, tzinfo=UTC)), PATTERN.name(None)]
     assert [name for name in (*events, *OWN_INDICES) if any(fnmatch(name, each) for each in title)] == events
 
 
 def test_panels_do_not_overlap() -> None:
-    """Each stands within the dashboard's 48 columns, on room of its own."""
+    """Each is within the dashboard's 48 columns."""
     assert all(panel.x >= 0 and panel.x + panel.width <= 48 for panel in PANELS)
     for one, other in combinations(PANELS, 2):
         beside = one.x + one.width <= other.x or other.x + other.width <= one.x

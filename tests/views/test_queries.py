@@ -1,4 +1,4 @@
-"""Every view, run on real servers over recorded and simulated events: it finds what is in them."""
+"""Every view on real servers with recorded and simulated events: it finds the events that it should."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any
 import orjson
 import pytest
 
-from cloudtrail_elasticsearch.core.events import Event, document_id, event_time, parse_line
-from cloudtrail_elasticsearch.core.load import Loader
-from cloudtrail_elasticsearch.core.mapping import IndexPattern
-from cloudtrail_elasticsearch.core.rules import load_rules
-from cloudtrail_elasticsearch.core.shape import STRATEGIES, build
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time, parse_line
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.loading.loader import Loader
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.fidelity.events import recorded
+from devstack.fidelity.events import read_recorded
 from devstack.simulator.generator import Generator, event_for
 from devstack.simulator.mix import CONSOLE_LOGIN
 from devstack.views.definitions import CHARTS, SEARCHES, Chart, Search
@@ -46,16 +47,16 @@ each_server = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def lines(corpus: Path) -> list[bytes]:
-    """All recorded events, the busiest region's day, and some days' sign-ins, the root user's among them."""
+    """All recorded events, the busiest region's day, and sign-ins of some days, including the root user's."""
     generator = Generator(seed=1)
     day = generator.newest_first(generator.day("123456789012", "us-east-1", DAY))
     sign_ins = (orjson.dumps(event_for(*CONSOLE_LOGIN, seed)) for seed in range(40))
-    return [*recorded(corpus), *(entry.read().text.encode() for entry in day), *sign_ins]
+    return [*read_recorded(corpus), *(entry.read().text.encode() for entry in day), *sign_ins]
 
 
 @pytest.fixture(scope="module")
 def events(lines: Sequence[bytes]) -> list[Happened]:
-    """Those that have a time, as only they are seen in any range of time."""
+    """The events with a time, since only these are in any range of time."""
     read = [event for event in map(parse_line, lines) if isinstance(event, Event)]
     return [
         Happened(document_id(event), time.astimezone(UTC), event.record)
@@ -66,11 +67,11 @@ def events(lines: Sequence[bytes]) -> list[Happened]:
 
 @pytest.fixture(scope="module")
 def ask(request: pytest.FixtureRequest, service: Callable[[str], str], lines: Sequence[bytes]) -> Iterator[Ask]:
-    """What the server answers to the product that goes with it, when that shows one of its saved objects."""
+    """Return the server's answer to the product's request for one of its saved objects."""
     name, strategy = request.param
     server = connect(SearchSettings.from_url(service(name)))
     pattern = IndexPattern(f"test-{uuid.uuid4().hex[:12]}")
-    loader = Loader(server, pattern, build(strategy, load_rules()))
+    loader = Loader(server, pattern, build_schema(strategy, load_rules()))
     loader.prepare()
     assert loader.load(lines).quarantined == 0
     loader.count(())
@@ -89,8 +90,8 @@ def _asking(server: Any, objects: dict[str, Any]) -> Ask:
     return ask
 
 
-def test_there_is_something_to_find(events: Sequence[Happened]) -> None:
-    """Each query has events that it is to find, and but for those that take all, some that it is not to."""
+def test_every_query_has_events_to_find(events: Sequence[Happened]) -> None:
+    """And some events that it must not find, unless it finds all."""
     for query in IS_FOUND:
         assert 0 < len(found(query, events)) <= len(events)
         assert (len(found(query, events)) == len(events)) == (query in {"", "*"})
@@ -99,7 +100,7 @@ def test_there_is_something_to_find(events: Sequence[Happened]) -> None:
 @each_server
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search.id)
 def test_a_search_lists_its_events(ask: Ask, events: Sequence[Happened], search: Search) -> None:
-    """All of them and no other, newest first."""
+    """All of them and no others, newest first."""
     expected = found(search.query, events)
     hits = ask(search.id)["hits"]
     assert hits["total"]["value"] == len(expected)
@@ -111,7 +112,7 @@ def test_a_search_lists_its_events(ask: Ask, events: Sequence[Happened], search:
 @each_server
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.id)
 def test_a_chart_counts_its_events(ask: Ask, events: Sequence[Happened], chart: Chart) -> None:
-    """Every bucket has the events that it stands for, and none that is larger is left out."""
+    """Every bucket has its own events, and no larger bucket is missing."""
     answer = ask(chart.id)
     expected = found(chart.query, events)
     assert answer["hits"]["total"]["value"] == len(expected)

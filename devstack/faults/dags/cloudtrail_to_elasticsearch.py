@@ -1,6 +1,8 @@
-"""The real DAG, with quick retries: the fault suite's `dags` folder has this file alone.
+"""The real DAG with quick retries: the only file in a DAG folder of the fault suite.
 
-The file in the checkout's `dags` folder is run as it is; only how soon and how often Airflow tries again differs.
+It runs the unchanged file of the same name in the checkout's `dags` folder; only the number and the delay of
+retries differ, and that the DAG is not paused. The folder `trail_dags` has a link to it with the name of the
+trail's DAG.
 """
 
 import runpy
@@ -16,6 +18,7 @@ RETRIES = 30
 
 operators = [value for value in runpy.run_path(str(REAL)).values() if isinstance(value, BaseOperator)]
 dag = operators[0].dag
+dag.is_paused_upon_creation = False
 for task in dag.tasks:
     settings = task.partial_kwargs if isinstance(task, MappedOperator) else task.__dict__
     settings["retry_delay"] = RETRY_DELAY

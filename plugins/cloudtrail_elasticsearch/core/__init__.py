@@ -1,4 +1,5 @@
-"""What the project exists for: windows, events, rules, mapping, bulk requests and coverage.
+"""The core: documents, indices, loading and coverage.
 
-Nothing in this package imports Airflow, boto3 or a search client; import-linter checks it.
+Nothing in this package imports Airflow, boto3 or a search client, and its rooms import each other in one direction
+only; import-linter checks both.
 """

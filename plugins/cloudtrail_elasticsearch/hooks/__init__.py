@@ -1,1 +1,1 @@
-"""Airflow hooks: connections made into the clients that the core's parts take."""
+"""Airflow hooks: they turn Airflow connections into clients."""

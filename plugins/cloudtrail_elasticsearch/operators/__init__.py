@@ -1,1 +1,1 @@
-"""Airflow operators: thin, each hands its arguments to the core and returns plain values."""
+"""Airflow operators. Each is thin: it passes its arguments to the core and returns plain values."""

@@ -1,4 +1,4 @@
-"""What the operators share: connections, staging, and which failures are worth another attempt."""
+"""The bases of the operators: AWS connection, staging and retries, and the work on one window."""
 
 from __future__ import annotations
 
@@ -7,79 +7,61 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from cloudtrail_elasticsearch.airflows import variable
+from cloudtrail_elasticsearch.airflows import read_variable
+from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
-from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.operators.retries import retry_arguments
-from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, Staging
+from cloudtrail_elasticsearch.operators.retries import make_retry_arguments
+from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, Staging, TrailPlans
 
 if TYPE_CHECKING:
     from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
 
 
 def is_true(rendered: str | bool) -> bool:
-    """Whether a templated boolean, which is a text once it is rendered, is true."""
+    """Return whether a templated boolean is true; a rendered template is a text."""
+    # Templates render True and true, depending on where the value comes from.
     return str(rendered).strip().lower() == "true"
 
 
-def configured(given: str | None, name: str) -> str:
-    """Return what an operator was given, or else what the Airflow variable of this name says.
+def read_setting(given: str | None, name: str) -> str:
+    """Return an operator's argument, or if it is None, the value of an Airflow variable (empty if not set).
 
-    Airflow's API is asked for a variable, once for each of a run's tasks: so no sooner than it is needed.
+    Reading a variable is a request to Airflow's API in each task, so call this only when the value is needed.
     """
-    return (variable(name) or "") if given is None else given
+    return (read_variable(name) or "") if given is None else given
 
 
-class WindowOperator(BaseOperator):
-    """Works on one window's staged events.
+class StagingOperator(BaseOperator):
+    """Reads and writes records in the staging bucket.
 
-    :param window: the window, as `CloudTrailPlanOperator` returns it
     :param bucket: the S3 bucket to stage in
     :param prefix: the key prefix in it
-    :param force: do the work again although it is done (``true`` or ``false``, so that it can be templated)
-    :param encryption: how S3 encrypts what is staged: ``AES256`` or ``aws:kms``; empty: as the bucket does;
-        where none is given, as the Airflow variable ``cloudtrail_staging_encryption`` says
-    :param kms_key: the id or ARN of the key for ``aws:kms``; where none is given, as the Airflow variable
-        ``cloudtrail_staging_kms_key`` says
+    :param encryption: how S3 encrypts staged objects: ``AES256`` or ``aws:kms``; empty: the bucket's default;
+        None: the value of the Airflow variable ``cloudtrail_staging_encryption``
+    :param kms_key: the id or ARN of the key for ``aws:kms``; None: the value of the Airflow variable
+        ``cloudtrail_staging_kms_key``
     :param aws_conn_id: the AWS connection
     """
 
-    template_fields: Sequence[str] = ("window", "bucket", "prefix", "force", "encryption", "kms_key")
+    template_fields: Sequence[str] = ("bucket", "prefix", "encryption", "kms_key")
 
     def __init__(
         self,
         *,
-        window: dict[str, str],
         bucket: str,
         prefix: str = DEFAULT_PREFIX,
-        force: str | bool = False,
         encryption: str | None = None,
         kms_key: str | None = None,
         aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("map_index_template", "{{ task.window['name'] }}")
-        super().__init__(**retry_arguments() | kwargs)
-        self.window = window
+        # In this order, so that a DAG can set another policy.
+        super().__init__(**make_retry_arguments() | kwargs)
         self.bucket = bucket
         self.prefix = prefix
-        self.force = force
         self.encryption = encryption
         self.kms_key = kms_key
         self.aws_conn_id = aws_conn_id
-
-    def staged_uri(self) -> str:
-        """Return where the window is staged."""
-        return Staging(None, self.bucket, self.prefix).uri(self.planned_window())
-
-    @property
-    def forced(self) -> bool:
-        """Whether work that is done is to be done again."""
-        return is_true(self.force)
-
-    def planned_window(self) -> Window:
-        """Return the window that this task works on."""
-        return Window.from_dict(self.window)
 
     def aws(self) -> CloudTrailHook:
         """Return the AWS connection's hook."""
@@ -87,20 +69,67 @@ class WindowOperator(BaseOperator):
 
         return CloudTrailHook(aws_conn_id=self.aws_conn_id)
 
-    def staging(self, aws: CloudTrailHook) -> Staging:
-        """Return the staging bucket.
+    def require_bucket(self) -> str:
+        """Return the name of the staging bucket.
 
-        :raises ConfigurationError: none was given
+        :raises ConfigurationError: no bucket is configured
         """
         if not self.bucket:
             raise ConfigurationError(
-                "There is no staging bucket: set the Airflow variable cloudtrail_staging_bucket "
+                "No staging bucket is configured: set the Airflow variable cloudtrail_staging_bucket "
                 "(or AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET) to the name of an S3 bucket."
             )
-        return Staging(aws.s3(), self.bucket, self.prefix, self._encryption)
+        return self.bucket
 
-    def _encryption(self) -> Encryption:
+    def open_plans(self, s3: Any) -> TrailPlans:
+        """Return the plans of a trail's days.
+
+        :param s3: the client of the staging bucket
+        :raises ConfigurationError: no bucket is configured
+        """
+        return TrailPlans(s3, self.require_bucket(), self.prefix, self.read_encryption)
+
+    def read_encryption(self) -> Encryption:
+        """Return how S3 encrypts staged objects; reading a variable is a request to Airflow's API."""
         return Encryption(
-            configured(self.encryption, "cloudtrail_staging_encryption"),
-            configured(self.kms_key, "cloudtrail_staging_kms_key"),
+            read_setting(self.encryption, "cloudtrail_staging_encryption"),
+            read_setting(self.kms_key, "cloudtrail_staging_kms_key"),
         )
+
+
+class WindowOperator(StagingOperator):
+    """Works on one window's staged events. `StagingOperator` has the arguments of the staging bucket.
+
+    :param window: the window, as `CloudTrailPlanOperator` returns it
+    :param force: do the work again even if it is complete (``true`` or ``false``, so that it can be templated)
+    """
+
+    template_fields: Sequence[str] = ("window", "force", *StagingOperator.template_fields)
+
+    def __init__(self, *, window: dict[str, str], force: str | bool = False, **kwargs: Any) -> None:
+        # Airflow's pages then show a cell's name instead of its map index.
+        kwargs.setdefault("map_index_template", "{{ task.window['name'] }}")
+        super().__init__(**kwargs)
+        self.window = window
+        self.force = force
+
+    def staged_uri(self) -> str:
+        """Return the URI of the window's folder in the staging bucket."""
+        # No client: only the path is needed.
+        return Staging(None, self.bucket, self.prefix).uri(self.planned_window())
+
+    @property
+    def forced(self) -> bool:
+        """Whether to do complete work again."""
+        return is_true(self.force)
+
+    def planned_window(self) -> Window:
+        """Return the window that this task works on."""
+        return Window.from_dict(self.window)
+
+    def staging(self, aws: CloudTrailHook) -> Staging:
+        """Return the staging bucket.
+
+        :raises ConfigurationError: no bucket is configured
+        """
+        return Staging(aws.s3(), self.require_bucket(), self.prefix, self.read_encryption)

@@ -1,26 +1,45 @@
-"""What the operators take from Airflow's context: where progress is kept, and which task this is."""
+"""Values from Airflow's task context: the state store for progress, and the ids of this task instance."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
 from airflow.providers.common.compat.sdk import Context
 
-from cloudtrail_elasticsearch.core.ledger import Run
-from cloudtrail_elasticsearch.core.state import StateStore
-from cloudtrail_elasticsearch.core.windows import Window
+from cloudtrail_elasticsearch.core.coverage.ledger import Run
+from cloudtrail_elasticsearch.core.errors import LoaderError
+from cloudtrail_elasticsearch.core.progress import StateStore
 from cloudtrail_elasticsearch.operators.supervision import SupervisedStore
-from cloudtrail_elasticsearch.staging import Staging
+
+_RETURN_VALUE: Final = "return_value"
+"""The key of a task's result: https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/xcoms.html"""
 
 
-def state_store(context: Context, staging: Staging, window: Window, task: str) -> StateStore:
-    """Return Airflow's task state store, or, where Airflow has none (before 3.3), its stand-in in the bucket."""
+def open_state_store(context: Context, open_substitute: Callable[[], StateStore]) -> StateStore:
+    """Return Airflow's task state store; in Airflow before 3.3, which has none, its substitute in the bucket."""
     store: StateStore | None = context.get("task_state_store")
-    return staging.state(window, task) if store is None else SupervisedStore(store)
+    return open_substitute() if store is None else SupervisedStore(store)
 
 
-def this_run(context: Context) -> Run | None:
-    """Return which task instance this is; None outside of one."""
+def find_this_run(context: Context) -> Run | None:
+    """Return the ids of this task instance; None if the code runs outside of a task."""
     task = context.get("ti")
     if task is None:
         return None
+    # Airflow's own index for a task that is not mapped.
     index = -1 if task.map_index is None else task.map_index
     return Run(task.dag_id, task.run_id, task.task_id, index, task.try_number)
+
+
+@contextmanager
+def return_early(context: Context, result: Any) -> Iterator[None]:
+    """Pass a task's result on to the tasks after it even if the task fails within the context."""
+    try:
+        yield
+    except LoaderError:
+        task = context.get("ti")
+        if task is not None:
+            task.xcom_push(key=_RETURN_VALUE, value=result)
+        raise

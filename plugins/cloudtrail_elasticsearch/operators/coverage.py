@@ -1,44 +1,57 @@
-"""Coverage: the end of a run, which fails where a cell is missing or does not add up, and tells complete days."""
+"""The coverage task ends a run. It fails if a cell is missing or does not add up, and reports complete days."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-from cloudtrail_elasticsearch.core.complete import complete_days
-from cloudtrail_elasticsearch.core.coverage import Cell, Coverage
+from cloudtrail_elasticsearch.core.coverage.cells import Cell, Coverage
+from cloudtrail_elasticsearch.core.coverage.complete_days import find_complete_days
+from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import CoverageError
-from cloudtrail_elasticsearch.core.mapping import DEFAULT_INDEX
-from cloudtrail_elasticsearch.core.windows import Window
-from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS, tell_new
-from cloudtrail_elasticsearch.operators.context import this_run
-from cloudtrail_elasticsearch.operators.metrics import tell_newest
-from cloudtrail_elasticsearch.operators.retries import fails_for_good, retry_arguments
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS, add_asset_events
+from cloudtrail_elasticsearch.operators.context import find_this_run
+from cloudtrail_elasticsearch.operators.metrics import report_newest_ages
+from cloudtrail_elasticsearch.operators.retries import make_retry_arguments, never_retry_final_errors
 
 if TYPE_CHECKING:
-    from cloudtrail_elasticsearch.core.ledger import Ledger, Run
+    from cloudtrail_elasticsearch.core.coverage.complete_days import CompleteDay
+    from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, VerifiedCell
 
-SECONDS_FOR_THE_LEDGER: Final = 30.0
+LEDGER_PATIENCE: Final = 30.0
+"""Seconds for which requests to the ledger are retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A plan beside the loaded cells."""
+
+    coverage: Coverage
+    unrecorded: Sequence[VerifiedCell]
+    """The cells that no load task has stored in the ledger."""
+    missing: Mapping[Window, Run | None]
+    """The missing cells, and the first task of each."""
 
 
 class CloudTrailCoverageOperator(BaseOperator):
-    """Holds the cells that were loaded against the plan; returns the totals.
+    """Compares the loaded cells with the plan; returns the totals.
 
     :param planned: the windows, from `CloudTrailPlanOperator`
-    :param cells: the cells, from the mapped `S3ToElasticsearchOperator`; those that failed are not there
-    :param index: the index pattern, under which the ledger has the cells
-    :param search_conn_id: the connection to the search server, to note in the ledger the cells that no load has:
-        the missing ones, and those without events; None: they are told, and not noted
-    :param aws_conn_id: the AWS connection, to know every region that a complete day has
-    :param fetch_task_id: the mapped task whose log says why a cell is missing that no load has begun
+    :param cells: the cells, from the mapped `S3ToElasticsearchOperator`; failed tasks return none
+    :param index: the index pattern of the cells in the ledger
+    :param search_conn_id: the connection to the search server, to store in the ledger the cells that no load task
+        stored: the missing ones, and those without events; None: only log them
+    :param aws_conn_id: the AWS connection, to list the regions that a complete day must include
+    :param fetch_task_id: the mapped task to link to if a missing cell's load never started
 
-    Where all adds up, it tells Airflow's metrics of each region's newest event, and Airflow's assets of those of
-    the run's days that are complete, by `complete_days`: once, and again where a day's figures have changed since.
-    The runs of a DAG tell one after the other (``max_active_tis_per_dag``), so that none tells what another is
-    about to. With ``outlets=[]`` no day is told.
+    If every cell adds up, it reports the age of each region's newest event as a metric, and adds an asset event
+    for each of the run's days that is complete (`find_complete_days`): once, and again when its figures change.
+    Only one run of a DAG does so at a time (``max_active_tis_per_dag``), so that no two runs add the same event.
+    With ``outlets=[]`` it adds no asset events.
     """
 
     template_fields: Sequence[str] = ("planned", "cells", "index")
@@ -54,11 +67,12 @@ class CloudTrailCoverageOperator(BaseOperator):
         fetch_task_id: str = "cell.fetch",
         **kwargs: Any,
     ) -> None:
+        # Runs after failed cells, too, and then fails: a backfill of failed runs would otherwise skip this run.
         kwargs.setdefault("trigger_rule", "all_done")
         kwargs.setdefault("inlets", [COMPLETE_DAYS])
         kwargs.setdefault("outlets", [COMPLETE_DAYS])
         kwargs.setdefault("max_active_tis_per_dag", 1)
-        super().__init__(**retry_arguments() | kwargs)
+        super().__init__(**make_retry_arguments() | kwargs)
         self.planned: Iterable[dict[str, str]] | None = planned
         self.cells: Iterable[dict[str, Any]] | dict[str, Any] | None = cells
         self.index = index
@@ -66,87 +80,112 @@ class CloudTrailCoverageOperator(BaseOperator):
         self.aws_conn_id = aws_conn_id
         self.fetch_task_id = fetch_task_id
 
-    @fails_for_good
+    @never_retry_final_errors
     def execute(self, context: Context) -> dict[str, int]:
         """Return the totals over all cells.
 
+        :raises MappingError: the index is not a valid index name
         :raises CoverageError: there is no plan, or a planned cell is missing or does not add up
-        :raises TransientError: all adds up, and the search server cannot be told
+        :raises TransientError: every cell adds up, but the search server does not store the ledger's cells
         """
         if self.planned is None:
-            raise CoverageError("Nothing was planned, so nothing is covered: the plan task's log says why.")
-        rows = [row for row in _rows(self.cells) if row]
-        planned = [Window.from_dict(window) for window in self.planned]
-        coverage = Coverage.of(planned, map(Cell.from_dict, rows))
+            raise CoverageError("The plan task returned no plan, so nothing can be verified: see its log.")
+        # Raises now if the name is not valid, before any request is made.
+        IndexPattern(self.index)
+        result = self.compare(context)
+        coverage = result.coverage
         totals = coverage.totals()
         self.log.info("Coverage: %s", ", ".join(f"{name} {count}" for name, count in totals.items()))
         try:
-            self._note(rows, self._tasks(context, planned, coverage.missing))
+            # Before the check, so that the ledger has the missing cells, too.
+            self._store_cells(result)
         except Exception:
-            coverage.prove()  # what it has to say matters more
+            coverage.check()  # a missing cell is the more important error
             raise
-        coverage.prove()
-        if self.search_conn_id and planned and context.get("ti"):
-            self._tell(planned, context)
+        coverage.check()
+        if self.search_conn_id and coverage.cells and context.get("ti"):
+            self.report(result, context)
         return totals
 
-    def _tell(self, windows: Sequence[Window], context: Context) -> None:
-        """Tell of each region's newest event, and of the days that are complete."""
-        ledger, account = self._ledger(), windows[0].account
-        tell_newest(account, ledger.newest(account))
+    def compare(self, context: Context) -> Comparison:
+        """Return the plan beside the loaded cells."""
+        from cloudtrail_elasticsearch.core.coverage.ledger import VerifiedCell
+
+        rows = [row for row in list_rows(self.cells) if row]
+        planned = [Window.from_dict(window) for window in self.planned or ()]
+        coverage = Coverage.from_plan(planned, map(Cell.from_dict, rows))
+        quiet = tuple(found for found in map(VerifiedCell.from_dict, rows) if found)
+        positions = {window: position for position, window in enumerate(planned)}
+        return Comparison(coverage, quiet, self.find_first_tasks(coverage.missing, positions, context))
+
+    def find_first_tasks(
+        self, missing: Iterable[Window], positions: Mapping[Window, int], context: Context
+    ) -> dict[Window, Run | None]:
+        """Return the first task of each missing cell.
+
+        :param positions: the map index of each cell's first task
+        """
+        this = find_this_run(context)
+        return {
+            window: this and replace(this, task_id=self.fetch_task_id, map_index=positions[window])
+            for window in missing
+        }
+
+    def report(self, result: Comparison, context: Context) -> None:
+        """Report the age of each region's newest event, and add asset events for complete days."""
+        from cloudtrail_elasticsearch.core.coverage.ledger import query_source
+
+        windows = [cell.window for cell in result.coverage.cells]
+        ledger, account, source = self.open_ledger(), windows[0].account, windows[0].source
+        report_newest_ages(account, ledger.find_newest_events(account, source), source)
         if COMPLETE_DAYS not in self.outlets:
             return
         from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
 
         days = sorted({f"{window.start:%Y-%m-%d}" for window in windows})
-        of_the_days = {"bool": {"filter": [{"term": {"account": account}}, {"terms": {"day": days}}]}}
+        wanted = [{"term": {"account": account}}, {"terms": {"day": days}}, query_source(source)]
         regions = CloudTrailHook(aws_conn_id=self.aws_conn_id).enabled_regions()
-        for day in tell_new(complete_days(ledger.cells(of_the_days), regions), context):
+        cells = ledger.read_cells({"bool": {"filter": wanted}})
+        self.add_complete_days(find_complete_days(cells, regions), context)
+
+    def add_complete_days(self, days: Iterable[CompleteDay], context: Context) -> None:
+        """Add an asset event for each complete day without an equal earlier event."""
+        for day in add_asset_events(days, context):
             self.log.info("%s is complete: %d events of %d regions.", day.day, day.staged, day.regions)
 
-    def _ledger(self) -> Ledger:
-        from cloudtrail_elasticsearch.core.ledger import Ledger
-        from cloudtrail_elasticsearch.core.send import LoadSettings
+    def open_ledger(self) -> Ledger:
+        """Return the ledger of the index pattern."""
+        from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+        from cloudtrail_elasticsearch.core.search.sender import LoadSettings
         from cloudtrail_elasticsearch.hooks.search import SearchHook
 
         server = SearchHook(str(self.search_conn_id)).get_conn()
-        return Ledger(server, self.index, LoadSettings(patience=SECONDS_FOR_THE_LEDGER))
+        return Ledger(server, self.index, LoadSettings(patience=LEDGER_PATIENCE))
 
-    def _tasks(
-        self, context: Context, planned: Sequence[Window], missing: Iterable[Window]
-    ) -> dict[Window, Run | None]:
-        """Return the fetch of each missing cell: its place in the plan is its map index."""
-        this = this_run(context)
-        places = {window: place for place, window in enumerate(planned)}
-        return {
-            window: this and replace(this, task_id=self.fetch_task_id, map_index=places[window])
-            for window in missing
-        }
-
-    def _note(self, rows: Iterable[dict[str, Any]], missing: Mapping[Window, Run | None]) -> None:
-        """Note in the ledger what no load has: the quiet cells, all at once, and the missing ones."""
-        from cloudtrail_elasticsearch.core.ledger import Verified
-
-        quiet = [found for found in map(Verified.from_dict, rows) if found]
-        if not self.search_conn_id or not (quiet or missing):
+    def _store_cells(self, result: Comparison) -> None:
+        """Store the cells that no load task stored, in one request, and the missing ones."""
+        if not self.search_conn_id or not (result.unrecorded or result.missing):
             return
-        ledger = self._ledger()
-        ledger.verified_all(quiet)
-        begun = _begun(ledger, missing)
-        for window, fetch in missing.items():
-            ledger.missing(window, "It was not loaded; its own log says why.", None if window in begun else fetch)
+        ledger = self.open_ledger()
+        ledger.record_verified_all(result.unrecorded)
+        started = _find_started(ledger, result.missing)
+        for window, first in result.missing.items():
+            # If the load started, the ledger already names its task, whose log has the reason.
+            ledger.record_missing(
+                window, "It was not loaded; see the log of its task.", None if window in started else first
+            )
 
 
-def _begun(ledger: Ledger, missing: Mapping[Window, Run | None]) -> set[Window]:
-    """Return the cells whose load this run has begun: the ledger names it already."""
+def _find_started(ledger: Ledger, missing: Mapping[Window, Run | None]) -> set[Window]:
+    """Return the cells whose load task this run started; the ledger already names that task."""
     runs = {run.run_id for run in missing.values() if run}
     if not runs:
         return set()
-    return {Window.from_dict(cell) for cell in ledger.cells({"terms": {"run.run_id": sorted(runs)}})}
+    return {Window.from_dict(cell) for cell in ledger.read_cells({"terms": {"run.run_id": sorted(runs)}})}
 
 
-def _rows(cells: Iterable[dict[str, Any]] | dict[str, Any] | None) -> Iterable[dict[str, Any]]:
-    """Read the results of mapped tasks: Airflow gives one result bare, more as a list, none as None."""
+def list_rows(cells: Iterable[dict[str, Any]] | dict[str, Any] | None) -> Iterable[dict[str, Any]]:
+    """Return the results of mapped tasks; Airflow passes one result bare, several as a list, none as None."""
     if isinstance(cells, dict):
         return [cells]
     return cells or ()

@@ -1,6 +1,6 @@
-"""What the operators read and write, as OpenLineage's datasets; imported where its provider asks for them alone.
+"""The operators' inputs and outputs as OpenLineage datasets; imported only if OpenLineage's provider is installed.
 
-Names of S3 and of search servers are by OpenLineage's conventions: https://openlineage.io/docs/spec/naming
+The names of S3 and search servers follow OpenLineage's conventions: https://openlineage.io/docs/spec/naming
 """
 
 from __future__ import annotations
@@ -12,23 +12,36 @@ from airflow.providers.common.compat.openlineage.facet import Dataset
 from airflow.providers.openlineage.extractors import OperatorLineage
 
 if TYPE_CHECKING:
-    from cloudtrail_elasticsearch.core.index_setup import SearchServer
-    from cloudtrail_elasticsearch.core.windows import Window
+    from cloudtrail_elasticsearch.core.coverage.windows import Window
+    from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 
-def of_fetch(window: Window, staged: str) -> OperatorLineage[Any, Any]:
-    """Return the lineage of a fetch: from an account's region of CloudTrail to the folder of a URI."""
+def describe_fetch(window: Window, staged: str) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a fetch: from CloudTrail in one account and region to a staged folder."""
     return OperatorLineage(
-        inputs=[Dataset(f"cloudtrail://{window.account}", window.region)], outputs=[_s3(staged)]
+        inputs=[Dataset(f"cloudtrail://{window.account}", window.region)], outputs=[_make_s3_dataset(staged)]
     )
 
 
-def of_load(staged: str, server: SearchServer | None, index: str) -> OperatorLineage[Any, Any]:
-    """Return the lineage of a load: from the folder of a URI to an index, where there was something to load."""
+def describe_load(staged: str, server: SearchServer | None, index: str) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a load: from a staged folder to an index; no index if the window has no events."""
     outputs = [] if server is None else [Dataset(f"{server.engine}://{urlsplit(server.name).netloc}", index)]
-    return OperatorLineage(inputs=[_s3(staged)], outputs=outputs)
+    return OperatorLineage(inputs=[_make_s3_dataset(staged)], outputs=outputs)
 
 
-def _s3(uri: str) -> Dataset:
+def describe_list(trail: str, staged: str) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a listing: from a trail's folder to the folder of its manifests."""
+    return OperatorLineage(inputs=[_make_s3_dataset(trail)], outputs=[_make_s3_dataset(staged)])
+
+
+def describe_trail_load(
+    trail: str, staged: str, server: SearchServer | None, index: str
+) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a load of log files: from a trail's folder and its manifests to an index."""
+    loaded = describe_load(staged, server, index)
+    return OperatorLineage(inputs=[_make_s3_dataset(trail), *loaded.inputs], outputs=loaded.outputs)
+
+
+def _make_s3_dataset(uri: str) -> Dataset:
     parts = urlsplit(uri)
     return Dataset(f"s3://{parts.netloc}", parts.path.strip("/"))

@@ -1,1 +1,1 @@
-"""A cell's work: fetch a window to staging, load what is staged, and say how the figures add up."""
+"""The pipeline of a cell: loads a staged window, and verifies that its figures add up."""

@@ -1,115 +1,147 @@
-"""Load: a staged window through the rules into the search server, and what the server then holds of it."""
+"""Loads a window into the search server, and verifies the documents that the server then holds."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.coverage import Cell
-from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
-from cloudtrail_elasticsearch.core.events import line_id
-from cloudtrail_elasticsearch.core.ledger import Run, Staged, Verified
-from cloudtrail_elasticsearch.core.load import Holding, Loader, LoadReport
-from cloudtrail_elasticsearch.core.state import KeptBehind, Memory, StateStore
-from cloudtrail_elasticsearch.pipeline.telling import Telling
-from cloudtrail_elasticsearch.staging import LoadRecord, Manifest, Staging
+import msgspec
+
+from cloudtrail_elasticsearch.core.coverage.cells import Cell
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.loading.loader import HeldEvents, Loader
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.core.progress import BackgroundCheckpoint, Checkpoint, StateStore
+from cloudtrail_elasticsearch.core.progress_log import ProgressLog
+from cloudtrail_elasticsearch.pipeline.sources import Done, Position, WindowSource
+from cloudtrail_elasticsearch.staging import LoadRecord
 
 log = logging.getLogger(__name__)
 
 STATE_KEY: Final = "load"
 
 
-def quiet(manifest: Manifest, run: Run | None) -> Verified:
-    """Return the cell of a window without events: nobody has to be asked what became of them."""
-    return _verified(manifest, Holding(), run)
+class LoadRecords(Protocol):
+    """Keeps the records of finished loads."""
+
+    def load_record(self, window: Window) -> LoadRecord | None:
+        """Return the record of the window's load; None if there is none."""
+
+    def write_load_record(self, window: Window, record: LoadRecord) -> None:
+        """Record that the window was loaded."""
+
+
+def make_quiet_cell(source: WindowSource, run: Run | None) -> VerifiedCell:
+    """Return the cell of a window without events; there is nothing to verify on the server."""
+    return _make_verified_cell(source, HeldEvents(), run)
 
 
 class WindowLoad:
-    """The load of one staged window with events, for one attempt.
+    """One attempt at loading a window with events.
 
-    :param run: the task that does it, for the ledger
+    :param run: the task of the attempt, for the ledger
     """
 
     def __init__(
-        self, manifest: Manifest, staging: Staging, loader: Loader, store: StateStore, run: Run | None = None
+        self,
+        source: WindowSource,
+        records: LoadRecords,
+        loader: Loader,
+        ledger: Ledger,
+        store: StateStore,
+        run: Run | None = None,
     ) -> None:
-        self._manifest = manifest
-        self._window = manifest.window
-        self._staging = staging
+        self._source = source
+        self._window = source.window
+        self._records = records
         self._loader = loader
         self._run = run
-        self._ledger = loader.ledger
-        self._fingerprint = _fingerprint(manifest, loader.target)
-        self._memory = Memory(store, STATE_KEY, self._fingerprint)
+        self._ledger = ledger
+        self._fingerprint = _make_fingerprint(source, loader.target)
+        self._checkpoint = Checkpoint(store, STATE_KEY, self._fingerprint)
         self.sent = LoadReport()
-        """What became of the events that this attempt has sent, as far as it has come."""
+        """The outcomes, so far, of the events that this attempt has sent."""
+        self.found: VerifiedCell | None = None
+        """The cell, when the work is done."""
 
     def load(self) -> Cell:
-        """Load the window and ask the server what it holds of it.
+        """Load the window, and verify it on the server.
 
-        A window that was already loaded to the same place in the same way, and of which the server still has
-        every document, is not sent again.
+        If the window was loaded before, with the same target, and the server still holds every document, nothing
+        is sent.
 
-        :raises StagingError: a part is not what the manifest says
+        :raises StagingError: a part differs from its entry in the manifest
         :raises TransientError: the server does not recover in time, or the window was fetched again meanwhile
         """
-        record = self._staging.load_record(self._window)
+        record = self._records.load_record(self._window)
+        # An index can lose documents later, so they are counted again (ADR-0003).
         if record is not None and record.fingerprint == self._fingerprint:
             cell = self.verify()
-            if cell.problem is None:
-                log.info("%s is loaded already, and the server has all of it: nothing to send.", self._window.name)
+            if cell.figures_problem is None:
+                log.info("%s is already loaded, and the server holds all of its documents.", self._window.name)
                 return cell
-            log.warning("%s was loaded, but %s: loading it again.", self._window.name, cell.problem)
+            log.warning("%s was loaded before, but %s. Loading it again.", self._window.name, cell.figures_problem)
         return self.load_again()
 
     def load_again(self) -> Cell:
-        """Load the window, loaded before or not, and ask the server what it holds of it.
+        """Load the window even if it was loaded before, and verify it on the server.
 
-        What an earlier attempt of the same work has sent, by the word of the state store, is not sent again.
+        Events that an earlier attempt at the same work has sent, according to the state store, are skipped.
 
-        :raises StagingError: a part is not what the manifest says
+        :raises StagingError: a part differs from its entry in the manifest
         :raises TransientError: the server does not recover in time, or the window was fetched again meanwhile
         """
         self._loader.prepare()
-        self._ledger.loading(self._window, self._run)
-        sent_before = self._memory.recall() or 0
-        if sent_before:
-            log.info(
-                "Going on with %s where an earlier attempt ended: %d of %d events are sent.",
-                self._window.name,
-                sent_before,
-                self._manifest.staged,
-            )
-        self._send(sent_before)
+        self._ledger.record_loading(self._window, self._run)
+        start = self._checkpoint.load() or None
+        if start:
+            log.info("Resuming the load of %s after the events that an earlier attempt sent.", self._window.name)
+        self._send(start)
         cell = self.verify()
-        if cell.problem and sent_before:
-            log.warning(
-                "%s, though an earlier attempt had sent it: sending all of %s.", cell.problem, cell.window.name
-            )
-            self._send(0)
+        if cell.figures_problem and start:  # the index may have lost the events of the earlier attempt since
+            log.warning("%s: %s. Sending all of its events again.", cell.window.name, cell.figures_problem)
+            self._send(None)
             cell = self.verify()
-        self._memory.forget()
-        if cell.problem is None:
-            record = LoadRecord(self._fingerprint, datetime.now(UTC))
-            self._staging.write_load_record(self._window, record)
+        # Also if the figures do not add up: the next attempt must then send all events again.
+        self._checkpoint.clear()
+        self._record_load()
         log.info("Loaded %s: %s.", self._window.name, cell.sentence)
         return cell
 
-    def replay(self) -> Cell:
-        """Load the window's quarantined events again, nothing else, and ask the server what it holds of it.
+    def load_changes(self) -> Cell:
+        """Load the window if it was listed anew since its last load; else return the cell of that load.
 
-        :raises StagingError: a part is not what the manifest says
+        An unchanged window is not verified again. If only its proof changed, no event is sent, but the log files
+        are read, and their documents counted again.
+
+        :raises LoaderError: as `load` raises
+        """
+        record = self._records.load_record(self._window)
+        if record is None or record.fingerprint != self._fingerprint:
+            return self.load_again()
+        known = VerifiedCell.from_dict(record.cell) if record.cell else None
+        if known is not None and self._source.describe().staged_at <= record.loaded_at:
+            self.found = known
+            return known.cell
+        cell = self.load()
+        self._record_load()
+        return cell
+
+    def replay(self) -> Cell:
+        """Load only the window's quarantined events again, and verify the window on the server.
+
+        :raises StagingError: a part differs from its entry in the manifest
         """
         self._loader.prepare()
-        report = self._loader.replay(map(line_id, self._lines()))
+        places = self._source.read_places(self._loader.index_of)
+        report = self._loader.replay(place.id for place in places)
         self.sent.add(report)
         log.info(
-            "Replayed %s: %d events were in quarantine, %d of them still are.",
+            "Replayed %s: %d events were in quarantine, and %d of them still are.",
             self._window.name,
             report.read,
             report.quarantined,
@@ -117,67 +149,43 @@ class WindowLoad:
         return self.verify()
 
     def verify(self) -> Cell:
-        """Ask the server what it holds of the window, and note it in the ledger.
+        """Count the events of the window that the server holds, and record them in the ledger (ADR-0003).
 
-        :raises StagingError: a part is not what the manifest says
+        :raises StagingError: a part differs from its entry in the manifest
         """
-        found = _verified(self._manifest, self._loader.holding(self._lines()), self._run)
-        self._ledger.verified(found)
+        held = self._loader.count_places(self._source.read_places(self._loader.index_of))
+        found = self.found = _make_verified_cell(self._source, held, self._run)
+        self._ledger.record_verified(found)
         return found.cell
 
-    def _send(self, sent_before: int) -> None:
-        staged = self._manifest.staged
-        telling = Telling(f"Loaded {self._window.name}", sent_before, sent_before / staged)
+    def _record_load(self) -> None:
+        found = self.found
+        if found is not None and found.cell.figures_problem is None:
+            # Only now: a window counts as loaded only while the server's count is right (ADR-0003).
+            plain = msgspec.to_builtins(found.to_dict())
+            self._records.write_load_record(self._window, LoadRecord(self._fingerprint, datetime.now(UTC), plain))
+
+    def _send(self, start: Position | None) -> None:
+        source = self._source
+        done = Done(0, 0.0) if start is None else source.measure_before(start)
+        progress_log = ProgressLog(f"Loaded {self._window.name}", *done)
+        # A second pass of this attempt adds to the outcomes of the first.
         earlier = self.sent
-        with KeptBehind(self._memory) as progress:
+        with BackgroundCheckpoint(self._checkpoint) as progress:
 
-            def tell(report: LoadReport, acknowledged: int) -> None:
+            def record_progress(report: LoadReport, acknowledged: int) -> None:
                 self.sent = earlier.plus(report)
-                progress.keep(sent_before + acknowledged)
-                loaded = sent_before + report.read
-                telling.tell(loaded, loaded / staged)
+                # Only events without a gap before them, because the next attempt skips this many.
+                progress.save(source.find_position(acknowledged))
+                progress_log.log(done.events + report.read, source.share_read)
 
-            self._loader.load(self._lines(sent_before), tell)
-
-    def _lines(self, skipped: int = 0) -> Iterator[bytes]:
-        """Yield the staged lines; parts that are skipped whole are not read."""
-        for part in self._manifest.parts:
-            if skipped >= part.events:
-                skipped -= part.events
-                continue
-            try:
-                yield from islice(self._staging.lines(part), skipped, None)
-            except StagingError as error:
-                if self._staging.manifest(self._window) != self._manifest:
-                    raise TransientError(f"{self._window.name} was fetched again meanwhile.") from error
-                raise
-            skipped = 0
+            self._loader.load(source.read_lines(start), record_progress)
 
 
-def _verified(manifest: Manifest, holding: Holding, run: Run | None) -> Verified:
-    cell = Cell(
-        window=manifest.window,
-        looked_up=manifest.looked_up,
-        staged=manifest.staged,
-        duplicates=manifest.duplicates,
-        indexed=holding.indexed,
-        quarantined=holding.quarantined,
-        late=manifest.late,
-        own=holding.own,
-        left_out=holding.left_out,
-    )
-    staged = Staged(
-        attempts=manifest.attempts,
-        calls=manifest.calls,
-        throttled=manifest.throttled,
-        first=manifest.first,
-        last=manifest.last,
-        staged_at=manifest.staged_at,
-    )
-    return Verified(cell, staged, run, datetime.now(UTC))
+def _make_verified_cell(source: WindowSource, held: HeldEvents, run: Run | None) -> VerifiedCell:
+    return VerifiedCell(source.make_cell(held), source.describe(), run, datetime.now(UTC))
 
 
-def _fingerprint(manifest: Manifest, target: str) -> str:
-    """Name what is loaded and where to, so that a change of either is a new load."""
-    content = codec.canonical([target, *(part.sha256 for part in manifest.parts)])
-    return hashlib.sha256(content).hexdigest()
+def _make_fingerprint(source: WindowSource, target: str) -> str:
+    """Return a hash of the source's content and the target: if either changes, the window is loaded again."""
+    return hashlib.sha256(codec.canonical([target, *source.content])).hexdigest()

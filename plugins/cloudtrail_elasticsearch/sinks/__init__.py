@@ -1,1 +1,1 @@
-"""Where documents go: Elasticsearch or OpenSearch, behind the one method that the core asks for."""
+"""Elasticsearch and OpenSearch, behind the one method that the core calls (`SearchServer.request`)."""

@@ -1,49 +1,62 @@
-"""Opening a search server, of whichever kind it is."""
+"""Opens a search server, and detects which engine it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudtrail_elasticsearch.core.errors import ConfigurationError, RefusedError
-from cloudtrail_elasticsearch.core.mapping import Engine
-from cloudtrail_elasticsearch.sinks.answers import unreadable
+import msgspec
+
+from cloudtrail_elasticsearch.core.errors import ConfigurationError, RejectedRequestError
+from cloudtrail_elasticsearch.core.search.answers import send_request
+from cloudtrail_elasticsearch.core.search.server import Engine
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 if TYPE_CHECKING:
-    from cloudtrail_elasticsearch.core.index_setup import SearchServer
+    from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a server says it is; None for what it does not say."""
+    """The engine and version from a server's greeting; None if unknown."""
 
     engine: Engine | None
     version: str | None
 
     @property
     def title(self) -> str | None:
-        """Its name and version, for people."""
+        """The product name and version for messages; None if the engine is unknown."""
         if self.engine is None:
             return None
         name = "OpenSearch" if self.engine == "opensearch" else "Elasticsearch"
         return f"{name} {self.version}" if self.version else name
 
 
-def connect(settings: SearchSettings, engine: Engine | None = None) -> SearchServer:
-    """Return the server; where the engine is not given, the server is asked which one it is.
+class _Version(msgspec.Struct, frozen=True):
+    distribution: str | None = None
+    number: str | None = None
 
-    :raises ConfigurationError: the settings are not for this server
-    :raises TransientError: it was asked and gave no answer
+
+class _Root(msgspec.Struct, frozen=True):
+    version: _Version
+
+
+def connect(settings: SearchSettings, engine: Engine | None = None) -> SearchServer:
+    """Return the server; without `engine`, a request detects which one it is.
+
+    :raises ConfigurationError: the settings do not suit this server
+    :raises TransientError: the server did not answer this request
     """
     if settings.aws_credentials is not None:
+        # Only Amazon's OpenSearch takes signed requests, so nothing need be detected.
         engine = "opensearch"
-    if (engine or _ask(settings)) == "opensearch":
+    if (engine or _detect_engine(settings)) == "opensearch":
         if settings.api_key:
             raise ConfigurationError(
-                f"The search server {settings.url} is OpenSearch, which has no such API keys: give "
-                f"the connection a login and password, or an aws_conn_id, instead of api_key."
+                f"The search server {settings.url} is OpenSearch, which does not support these API keys: "
+                f"use login and password, or aws_conn_id, instead of api_key."
             )
+        # Imported late, because a client takes long to import, and only one is used (ADR-0012).
         from cloudtrail_elasticsearch.sinks.opensearch import OpenSearchServer
 
         return OpenSearchServer(settings)
@@ -52,25 +65,24 @@ def connect(settings: SearchSettings, engine: Engine | None = None) -> SearchSer
     return ElasticsearchServer(settings)
 
 
-def greeting(server: SearchServer) -> Greeting:
-    """Ask a server what it is.
+def ask_greeting(server: SearchServer) -> Greeting:
+    """Return a server's greeting: its engine and version.
 
-    :raises RefusedError: it does not say so, or is none
+    :raises RejectedRequestError: the server rejects the request
+    :raises UnexpectedAnswerError: it is not a search server, or a proxy answers instead
     """
     try:
-        answer = server.request("GET", "/")
-    except RefusedError as error:
+        version = send_request(server, _Root, "GET", "/").version
+    except RejectedRequestError as error:
         if error.status != 405:  # a minimal Elasticsearch has no greeting
             raise
         return Greeting("elasticsearch", None)
-    version = answer.get("version") if isinstance(answer, dict) else None
-    if not isinstance(version, dict):
-        raise unreadable(server.name, "GET /")
-    engine: Engine = "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
-    return Greeting(engine, version.get("number"))
+    engine: Engine = "opensearch" if version.distribution == "opensearch" else "elasticsearch"
+    return Greeting(engine, version.number)
 
 
-def _ask(settings: SearchSettings) -> Engine:
+def _detect_engine(settings: SearchSettings) -> Engine:
     from cloudtrail_elasticsearch.sinks.elasticsearch import ElasticsearchServer
 
-    return greeting(ElasticsearchServer(settings)).engine or "elasticsearch"
+    # OpenSearch answers, too: only the client's connections are used, not its check of the product.
+    return ask_greeting(ElasticsearchServer(settings)).engine or "elasticsearch"

@@ -1,4 +1,4 @@
-"""What a search connection says, made into `SearchSettings`."""
+"""Turns the fields of a search connection into `SearchSettings`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
-from cloudtrail_elasticsearch.core.mapping import Engine
+from cloudtrail_elasticsearch.core.nearest import find_nearest_name, find_nearest_spelling
+from cloudtrail_elasticsearch.core.search.server import Engine
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+
+OWN_KIND: Final = "cloudtrail_search"
+"""The loader's own connection type."""
 
 ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connection's extra may say; the form of `get_provider_info` has the same names.
+    """The fields of a connection's extra; the form in `get_provider_info` has the same names.
 
-    What is empty there counts as not said: a form that is saved may write all of its fields.
+    Empty values count as missing, because saving the form may write all of its fields.
     """
 
     engine: str | None = None
@@ -28,19 +32,20 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str | tuple[str, str] | None = None
     ca_certs: str | None = None
     verify_certs: bool = True
-    timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
     compress: bool = False
     aws_conn_id: str | None = None
     region_name: str | None = None
     aws_service: Literal["es", "aoss"] = "es"
     http_scheme: str | None = None
-    """Airflow's connections of the type ``elasticsearch`` have it."""
+    """From Airflow's connection type ``elasticsearch``."""
     use_ssl: bool = False
-    """Airflow's connections of the type ``opensearch`` have it."""
+    """From Airflow's connection type ``opensearch``."""
 
     def __repr__(self) -> str:
-        said = ", ".join(name for name in self.__struct_fields__ if getattr(self, name) is not None)
-        return f"{type(self).__name__}({said})"
+        # Names only, because values can be secrets.
+        names = ", ".join(name for name in self.__struct_fields__ if getattr(self, name) is not None)
+        return f"{type(self).__name__}({names})"
 
     @property
     def is_signed(self) -> bool:
@@ -50,9 +55,9 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConnection:
-    """A connection's fields, as a person fills them in; secrets never show in its repr.
+    """A connection's fields as entered in Airflow; its repr has no secrets.
 
-    `name` is how errors begin: ``The connection elasticsearch_default``; `kind` is Airflow's type of connection.
+    `name` begins every error message: ``The connection elasticsearch_default``. `kind` is the connection type.
     """
 
     name: str
@@ -66,37 +71,38 @@ class SearchConnection:
 
     @property
     def engine(self) -> Engine | None:
-        """Which server it is; None where the server is to be asked.
+        """The engine; None if it must be detected from the server.
 
-        :raises ConfigurationError: it says something else, or contradicts itself
+        :raises ConfigurationError: the engine is unknown, or contradicts another field
         """
-        said = self.extra.engine
-        if said is not None and said not in ENGINES:
-            raise self._wrong(f"has engine {said!r}: it is elasticsearch or opensearch.")
-        if said == "opensearch" and self.extra.cloud_id:
-            raise self._wrong(
-                "has a cloud_id, which is Elastic Cloud's, but engine opensearch: remove one of them."
+        chosen = self.extra.engine
+        if chosen is not None and chosen not in ENGINES:
+            raise self._make_error(f"has engine {chosen!r}: choose elasticsearch or opensearch.")
+        if chosen == "opensearch" and self.extra.cloud_id:
+            raise self._make_error(
+                "has a cloud_id, which belongs to Elastic Cloud, but engine opensearch: remove one of them."
             )
-        if said == "elasticsearch" and self.extra.is_signed:
-            raise self._wrong(
-                "has an aws_conn_id, with which requests are signed for Amazon OpenSearch Service, but engine "
-                "elasticsearch: remove one of them."
+        if chosen == "elasticsearch" and self.extra.is_signed:
+            raise self._make_error(
+                "has an aws_conn_id, which signs requests to Amazon OpenSearch Service, but engine elasticsearch: "
+                "remove one of them."
             )
         if self.extra.cloud_id:
+            # Only Elastic Cloud has Cloud IDs.
             return "elasticsearch"
-        return next((engine for engine in ENGINES if engine == (said or self.kind)), None)
+        return next((engine for engine in ENGINES if engine == (chosen or self.kind)), None)
 
     def settings(self, signing: Mapping[str, Any]) -> SearchSettings:
-        """Return how the server is reached; `signing` has what `SearchSettings` needs to sign requests.
+        """Return the server's settings; `signing` has the arguments of `SearchSettings` for signed requests.
 
-        :raises ConfigurationError: something is missing, wrong or contradictory; the message says what to do
+        :raises ConfigurationError: a field is missing, wrong or contradictory; the message names the fix
         """
         extra = self.extra
         if extra.is_signed and extra.api_key:
-            raise self._wrong("has an aws_conn_id and an api_key: remove one of them.")
+            raise self._make_error("has an aws_conn_id and an api_key: remove one of them.")
         if extra.region_name and not extra.is_signed:
-            raise self._wrong(
-                "has a region_name but no aws_conn_id: give the AWS connection to sign requests with, such as "
+            raise self._make_error(
+                "has a region_name but no aws_conn_id: add the AWS connection that signs requests, such as "
                 "aws_default, or remove the region."
             )
         login = {"username": self.login, "password": self.password} if self.login else {}
@@ -116,40 +122,44 @@ class SearchConnection:
     def _url(self) -> str:
         host, cloud_id = (self.host or "").strip(), self.extra.cloud_id
         if cloud_id and host:
-            raise self._wrong(
-                "has a host and a cloud_id, and either says where the server is: remove one of them."
+            raise self._make_error(
+                "has a host and a cloud_id, but only one address is possible: remove one of them."
             )
         if cloud_id:
-            return self._decoded(cloud_id)
+            return self._decode_cloud_id(cloud_id)
         if not host:
-            raise self._wrong("has no host: give the server's name or URL, or a cloud_id for Elastic Cloud.")
+            raise self._make_error("has no host: enter the server's name or URL, or a cloud_id for Elastic Cloud.")
         if "://" not in host:
             host = f"{self._scheme}://{host}"
         elif self.kind not in ENGINES and self.scheme and not host.startswith(f"{self.scheme}://"):
-            raise self._wrong(f"has a URL as its host, and another scheme, {self.scheme!r}: remove the scheme.")
-        return self._with_port(host)
+            raise self._make_error(
+                f"has a URL as its host, and another scheme, {self.scheme!r}: remove the scheme."
+            )
+        return self._add_port(host)
 
-    def _with_port(self, url: str) -> str:
+    def _add_port(self, url: str) -> str:
         if not self.port:
             return url
         try:
             parts = urlsplit(url)
             own = parts.port
         except ValueError:
-            raise self._wrong(
+            raise self._make_error(
                 "has a host that is not a name or URL like https://search.example.com:9200."
             ) from None
+        # Two different ports: one of them is a mistake.
         if own not in {None, self.port}:
-            raise self._wrong(f"has port {own} in its host and port {self.port} beside it: remove one of them.")
+            raise self._make_error(f"has port {own} in its host, but {self.port} as its port: remove one of them.")
         return url if own else parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{self.port}").geturl()
 
     @property
     def _scheme(self) -> str:
+        # Amazon's endpoints use https, and connections of the type opensearch have `use_ssl`.
         secure = self.extra.is_signed or self.extra.use_ssl
         return self.scheme or self.extra.http_scheme or ("https" if secure else "http")
 
-    def _decoded(self, cloud_id: str) -> str:
-        """Return the address in a cloud id, which elasticsearch-py's transport decodes."""
+    def _decode_cloud_id(self, cloud_id: str) -> str:
+        """Return the URL in a cloud id, decoded by elasticsearch-py's transport."""
         from elastic_transport.client_utils import parse_cloud_id
 
         try:
@@ -157,8 +167,8 @@ class SearchConnection:
         except ValueError:
             address = None
         if address is None:
-            raise self._wrong(
-                "has a cloud_id that cannot be decoded: copy it whole from its page in Elastic Cloud. "
+            raise self._make_error(
+                "has a cloud_id that cannot be decoded: copy all of it from its page in Elastic Cloud. "
                 "It looks like name:dXMtZWFzdC0x…"
             )
         host, port = address
@@ -166,7 +176,7 @@ class SearchConnection:
 
     @property
     def _api_key(self) -> str | None:
-        """The key as the server wants it: ``id:key`` in Base64, in which there is never a colon.
+        """The key in the form that the server expects: ``id:key`` in Base64, which never contains a colon.
 
         https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-security-create-api-key
         """
@@ -174,29 +184,55 @@ class SearchConnection:
         if given is None:
             return None
         text = (given if isinstance(given, str) else ":".join(given)).strip()
+        # The id and the key, which the server expects in Base64.
         if ":" in text:
             return base64.b64encode(text.encode()).decode()
         if not text.isascii() or any(letter.isspace() for letter in text):
-            raise self._wrong(
-                "has an api_key that is none: give what Elasticsearch calls encoded when it makes the key, or its "
-                "id and the key with a colon between them."
+            raise self._make_error(
+                "has an api_key that is not valid: enter the value 'encoded' that Elasticsearch returns with a "
+                "new key, or the id and the key with a colon between them."
             )
         return text
 
-    def _wrong(self, what: str) -> ConfigurationError:
+    def _make_error(self, what: str) -> ConfigurationError:
         return ConfigurationError(f"{self.name} {what}")
 
 
-def read_extra(name: str, extra: Mapping[str, Any]) -> Extra:
-    """Read a connection's extra; in URIs all values are texts, so texts that say a number or a truth are taken.
+def read_extra(name: str, extra: Mapping[str, Any], kind: str = OWN_KIND) -> Extra:
+    """Return a connection's extra; connection URIs hold only texts, so ``"60"`` and ``"true"`` are accepted too.
 
-    :raises ConfigurationError: a value is of the wrong kind; the message names it, and never quotes a secret
+    :param kind: the connection type. The loader's own type accepts only the names of `Extra`. Other types share
+        their extra with their own hooks, so there only a misspelt name of `Extra` is rejected.
+    :raises ConfigurationError: a name is misspelt, or a value has the wrong type; the message names the field, and
+        quotes no secret
     """
-    said = {field: value for field, value in extra.items() if value not in (None, "")}
+    _check_names(name, extra, kind)
+    given = {field: value for field, value in extra.items() if value not in (None, "")}
     try:
-        return msgspec.convert(said, Extra, strict=False)
+        return msgspec.convert(given, Extra, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
-            f"{name} has something in its extra that cannot be used: {error}. docs/getting-started.md says what "
-            f"each field takes."
+            f"{name} has an invalid value in its extra: {error}. docs/getting-started.md describes each field."
         ) from None
+
+
+_NEARLY: Final = 0.8
+"""The least similarity of a misspelt name. The clients' own options are less similar to the names of `Extra`.
+
+https://elasticsearch-py.readthedocs.io/en/stable/api/elasticsearch.html
+https://opensearch-project.github.io/opensearch-py/api-ref/connection.html
+"""
+
+
+def _check_names(name: str, extra: Mapping[str, Any], kind: str) -> None:
+    known = Extra.__struct_fields__
+    for given in sorted(extra.keys() - set(known)):
+        meant = (
+            find_nearest_name(given, known) if kind == OWN_KIND else find_nearest_spelling(given, known, _NEARLY)
+        )
+        if meant is None and kind != OWN_KIND:
+            continue
+        hint = f" Did you mean {meant}?" if meant else ""
+        raise ConfigurationError(
+            f"{name} has {given[:50]!r} in its extra, an unknown field.{hint} The fields are {', '.join(known)}."
+        )

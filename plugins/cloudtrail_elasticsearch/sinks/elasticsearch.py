@@ -1,66 +1,74 @@
-"""Elasticsearch, through the transport of elasticsearch-py."""
+"""Elasticsearch, with the connections of elasticsearch-py."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cloudtrail_elasticsearch.core import codec
-from cloudtrail_elasticsearch.core.mapping import Engine
-from cloudtrail_elasticsearch.sinks.answers import refusal, unreachable, unreadable, untrusted
-from cloudtrail_elasticsearch.sinks.requests import encoded
+from cloudtrail_elasticsearch.core.errors import LoaderError
+from cloudtrail_elasticsearch.core.search.server import Engine
+from cloudtrail_elasticsearch.sinks.answers import Exchange, Reply, read_reply, unreachable, untrusted
+from cloudtrail_elasticsearch.sinks.requests import encode_body
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 
 class ElasticsearchServer:
-    """An Elasticsearch server, 8 or 9; retries nothing by itself: the loader does, item by item.
+    """An Elasticsearch server, version 8 or 9. It retries nothing: the loader retries single items instead.
 
-    Requests go through the client's transport with plain JSON media types: the client's own would ask for
-    its major version's compatibility mode, which a server of the version before refuses.
+    Requests use the client's connections, but plain JSON media types. The client's own media types request the
+    compatibility mode of its major version, which a server of the previous major version rejects.
     """
 
     engine: Engine = "elasticsearch"
 
     def __init__(self, settings: SearchSettings) -> None:
-        from elastic_transport import JsonSerializer
+        from elastic_transport import Urllib3HttpNode
         from elasticsearch import Elasticsearch
 
-        class ReadQuickly(JsonSerializer):
-            """Reads what large bulk requests are answered in half of the time."""
+        class Silent(Urllib3HttpNode):
+            """Logs nothing, because the client's log includes the bodies of requests and answers."""
 
-            def json_loads(self, data: bytes) -> Any:
-                return codec.decode(data)
+            def _log_request(self, *_: Any, **__: Any) -> None:
+                pass
 
         self.name = settings.url
         self._compress = settings.compress
         self._client = Elasticsearch(
             settings.url,
-            serializer=ReadQuickly(),
+            node_class=Silent,
             request_timeout=settings.timeout,
+            # The loader retries single items, and counts the time of all retries.
             max_retries=0,
             connections_per_node=10,
             **settings.tls,
         )
         self._timeout = settings.timeout
+        self._secrets = settings.secrets
         self._headers = {"accept": "application/json"} | settings.authorization
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """Send a request and return the answer's JSON; see `SearchServer.request` for what is raised."""
-        from elastic_transport import ConnectionError as Unreachable
-        from elastic_transport import ConnectionTimeout, SerializationError, TlsError
+        """Send a request and return the answer's JSON; see `SearchServer.request` for the errors raised."""
+        exchange = Exchange(self.name, f"{method} {path}", len(body or b""), self._secrets)
+        reply = self._send(exchange, method, path, body)
+        if isinstance(reply, LoaderError):
+            raise reply  # not inside the handler: a traceback would show the client's unredacted error
+        return read_reply(exchange, reply)
 
+    def _send(self, exchange: Exchange, method: str, path: str, body: bytes | None) -> Reply | LoaderError:
+        """Send a request; return the answer, or the error if none arrives."""
+        from elastic_transport import HttpHeaders, TlsError, TransportError
+
+        # Not the client's own media types: see the class.
         kind = "application/x-ndjson" if path.startswith("/_bulk") else "application/json"
-        content, how = encoded(body, compress=self._compress)
-        headers = self._headers | how | ({"content-type": kind} if body is not None else {})
+        content, encoding = encode_body(body, compress=self._compress)
+        headers = self._headers | encoding | ({"content-type": kind} if body is not None else {})
+        # Below the client's `perform_request`, which checks the product and would reject OpenSearch.
+        node = self._client.transport.node_pool.get()
         try:
-            meta, answer = self._client.transport.perform_request(
-                method, path, headers=headers, body=content, request_timeout=self._timeout, max_retries=0
+            meta, answer = node.perform_request(
+                method, path, headers=HttpHeaders(headers), body=content, request_timeout=self._timeout
             )
         except TlsError as error:
-            raise untrusted(self.name, error.message) from error
-        except (Unreachable, ConnectionTimeout) as error:
-            raise unreachable(self.name, error.message) from error
-        except SerializationError as error:
-            raise unreadable(self.name, f"{method} {path}") from error
-        if meta.status >= 400:
-            raise refusal(self.name, f"{method} {path}", meta.status, answer)
-        return answer
+            return untrusted(exchange, error.message)
+        except TransportError as error:
+            return unreachable(exchange, error.message)
+        return Reply(meta.status, meta.headers.get("content-type"), answer)

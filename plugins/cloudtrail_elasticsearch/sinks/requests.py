@@ -1,4 +1,4 @@
-"""How a request's body goes over the wire, to either server."""
+"""The encoding of request bodies, for both servers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Final
 from isal import igzip
 
 _LEVEL: Final = 1
-_LEAST: Final = 1_024
-"""Bytes: less is sent as it is."""
+_LEAST_COMPRESSED: Final = 1_024
+"""Bytes; a smaller body is not compressed."""
 
 
-def encoded(body: bytes | None, *, compress: bool) -> tuple[bytes | None, dict[str, str]]:
-    """Return the body as it is sent, and the headers that say what it is.
+def encode_body(body: bytes | None, *, compress: bool) -> tuple[bytes | None, dict[str, str]]:
+    """Return the body to send, and the headers for its encoding.
 
-    Both clients can compress by themselves, by zlib at its slowest: ten times what isal takes.
+    Both clients can compress too, but use zlib at its slowest level, which takes ten times as long as isal.
     """
     if body is None:
         return None, {}
-    if not compress or len(body) < _LEAST:
+    # A small body fits into few network packets anyway.
+    if not compress or len(body) < _LEAST_COMPRESSED:
         return body, {}
     return igzip.compress(body, _LEVEL), {"content-encoding": "gzip"}

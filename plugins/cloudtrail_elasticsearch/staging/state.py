@@ -1,4 +1,4 @@
-"""Progress in the bucket, where Airflow has no task state store."""
+"""Stores progress in the bucket if Airflow has no task state store (before 3.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BucketState:
         self._folder = folder
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return a value, or the default where there is none."""
+        """Return a value, or the default if the key has none."""
         stored = self._bucket.read(self._key(key))
         return default if stored is None else msgspec.json.decode(stored.body)
 
@@ -26,7 +26,7 @@ class BucketState:
         self._bucket.write(self._key(key), msgspec.json.encode(value), "application/json")
 
     def delete(self, key: str) -> None:
-        """Remove a value, where there is one."""
+        """Remove a value, if the key has one."""
         self._bucket.delete([self._key(key)])
 
     def _key(self, key: str) -> str:

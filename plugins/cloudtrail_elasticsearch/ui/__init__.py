@@ -1,1 +1,1 @@
-"""Pages in Airflow's UI; imported by the API server alone."""
+"""The pages in Airflow's UI. Only the API server (in Airflow 2: the webserver) imports them."""

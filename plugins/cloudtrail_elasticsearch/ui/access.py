@@ -1,4 +1,4 @@
-"""Who may see the pages, and who may start a backfill: whoever Airflow lets read, or run, the DAG."""
+"""Access to the pages: users who may read the DAG see them, users who may trigger it may start a backfill."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastapi import Depends
 from cloudtrail_elasticsearch.ui.answers import DAG_ID
 
 may_read = Depends(requires_access_dag(method="GET", param_dag_id=DAG_ID))
-"""Answers 401 to who is not logged in, and 403 to who may not read the DAG."""
+"""Responds with 401 if the user is not logged in, and with 403 if the user may not read the DAG."""
 
 
 def may_backfill(user: Annotated[BaseUser, Depends(get_user)]) -> bool:
-    """Whether the user may start a backfill: what Airflow's own API asks for."""
+    """Return whether the user may start a backfill; Airflow's own API checks the same right."""
     return bool(
         get_auth_manager().is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=DAG_ID), user=user

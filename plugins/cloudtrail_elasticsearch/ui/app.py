@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 from cloudtrail_elasticsearch.core.errors import LoaderError
-from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.search.server import SearchServer
 from cloudtrail_elasticsearch.ui import answers
 from cloudtrail_elasticsearch.ui.access import may_backfill, may_read
-from cloudtrail_elasticsearch.ui.server import search_server
+from cloudtrail_elasticsearch.ui.questions import AskedError, Question
+from cloudtrail_elasticsearch.ui.server import find_search_server
 from cloudtrail_elasticsearch.ui.tables import Tables
 
-Server = Annotated[SearchServer, Depends(search_server)]
+
+def _read_question(request: Request) -> Question:
+    return Question.from_pairs(request.query_params.multi_items())
+
+
+Server = Annotated[SearchServer, Depends(find_search_server)]
+Asked = Annotated[Question, Depends(_read_question)]
 MayBackfill = Annotated[bool, Depends(may_backfill)]
 
 
-def _tables(request: Request) -> Tables:
-    kept: Tables = request.app.state.tables
-    return kept
+def _find_tables(request: Request) -> Tables:
+    tables: Tables = request.app.state.tables
+    return tables
 
 
 def make_app() -> FastAPI:
-    """Make the app: nothing of it is answered to who may not read the DAG."""
+    """Return the app; every route requires the right to read the DAG."""
+    # Airflow does not protect a plugin's routes. FastAPI's own pages would not have these dependencies.
     app = FastAPI(title="CloudTrail", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
     app.state.tables = Tables()
-    app.middleware("http")(_with_headers)
-    app.exception_handler(LoaderError)(_told)
-    app.exception_handler(answers.AskedError)(_told)
+    # A middleware, so that the answers to errors have the headers, too.
+    app.middleware("http")(_add_headers)
+    app.exception_handler(LoaderError)(_respond_with_error)
+    app.exception_handler(AskedError)(_respond_with_error)
     app.get("/coverage")(lambda: static("coverage.html"))
     app.get("/quarantine")(lambda: static("quarantine.html"))
     app.get("/static/{name}")(static)
@@ -43,59 +51,47 @@ def make_app() -> FastAPI:
 
 
 def static(name: str) -> Response:
-    """A file of the pages'."""
-    content, media_type = answers.page(name)
+    """Return a static file of the pages."""
+    content, media_type = answers.read_static_file(name)
     return Response(content, media_type=media_type)
 
 
 def coverage(
-    server: Server,
-    tables: Annotated[Tables, Depends(_tables)],
-    backfills: MayBackfill,
-    first: date | None = None,
-    last: date | None = None,
-    account: str | None = None,
-    pattern: str | None = None,
+    asked: Asked, server: Server, tables: Annotated[Tables, Depends(_find_tables)], backfills: MayBackfill
 ) -> Response:
-    """The cells of some days."""
-    return _json(answers.coverage(server, tables, (first, last), account, pattern, backfills))
+    """Return the cells of a range of days."""
+    return _make_response(answers.coverage(asked, server, tables, may_backfill=backfills))
 
 
-def cells(server: Server, day: date, region: str, account: str, pattern: str) -> Response:
-    """One day and region."""
-    return _json(answers.cells(server, day, region, account, pattern))
+def cells(asked: Asked, server: Server) -> Response:
+    """Return the cells of one day and region."""
+    return _make_response(answers.cells(asked, server))
 
 
-def backfill(
-    first: date,
-    last: date,
-    pattern: str,
-    region: Annotated[list[str], Query()],
-    state: Annotated[list[str], Query()],
-) -> Response:
-    """The backfill of chosen cells."""
-    return _json(answers.backfill(first, last, region, state, pattern))
+def backfill(asked: Asked) -> Response:
+    """Return the backfill of the chosen cells."""
+    return _make_response(answers.backfill(asked))
 
 
-def quarantine(server: Server, backfills: MayBackfill, pattern: str | None = None) -> Response:
-    """What is in quarantine."""
-    return _json(answers.quarantine(server, pattern, backfills))
+def quarantine(asked: Asked, server: Server, backfills: MayBackfill) -> Response:
+    """Return the quarantined events, grouped by cause."""
+    return _make_response(answers.quarantine(asked, server, may_trigger=backfills))
 
 
-def quarantined_event(server: Server, pattern: str, id: str) -> Response:  # noqa: A002 - the address says it so
-    """One event of the quarantine."""
-    return _json(answers.quarantined_event(server, pattern, id))
+def quarantined_event(asked: Asked, server: Server) -> Response:
+    """Return one quarantined event."""
+    return _make_response(answers.quarantined_event(asked, server))
 
 
-def _json(content: bytes, status: int = 200) -> Response:
+def _make_response(content: bytes, status: int = 200) -> Response:
     return Response(content, status, media_type=answers.JSON)
 
 
-async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+async def _add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await answer(request)
     response.headers.update(answers.HEADERS)
     return response
 
 
-async def _told(_: Request, error: Exception) -> Response:
-    return _json(*answers.told(error))
+async def _respond_with_error(_: Request, error: Exception) -> Response:
+    return _make_response(*answers.encode_error(error))

@@ -1,4 +1,4 @@
-"""The pages, made when they are asked for: every process of Airflow reads plugins, one of them serves pages."""
+"""The pages, imported on the first request: every Airflow process loads plugins, but only one serves pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LazyApp:
         return make_app()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request."""
+        """Pass a request to the app."""
         await self._app(scope, receive, send)
 
 

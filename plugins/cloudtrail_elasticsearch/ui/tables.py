@@ -1,4 +1,4 @@
-"""The last tables that were read: one that is looked at again is read again only after a change of the ledger."""
+"""A cache of the latest coverage tables; a table is read again only after the ledger has changed."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
-from cloudtrail_elasticsearch.core import codec, overview
-from cloudtrail_elasticsearch.core.index_setup import SearchServer
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.search.server import SearchServer
+from cloudtrail_elasticsearch.ui import coverage_table
 
 KEPT: Final = 8
-"""Of a quarter of a megabyte each, where one has 34 regions by 365 days."""
+"""The number of cached tables. A table of 34 regions by 365 days takes a quarter of a megabyte."""
 
 
 class Tables:
-    """Tables as JSON, by server, choice and version of the ledger; shared by all who look."""
+    """Tables as JSON, by server, choice and version of the ledger; shared by all users, safe for threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, overview.Choice, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, coverage_table.Choice, str], bytes] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, server: SearchServer, choice: overview.Choice, version: str) -> bytes:
-        """Return the table of a choice as JSON; `version` is the ledger's, as it was told before."""
+    def get(self, server: SearchServer, choice: coverage_table.Choice, version: str) -> bytes:
+        """Return the table of a choice as JSON; `version` is `LedgerSummary.version`."""
         key = (server.name, choice, version)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        found = codec.encode(overview.table(server, choice))
+        # Without the lock, so that one user's table does not block the others.
+        found = codec.encode(coverage_table.read_table(server, choice))
         with self._lock:
             self._kept[key] = found
             while len(self._kept) > KEPT:

@@ -1,4 +1,4 @@
-"""The end of a run by itself: its cells are given, and stand in the ledger already."""
+"""The coverage task alone: its cells are given, and are already in the ledger."""
 
 import json
 import os

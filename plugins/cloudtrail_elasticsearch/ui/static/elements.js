@@ -1,4 +1,4 @@
-// Elements are made of text alone: nothing that the server says is ever read as HTML.
+// Elements are built from text only: no text from a server is ever parsed as HTML.
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -17,17 +17,17 @@ export const count = (number) => whole.format(number);
 export const brief = (number) => short.format(number);
 export const time = (text) => text.replace("T", " ").replace(/\.\d+/, "").replace(/Z|\+00:00/, " UTC");
 
-// A button that copies what an element shows, and says so.
-export function copyButton(shown, told, label = "Copy the command") {
+// A button that copies an element's text; `status` shows the outcome.
+export function copyButton(shown, status, label = "Copy the command") {
   const button = make("button", { type: "button", class: "copy" }, label);
   button.addEventListener("click", async () => {
-    told.textContent = (await copied(shown)) ? "Copied." : "The browser does not let this page copy: press Ctrl+C.";
+    status.textContent = (await copy(shown)) ? "Copied." : "The browser does not allow this page to copy. The text is selected: press Ctrl+C.";
   });
   return button;
 }
 
-// Without HTTPS there is no clipboard to write to, but a selection can be copied.
-async function copied(shown) {
+// Without HTTPS the clipboard API is missing, but the browser can copy a selection.
+async function copy(shown) {
   try {
     await navigator.clipboard.writeText(shown.textContent);
     return true;

@@ -1,4 +1,5 @@
-// Airflow shows the pages in a frame that may neither leave it nor open windows: there its own window does both.
+// Airflow shows the pages in a sandboxed frame, which may not open windows or leave Airflow. Airflow's own window
+// follows the links instead.
 export function leaveFrames() {
   if (parent === window) return;
   addEventListener("click", follow);

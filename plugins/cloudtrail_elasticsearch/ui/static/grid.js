@@ -1,17 +1,16 @@
 import { brief, count, make } from "./elements.js";
 
 const MONTH = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
-const FIGURES = { looked_up: "looked up", indexed: "indexed", quarantined: "quarantined" };
 
-// A cell is as wide as lets all days be seen at once, within what an eye and a pointer still tell apart.
+// Cells are as wide as possible with all days in view, but never too narrow to see and to click.
 const WIDEST = 18;
 const NARROWEST = 6;
 const AIRY = 10;
-const LONGEST_NAME = 170;
+const LONGEST_NAME = 200;
 const MONTH_WIDTH = 64;
 const SUMS_WIDTH = 66;
 
-// The heat map: one cell has the focus, arrows move it, with Shift they select.
+// The heat map: one cell has the focus; arrow keys move the focus, and with Shift they select cells.
 export class Grid {
   constructor(place, tip) {
     this.place = place;
@@ -22,34 +21,34 @@ export class Grid {
     place.addEventListener("pointerdown", (event) => this.#down(event));
     place.addEventListener("pointerover", (event) => this.#over(event));
     place.addEventListener("pointerleave", () => { this.tip.hidden = true; });
-    place.addEventListener("focusin", (event) => this.#tell(event.target.closest("td[data-c]")));
+    place.addEventListener("focusin", (event) => this.#showTip(event.target.closest("td[data-c]")));
     place.addEventListener("focusout", () => { this.tip.hidden = true; });
     place.addEventListener("scroll", () => { this.tip.hidden = true; });
     addEventListener("pointerup", () => { this.dragging = false; });
     new ResizeObserver(() => this.#fit()).observe(place);
   }
 
-  draw(table) {
+  // If the table has no rows, `empty` is shown instead.
+  draw(table, empty) {
     this.table = table;
     this.anchor = this.current = [0, table.days.length - 1];
-    this.names = this.#width(table.regions);
+    this.names = this.#width(table.labels);
     const most = Math.max(1, ...table.perDay);
-    this.rows = table.regions.map((region, row) => this.#row(region, row));
-    const grid = make("table", { class: "grid", role: "grid", "aria-label": "Coverage by region and day", "aria-multiselectable": "true" },
+    this.rows = table.labels.map((label, row) => this.#row(label, row));
+    const grid = make("table", { class: "grid", role: "grid", "aria-label": `Coverage by ${table.kind} and day`, "aria-multiselectable": "true" },
       make("thead", {}, this.#months(), this.#bars(most)),
       make("tbody", {}, ...this.rows));
     this.frame = make("div", { class: "frame", hidden: true });
     this.#fit();
-    this.place.replaceChildren(...table.regions.length ? [grid, this.frame] : [ make("p", { class: "empty" }, "The ledger has no cells here. Cells appear as the DAG loads them.")]);
-    this.place.setAttribute("aria-busy", "false");
-    if (table.regions.length) this.mark(this.current);
+    this.place.replaceChildren(...table.names.length ? [grid, this.frame] : [empty]);
+    if (table.names.length) this.mark(this.current);
     this.place.scrollLeft = this.place.scrollWidth;
   }
 
   #width(names) {
     const pen = document.createElement("canvas").getContext("2d");
     pen.font = `12px ${getComputedStyle(this.place).fontFamily}`;
-    const widest = Math.max(...[...names, "events a day"].map((name) => pen.measureText(name).width));
+    const widest = Math.max(...[...names, "events per day"].map((name) => pen.measureText(name).width));
     return Math.min(LONGEST_NAME, Math.ceil(widest)) + 16;
   }
 
@@ -82,7 +81,7 @@ export class Grid {
   }
 
   #bars(most) {
-    const row = make("tr", { class: "bars" }, make("th", {}, "events a day"));
+    const row = make("tr", { class: "bars" }, make("th", {}, "events per day"));
     this.table.perDay.forEach((events, day) => {
       const bar = make("i");
       bar.style.height = `${Math.round((42 * events) / most)}px`;
@@ -93,8 +92,8 @@ export class Grid {
     return row;
   }
 
-  #row(region, row) {
-    const line = make("tr", {}, make("th", { scope: "row", title: region }, region));
+  #row(label, row) {
+    const line = make("tr", {}, make("th", { scope: "row", title: label }, label));
     const { table } = this;
     for (let column = 0; column < table.days.length; column += 1) {
       const cell = document.createElement("td");
@@ -112,22 +111,27 @@ export class Grid {
     return this.rows[row].children[column + 1];
   }
 
-  words([row, column]) {
+  describe([row, column]) {
     const { table } = this;
     const state = table.stateAt(row, column);
-    const head = `${table.regions[row]}, ${table.days[column]}: ${state === "none" ? "nothing known" : state}`;
+    const head = `${table.labels[row]}, ${table.days[column]}: ${state === "none" ? "not planned" : state}`;
     if (state === "none") return head;
-    const figure = (name) => count(table.figureAt(name, row, column));
-    return `${head}; ${figure("looked_up")} looked up, ${figure("indexed")} indexed, ${figure("quarantined")} quarantined`;
+    return `${head}; ${this.#figures([row, column]).map(([name, number]) => `${number} ${name}`).join(", ")}`;
   }
 
-  #shown([row, column]) {
+  #figures([row, column]) {
+    const { table } = this;
+    const labels = table.figureLabels[table.sources[row]];
+    return Object.entries(labels).map(([figure, label]) => [label, count(table.figureAt(figure, row, column))]);
+  }
+
+  #describeTip([row, column]) {
     const { table } = this;
     const state = table.stateAt(row, column);
-    const figures = state === "none" ? [] : Object.entries(FIGURES).flatMap(([key, name]) => [make("dt", {}, name), make("dd", {}, count(table.figureAt(key, row, column)))]);
+    const figures = state === "none" ? [] : this.#figures([row, column]).flatMap(([name, number]) => [make("dt", {}, name), make("dd", {}, number)]);
     return [
-      make("b", {}, `${table.regions[row]}, ${table.days[column]}`),
-      make("span", { class: "state" }, make("i", { class: `s-${state}` }), state === "none" ? "nothing known" : state),
+      make("b", {}, `${table.labels[row]}, ${table.days[column]}`),
+      make("span", { class: "state" }, make("i", { class: `s-${state}` }), state === "none" ? "not planned" : state),
       ...(figures.length ? [make("dl", {}, ...figures)] : []),
     ];
   }
@@ -146,7 +150,7 @@ export class Grid {
     const cell = this.cell(to);
     cell.classList.add("current");
     cell.tabIndex = 0;
-    cell.setAttribute("aria-label", this.words(to));
+    cell.setAttribute("aria-label", this.describe(to));
     for (const each of this.place.querySelectorAll("td.selected")) { each.classList.remove("selected"); each.removeAttribute("aria-selected"); }
     const { top, bottom, left, right } = this.selection();
     this.#enclose();
@@ -160,7 +164,7 @@ export class Grid {
     }
   }
 
-  // One frame around all that are chosen: around each, narrow cells would hardly be seen.
+  // One frame around all selected cells: a frame around each one would hide narrow cells.
   #enclose() {
     const { top, bottom, left, right } = this.selection();
     this.frame.hidden = top === bottom && left === right;
@@ -174,7 +178,7 @@ export class Grid {
   }
 
   go(to, extend) {
-    const row = Math.min(Math.max(to[0], 0), this.table.regions.length - 1);
+    const row = Math.min(Math.max(to[0], 0), this.table.names.length - 1);
     const column = Math.min(Math.max(to[1], 0), this.table.days.length - 1);
     this.mark([row, column], extend);
     this.cell([row, column]).focus({ preventScroll: false });
@@ -182,7 +186,7 @@ export class Grid {
   }
 
   #key(event) {
-    if (!this.table?.regions.length) return;
+    if (!this.table?.names.length) return;
     const [row, column] = this.current;
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], PageUp: [0, -7], PageDown: [0, 7] };
     if (event.key in moves) this.go([row + moves[event.key][0], column + moves[event.key][1]], event.shiftKey);
@@ -207,15 +211,15 @@ export class Grid {
 
   #over(event) {
     const cell = event.target.closest("td[data-c]");
-    this.#tell(cell ?? event.target.closest("td[data-d]"));
+    this.#showTip(cell ?? event.target.closest("td[data-d]"));
     if (cell && this.dragging) this.go([+cell.dataset.r, +cell.dataset.c], true);
   }
 
-  #tell(cell) {
+  #showTip(cell) {
     this.tip.hidden = !cell;
     if (!cell) return;
     const { c: column, r: row, d: day } = cell.dataset;
-    this.tip.replaceChildren(...(day === undefined ? this.#shown([+row, +column])
+    this.tip.replaceChildren(...(day === undefined ? this.#describeTip([+row, +column])
       : [make("b", {}, this.table.days[day]), make("span", {}, `${count(this.table.perDay[day])} events`)]));
     const box = cell.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = this.tip;

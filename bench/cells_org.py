@@ -1,0 +1,128 @@
+"""``cells_org``: the time of an organization's day in Airflow, divided by that of 17 chains that do nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from bench.airflow_runs import DAGS, TRAIL_DAG, Run, Runs, airflow
+from bench.results import FOLDER, Result, machine
+from bench.services import services
+from devstack.days import last_settled_day
+from devstack.endpoints import ACCESS_KEY, REGION, SECRET_KEY, Endpoints
+from devstack.fake_s3 import FakeS3Process
+from devstack.search_server import DISTRIBUTIONS, SearchServer
+from devstack.simulator.regions import REGIONS
+from devstack.simulator.trails import FolderBucket, Kind, Trail
+from devstack.simulator.trails.log_files import compress
+
+ACCOUNTS: Final = 200
+BUSY: Final = 10
+"""One of so many windows has log files."""
+
+FILES: Final = 4
+EVENTS: Final = 25
+"""Of a busy window's log file."""
+
+PAIRS: Final = 3
+TO_REACH: Final = 2.0
+
+_TRAIL: Final = Trail(bucket="trail", organization="o-benchbench")
+_SAMPLE: Final = FOLDER.parent / "tests" / "data" / "events.ndjson"
+_REAL: Final = TRAIL_DAG.stem
+_TRIVIAL: Final = "trivial_cells"
+
+
+def measure(accounts: int = ACCOUNTS) -> list[Result]:
+    """Run the trail's DAG and one of trivial tasks alternately in one Airflow."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write_trail(FolderBucket(Path(folder) / _TRAIL.bucket), accounts)
+        with (
+            FakeS3Process(Path(folder)) as s3,
+            services("--volume=0") as running,
+            SearchServer(DISTRIBUTIONS["opensearch-3"]) as search,
+        ):
+            endpoints = Endpoints(running.s3, running.cloudtrail, search.url, "opensearch")
+            more = {
+                "AIRFLOW_CONN_CLOUDTRAIL_TRAIL": _connect(s3.endpoint_url),
+                "AIRFLOW_VAR_CLOUDTRAIL_TRAIL_BUCKET": _TRAIL.bucket,
+                "AIRFLOW_VAR_CLOUDTRAIL_TRAIL_CONN_ID": "cloudtrail_trail",
+            }
+            with airflow([TRAIL_DAG, DAGS / f"{_TRIVIAL}.py"], endpoints, more) as runs:
+                runs.airflow.request("PATCH", f"/dags/{_REAL}?update_mask=is_paused", {"is_paused": False})
+                _pair(runs, 0)
+                runs.settle(_REAL)  # yesterday, which is scheduled by itself
+                pairs = [_pair(runs, number) for number in range(1, PAIRS + 1)]
+                chains = {
+                    f"{task}, s": statistics.median(sum(real.task_seconds(f"cell.{task}")) for real, _ in pairs)
+                    for task in ("list", "load")
+                }
+    windows = accounts * len(REGIONS)
+    result = Result(
+        name="cells_org",
+        value=statistics.median(real.seconds / trivial.seconds for real, trivial in pairs),
+        unit="times as long",
+        at_most=TO_REACH,
+        how=(
+            f"one day of an organization ({accounts} accounts, {len(REGIONS)} regions, {windows:,} windows, one "
+            f"of {BUSY} with {FILES} log files of {EVENTS} events, validation off) by the trail's DAG, divided by "
+            f"{len(REGIONS)} mapped chains of two tasks that do nothing; LocalExecutor on SQLite, the trail in a "
+            f"stand-in for S3 without latency, staging in moto, OpenSearch on the same machine; from the run's "
+            f"start to its end by Airflow's own times; median of {PAIRS} pairs after a warm-up"
+        ),
+        limited_by=(
+            "the requests of each window, not Airflow: listing it, its manifest, and for a busy one its log "
+            "files, bulk requests and ledger; most of their time is moto's"
+        ),
+        parts={
+            "real, s": statistics.median(real.seconds for real, _ in pairs),
+            "trivial, s": statistics.median(trivial.seconds for _, trivial in pairs),
+            **chains,
+        },
+        machine=machine(),
+    )
+    return [result]
+
+
+def _pair(runs: Runs, number: int) -> tuple[Run, Run]:
+    """Run both DAGs, starting with the one whose turn it is; the real one stages below a prefix of its own."""
+    name = f"org-{number}"
+    conf = {
+        "start": str(last_settled_day()),
+        "prefix": name,
+        "index": f"{name}-%Y.%m",
+    }
+    cases: dict[str, dict[str, Any]] = {_REAL: conf, _TRIVIAL: {"cells": len(REGIONS)}}
+    order = [_REAL, _TRIVIAL] if number % 2 else [_TRIVIAL, _REAL]
+    ended = {dag: runs.run(dag, cases[dag]) for dag in order}
+    return ended[_REAL], ended[_TRIVIAL]
+
+
+def _write_trail(bucket: FolderBucket, accounts: int) -> None:
+    """Write the day's log files; a quiet window has its folder from an earlier day."""
+    day = last_settled_day()
+    today, earlier = (
+        int(datetime(each.year, each.month, each.day, tzinfo=UTC).timestamp())
+        for each in (day, day - timedelta(1))
+    )
+    lines = itertools.cycle(_SAMPLE.read_bytes().splitlines())
+    for number, (account, region) in enumerate(itertools.product(range(accounts), REGIONS)):
+        for file in range(FILES):
+            events = b",".join(itertools.islice(lines, EVENTS))
+            start = earlier if number % BUSY else today
+            key = _TRAIL.log_file_key(
+                f"{200_000_000_000 + account}", Kind.EVENTS, region, start + file * 3600, f"{file:016d}"
+            )
+            bucket.put(key, compress(b'{"Records":[' + events + b"]}"), {})
+            if number % BUSY:
+                break
+
+
+def _connect(s3: str) -> str:
+    extra = {"region_name": REGION, "service_config": {"s3": {"endpoint_url": s3}}}
+    return json.dumps({"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET_KEY, "extra": extra})

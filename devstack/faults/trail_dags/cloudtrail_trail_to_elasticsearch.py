@@ -1,0 +1,1 @@
+../dags/cloudtrail_to_elasticsearch.py

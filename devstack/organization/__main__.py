@@ -1,0 +1,142 @@
+"""``make organization``: backfills the trail of an organization, intact and damaged, into real search servers.
+
+It prints a table, and exits with status 1 if a promise is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cloudtrail_elasticsearch.core.errors import LoaderError
+from cloudtrail_elasticsearch.sinks.connect import connect
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from devstack.airflow_api import AirflowError
+from devstack.aws import AwsServices
+from devstack.endpoints import Endpoints
+from devstack.organization.backfill import (
+    BackfillError,
+    BackfillSettings,
+    run_backfill,
+    simulated_cloudtrail,
+)
+from devstack.organization.damage import INTACT, Damage, damage_trail
+from devstack.organization.proof import Outcome, check_backfill
+from devstack.organization.trail import OrganizationSettings, OrganizationTrail, write_organization
+from devstack.processes import ServiceError
+from devstack.search_server import (
+    DISTRIBUTIONS,
+    ELASTICSEARCH_9,
+    OPENSEARCH_3,
+    Distribution,
+    DownloadError,
+    SearchServer,
+)
+
+_BUCKET: Final = "organization-staging"
+_HEAD: Final = (
+    f"{'server':<16}{'trail':<9}{'days':>5}{'cells':>8}{'signed':>8}{'named':>7}{'events':>9}{'lost':>6}"
+    f"{'twice':>7}{'strangers':>11}{'seconds':>9}"
+)
+
+
+def main() -> int:
+    """Run the backfills; the exit status is 1 if a promise is broken."""
+    arguments = _parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        _say("\nStopped.")
+        return 130
+    except (BackfillError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
+        _say(f"It failed: {error}")
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = OrganizationSettings(
+        accounts=arguments.accounts,
+        busy=min(arguments.busy, arguments.accounts),
+        days=arguments.days,
+        events=arguments.events,
+    )
+    began = time.monotonic()
+    trail = write_organization(settings)
+    files, digests = len(trail.written.log_files), len(trail.written.digests)
+    size = f"{files:,} log files and {digests:,} digests"
+    _say(f"{size} of {settings.first} to {settings.last} were written in {time.monotonic() - began:.0f} s.")
+    damaged = trail.copy()
+    # A day in the middle, so that a whole day precedes and follows it.
+    damage = damage_trail(damaged, trail.days[settings.days // 2])
+    lines, broken = [_HEAD], []
+    for name in arguments.servers:
+        server = DISTRIBUTIONS[name]
+        with AwsServices() as aws, SearchServer(server) as search, simulated_cloudtrail() as simulator:
+            endpoints = Endpoints(aws.endpoint_url, simulator.endpoint_url, search.url, server.engine)
+            endpoints.client("s3").create_bucket(Bucket=_BUCKET)
+            for kind, loaded, expected in (("intact", trail, INTACT), ("damaged", damaged, damage)):
+                _say(f"{name}, {kind}:")
+                began = time.monotonic()
+                outcome = _load(loaded, expected, BackfillSettings(f"organization-{kind}", _BUCKET), endpoints)
+                lines.append(_format_line(server, kind, settings, outcome, time.monotonic() - began))
+                broken += [f"  {name}, {kind}: {what}" for what in outcome.broken]
+                _say(f"{_HEAD}\n{lines[-1]}")
+    end = "Broken promises:" if broken else "Every promise was kept."
+    _say("\n".join(["", *lines, "", end, *broken]))
+    return 1 if broken else 0
+
+
+def _load(trail: OrganizationTrail, damage: Damage, settings: BackfillSettings, endpoints: Endpoints) -> Outcome:
+    """Run a backfill in a new Airflow and check it. If a promise was broken, Airflow's logs are kept."""
+    home = Path(tempfile.mkdtemp(prefix="organization-"))
+    is_kept = True
+    try:
+        runs = run_backfill(trail, settings, endpoints, home, _say)
+        server = connect(SearchSettings.from_url(endpoints.search), endpoints.engine)
+        outcome = check_backfill(trail, damage, settings, server, runs)
+        is_kept = bool(outcome.broken)
+        return outcome
+    finally:
+        if is_kept:
+            _say(f"Airflow's logs are kept: {home}")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _format_line(
+    server: Distribution, kind: str, settings: OrganizationSettings, outcome: Outcome, seconds: float
+) -> str:
+    return (
+        f"{server.name:<16}{kind:<9}{settings.days:>5}{outcome.cells:>8,}{outcome.signed:>8,}{outcome.named:>7}"
+        f"{outcome.events:>9,}{outcome.lost:>6}{outcome.twice:>7}{outcome.strangers:>11}{seconds:>9.0f}"
+    )
+
+
+def _parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    defaults = OrganizationSettings()
+    parser = argparse.ArgumentParser(prog="make organization", description=__doc__)
+    servers = [OPENSEARCH_3.name, ELASTICSEARCH_9.name]
+    parser.add_argument("--servers", nargs="+", choices=DISTRIBUTIONS, default=servers, help="the search servers")
+    parser.add_argument("--accounts", type=int, default=defaults.accounts, help="accounts of the organization")
+    parser.add_argument("--busy", type=int, default=defaults.busy, help="of them, those with many events")
+    parser.add_argument("--days", type=int, default=defaults.days, help="days of delivery")
+    parser.add_argument(
+        "--events", type=int, default=defaults.events, help="management events of the busiest window of a weekday"
+    )
+    return parser.parse_args(argv)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

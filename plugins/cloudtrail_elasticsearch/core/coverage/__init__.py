@@ -1,0 +1,1 @@
+"""Coverage: windows, cells and the ledger."""

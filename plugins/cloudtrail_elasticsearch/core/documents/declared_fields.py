@@ -1,0 +1,107 @@
+"""The declared fields: those of the envelope, those of the open objects, and the user's own list."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cloudtrail_elasticsearch.core.errors import RulesError
+from cloudtrail_elasticsearch.core.user_files import read_user_file, show_path
+
+OPEN_OBJECTS = ("additionalEventData", "requestParameters", "responseElements", "serviceEventDetails")
+"""The top-level objects that AWS's teams fill as they please."""
+
+FIELDS: Final = "fields.txt"
+
+
+class Kind(enum.Enum):
+    """The kind of field that a declared path has."""
+
+    OBJECT = "object"
+    KEYWORD = "keyword"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    NUMBER = "number"
+    """A double, for statistics; it takes the numbers that a double holds exactly."""
+    FLAT = "flat"
+    UNMAPPED = "unmapped"
+    """No field: the path has a rule, or a path below it has one."""
+
+
+FIELDS_OF_SCALARS: Final = (Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE, Kind.NUMBER)
+"""The kinds of field that hold one scalar each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Paths by the kind of field they have."""
+
+    keyword: tuple[str, ...] = ()
+    boolean: tuple[str, ...] = ()
+    date: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+
+    def items(self) -> Iterator[tuple[str, Kind]]:
+        """Yield every path with its kind."""
+        for kind in FIELDS_OF_SCALARS:
+            for path in getattr(self, kind.value):
+                yield path, kind
+
+
+@cache
+def envelope_fields() -> Fields:
+    """Return the fields that CloudTrail itself fills, from ``rules/envelope.yaml``."""
+    return msgspec.yaml.decode(_shipped("envelope.yaml"), type=Fields)
+
+
+@cache
+def open_fields() -> tuple[str, ...]:
+    """Return the declared keyword paths of the open objects, from ``rules/fields.txt``."""
+    return _paths(_shipped(FIELDS).decode())
+
+
+def read_fields(file: Path) -> tuple[str, ...]:
+    """Return the paths in the user's own fields file: one on each line, ``#`` begins a comment.
+
+    :raises RulesError: it cannot be read, or a line is not a path of the open objects; the error does not quote it
+    """
+    content = read_user_file(file, "fields")
+    try:
+        # Some editors write a byte order mark.
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = None
+    if text is None:  # outside the handler: its error holds the content
+        raise RulesError(f"The fields file {show_path(file)} is not text in UTF-8.")
+    for number, line in enumerate(_lines(text), 1):
+        if line and not _is_open_path(line):
+            raise RulesError(
+                f"The fields file {show_path(file)} has a mistake: line {number} is not a path below "
+                f"{', '.join(OPEN_OBJECTS)}."
+            )
+    return _paths(text)
+
+
+def _is_open_path(text: str) -> bool:
+    top, _, rest = text.partition(".")
+    # CloudTrail itself fills all other fields, and `envelope.yaml` declares them.
+    return top in OPEN_OBJECTS and all(rest.split(".")) and text.isprintable()
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, _lines(text)))
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line.partition("#")[0].strip() for line in text.splitlines())
+
+
+def _shipped(name: str) -> bytes:
+    return (resources.files("cloudtrail_elasticsearch") / "rules" / name).read_bytes()

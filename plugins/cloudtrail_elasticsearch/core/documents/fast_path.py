@@ -1,0 +1,199 @@
+"""The fast path: most events become documents without a walk through the whole event. ADR-0011
+
+Nearly every envelope fits the schema as it is. Then the record's own text, byte for byte, is the document,
+followed by the loader's fields. An open object that does not fit is replaced in the text by its declared part.
+
+The fast path makes the same document as `Normalizer.document`, or none: it returns None for an event that needs
+the walk. No document of the fast path has a repeated name, at any depth: every text that is passed on was decoded,
+and the decoded value, encoded again, was complete.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from cloudtrail_elasticsearch.core.documents import ecs
+from cloudtrail_elasticsearch.core.documents.events import UUID, has_short_texts
+from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
+from cloudtrail_elasticsearch.core.documents.placing import Placing
+from cloudtrail_elasticsearch.core.documents.schema import Schema
+from cloudtrail_elasticsearch.core.documents.typed_envelope import open_objects, read_caller, record_type
+from cloudtrail_elasticsearch.core.encoding import codec
+
+_STAGED: Final = b'{"lookup":'
+_EVENT: Final = b',"event":'
+_COMMA: Final = ord(",")
+
+# msgspec decodes -0 to 0, so the walk would write another text.
+_find_negative_zero: Final = re.compile(rb"[:,\[\s]-0[,\]}\s]").search
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _NeedsWalkError(Exception):
+    """The fast path cannot make this event's document."""
+
+
+class FastDocument(msgspec.Struct, frozen=True):
+    """An encoded document."""
+
+    id: str
+    day: str
+    """When the event happened, as ``2026-11-20``."""
+    source: bytes
+
+
+class _Resource(msgspec.Struct, forbid_unknown_fields=True, gc=False, omit_defaults=True):
+    ResourceName: str | None = None
+    ResourceType: str | None = None
+
+
+class _Lookup(msgspec.Struct, forbid_unknown_fields=True, gc=False, omit_defaults=True):
+    """The fields that LookupEvents returns beside an event; none of them is called ``event``.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Event.html
+    """
+
+    EventId: str | None = None
+    EventName: str | None = None
+    ReadOnly: str | None = None
+    AccessKeyId: str | None = None
+    EventTime: str | None = None
+    EventSource: str | None = None
+    Username: str | None = None
+    Resources: list[_Resource] | None = None
+
+
+class FastPath:
+    """Makes documents from lines; returns none for an event that needs the walk."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._open = tuple(open_objects(schema).items())
+        record = record_type(schema)
+        staged = msgspec.defstruct("Staged", [("lookup", _Lookup), ("event", record)], forbid_unknown_fields=True)
+        self._decode = _decoder(record)
+        self._decode_staged = _decoder(staged)
+        self._describe = ecs.describe if schema.ecs else ecs.locate
+        # Few callers make most calls, so their ECS fields are cached as JSON.
+        self._ecs_members = lru_cache(maxsize=ecs.CALLERS)(self._encode_ecs)
+
+    def document(self, line: bytes) -> FastDocument | None:
+        """Return a line's document; None if the event needs the walk."""
+        # msgspec decodes recursively, so a deep line could overrun the stack.
+        if codec.is_deep(line):
+            return None
+        # The text of a document is one line of a bulk request, and the loader's fields replace its last brace.
+        if not has_short_texts(line) or b"\n" in line or not line.endswith(b"}"):
+            return None
+        try:
+            return self._document(line)
+        except (_NeedsWalkError, msgspec.MsgspecError):
+            return None
+
+    def _document(self, line: bytes) -> FastDocument:
+        text, record = self._read(line)
+        identifier, time = record.eventID, record.eventTime
+        if not (identifier and time and UUID(identifier)):
+            raise _NeedsWalkError
+        opened: dict[str, dict[str, Any]] = {}
+        placing = None
+        overflow: dict[str, Any] = {}
+        moved: list[str] = []
+        for name, node in self._open:
+            value = getattr(record, name)
+            if not value:
+                continue  # missing, null or {}: it stays as it is
+            if placing is None:
+                # `document` has checked the texts of the whole line.
+                placing = Placing(has_short_texts=True)
+            placed, rest = placing.place_member(name, value, node)
+            if rest is not MISSING:
+                overflow[name] = rest
+            # The walk returns the very same object if it changes nothing.
+            if placed is not value:
+                moved.append(name)
+                text = _replace(text, name, value, placed)
+            if type(placed) is dict:
+                opened[name] = placed
+        _check_order(line, moved)
+        ecs_members = self._ecs_members(read_caller(record, opened))
+        added = placing.added_fields(overflow or MISSING) if moved and placing is not None else {}
+        # The time has its usual form, so it is the same in JSON.
+        parts = [text[:-1], ecs_members, time.encode(), b'",' if added else b'"}']
+        if added:
+            parts.append(codec.encode(added)[1:])
+        return FastDocument(identifier, time[:10], b"".join(parts))
+
+    def _read(self, line: bytes) -> tuple[bytes, Any]:
+        """Return a record's text and the decoded record.
+
+        :raises MsgspecError: a value does not fit the schema
+        """
+        if not line.startswith(_STAGED):
+            record = self._decode(line)
+            _check_complete(line, record)
+            return line, record
+        staged = self._decode_staged(line)
+        _check_complete(line, staged)
+        # No field of LookupEvents is called `event`, and quotes in values are escaped, so the first match is the
+        # record.
+        begin = line.find(_EVENT)
+        if begin < 0 or not line.endswith(b"}}"):
+            raise _NeedsWalkError  # blanks, or the event comes first
+        return line[begin + len(_EVENT) : -1], staged.event
+
+    def _encode_ecs(self, caller: ecs.Caller) -> bytes:
+        """Return the members of a document between the record and the event's time: the caller's ECS fields."""
+        fields = self._describe(caller)
+        members = b"%b," % codec.encode(fields)[1:-1] if fields else b""
+        return b',%b"@timestamp":"' % members
+
+
+def _check_complete(text: bytes, value: Any) -> None:
+    """Raise if a name is repeated in a text, at any depth, that was decoded to this value.
+
+    Decoding loses the earlier value of a repeated name, and the two quotes of the name with it. An encoded value
+    is never longer than its text, so equal lengths prove that nothing was lost, and are faster to check.
+    """
+    written = _encode(value)
+    if len(written) == len(text):
+        return
+    # The text has blanks, escapes that are not needed, or numbers that the walk writes in another way.
+    if written.count(b'"') != text.count(b'"') or _find_negative_zero(text):
+        raise _NeedsWalkError
+
+
+def _check_order(line: bytes, names: list[str]) -> None:
+    """Raise if changed open objects are not in CloudTrail's order: the walk lists changes in the record's own."""
+    if len(names) > 1:
+        places = [line.find(b'"%b"' % name.encode()) for name in names]
+        if places != sorted(places):
+            raise _NeedsWalkError
+
+
+def _replace(text: bytes, name: str, value: dict[str, Any], placed: Part) -> bytes:
+    """Return a record's text with the declared part of an open object in its place, or without the object."""
+    quoted = b'"%b"' % name.encode()
+    member = b"%b:%b" % (quoted, codec.encode(value))
+    begin = text.find(quoted)
+    end = begin + len(member)
+    # The name may be a value or a nested name, too, and the text may have blanks; then the place is not certain.
+    if not text.startswith(member, begin) or text.find(quoted, end) >= 0:
+        raise _NeedsWalkError
+    if placed is not MISSING:
+        return b"%b%b:%b%b" % (text[:begin], quoted, codec.encode(placed), text[end:])
+    # The last member has its comma before it, and that comma would have to be removed instead.
+    if text[end] != _COMMA:
+        raise _NeedsWalkError
+    return text[:begin] + text[end + 1 :]
+
+
+def _decoder(kind: Any) -> Any:
+    return msgspec.json.Decoder(kind, float_hook=_reject_fraction).decode
+
+
+def _reject_fraction(_: str) -> Any:
+    raise _NeedsWalkError  # the walk adds the second notation of some fractions

@@ -1,0 +1,131 @@
+"""The record as a msgspec type, made from the schema.
+
+The type has a place only for the usual values of declared fields, and for any open object. If a
+record decodes into it, its envelope fits the schema, and the check costs no more than decoding. ADR-0011
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from cloudtrail_elasticsearch.core.documents import ecs
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS, Kind
+from cloudtrail_elasticsearch.core.documents.schema import Node, Schema
+from cloudtrail_elasticsearch.core.documents.times import USUAL_TIME
+from cloudtrail_elasticsearch.core.encoding.codec import Json
+
+_IN_ORDER: Final = """
+    eventVersion
+    userIdentity type principalId arn accountId accessKeyId userName
+    sessionContext sessionIssuer webIdFederationData attributes creationDate mfaAuthenticated invokedBy
+    eventTime eventSource eventName awsRegion sourceIPAddress userAgent errorCode errorMessage
+    requestParameters responseElements additionalEventData
+    requestID eventID readOnly resources eventType apiVersion managementEvent recipientAccountId
+    sharedEventID vpcEndpointId eventCategory tlsDetails tlsVersion cipherSuite clientProvidedHostHeader
+"""
+"""The order in which CloudTrail writes names: msgspec finds a name at once if it comes in the expected order."""
+
+_LISTED: Final = "resources"
+"""The object that CloudTrail writes as a list of objects."""
+
+_NO_OPEN_OBJECTS: Final[Mapping[str, Node]] = MappingProxyType({})
+
+
+def open_objects(schema: Schema) -> dict[str, Node]:
+    """Return the nodes of the open objects by name, in the order in which CloudTrail writes them."""
+    return {
+        name: node
+        for name, node in _declared(schema.root)
+        if name in OPEN_OBJECTS and node.kind in {Kind.OBJECT, Kind.FLAT}
+    }
+
+
+def record_type(schema: Schema) -> Any:
+    """Return the type of a record; an open object that a rule changes can only be null.
+
+    A missing field is `msgspec.UNSET`, not null, so that a record that is encoded again has the same fields.
+    """
+    opened = open_objects(schema)
+    return _struct([(name, _field_type(name, child, opened)) for name, child in _declared(schema.root)])
+
+
+def read_caller(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.Caller:
+    """Return the caller of a decoded record, as `ecs.caller` returns it for the document.
+
+    :param opened: the indexed part of each open object
+    """
+    identity = record.userIdentity
+    # UNSET, null and an empty text are false, so `or` treats all of them as missing.
+    account = record.recipientAccountId or record.accountId
+    name = principal = kind = None
+    if identity:
+        kind = identity.type
+        account = account or identity.accountId
+        name, principal, context = identity.userName, identity.principalId, identity.sessionContext
+        if not name and context and context.sessionIssuer:
+            name = context.sessionIssuer.userName
+    sign_in = opened["responseElements"].get("ConsoleLogin") if "responseElements" in opened else None
+    other = opened["requestParameters"].get("userName") if "requestParameters" in opened else None
+    return ecs.Caller(
+        account or None,
+        record.sourceIPAddress or None,
+        name or None,
+        principal or None,
+        other if type(other) is str else None,
+        ecs.has_failed(record.errorCode, record.errorMessage, sign_in),
+        ecs.event_kind(record.eventType, record.eventCategory),
+        kind == ecs.ROOT,
+    )
+
+
+def _declared(node: Node) -> list[tuple[str, Node]]:
+    """Return the declared members of an object, in CloudTrail's order."""
+    order = _IN_ORDER.split()
+    names = sorted(node.children, key=lambda name: order.index(name) if name in order else len(order))
+    return [
+        (name, node.children[name])
+        for name in names
+        # msgspec's fields are identifiers; an event with any other declared name takes the walk.
+        if name.isidentifier() and node.children[name].kind is not Kind.UNMAPPED
+    ]
+
+
+def _struct(fields: list[tuple[str, Any]]) -> Any:
+    optional = [(name, kind | UnsetType, UNSET) for name, kind in fields]
+    # Decoded records have no cycles, so the garbage collector need not track them.
+    # A name without a declared field ends the decoding, so that the event takes the walk.
+    return msgspec.defstruct("Envelope", optional, forbid_unknown_fields=True, gc=False)
+
+
+def _object(node: Node) -> Any:
+    return _struct([(name, _field_type(name, child)) for name, child in _declared(node)])
+
+
+def _field_type(name: str, node: Node, opened: Mapping[str, Node] = _NO_OPEN_OBJECTS) -> Any:
+    """Return the type of a field's usual values. If a rule can change one of them, only null is left."""
+    null = type(None)
+    if name in opened:
+        return null if dict in node.touched else dict[str, Any] | None
+    match node.kind:
+        case Kind.OBJECT if name == _LISTED:
+            return null if {list, dict} & node.touched else list[_object(node)] | None  # type: ignore[misc]
+        case Kind.OBJECT:
+            return null if dict in node.touched else _object(node) | None
+        case Kind.KEYWORD:
+            # A keyword field takes numbers and booleans, too; the walk places these.
+            return null if str in node.touched else str | None
+        case Kind.BOOLEAN:
+            return null if bool in node.touched else bool | None
+        case Kind.DATE:
+            # `\Z`, because `$` also matches before a final line end.
+            usual = Annotated[str, msgspec.Meta(pattern=rf"^{USUAL_TIME}\Z")]
+            return null if str in node.touched else usual | None
+        case Kind.NUMBER:
+            return null  # a number needs the walk: a double does not hold every number exactly
+        case Kind.FLAT | Kind.UNMAPPED:
+            raise AssertionError("only open objects are flat, and an unmapped node has no type")

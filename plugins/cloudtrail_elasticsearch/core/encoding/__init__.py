@@ -1,0 +1,1 @@
+"""JSON, exactly: values, tokens, and values that stay text."""

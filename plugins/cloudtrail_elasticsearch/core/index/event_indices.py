@@ -1,0 +1,101 @@
+"""The indices of one pattern: the loader creates or compares each before it sends the first document to it.
+
+The loader changes only indices that it created and indices of the load's events, never one with a merely similar
+name. It creates an index explicitly, with the whole mapping, so that the index does not depend on a template that
+another worker writes at the same time. The template is for an index that somebody deletes during a load
+(docs/adr/0016-an-index-is-named-exactly.md).
+"""
+
+from __future__ import annotations
+
+import threading
+
+from cloudtrail_elasticsearch.core.documents.schema import Schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.errors import MappingError, RejectedRequestError
+from cloudtrail_elasticsearch.core.index.event_template import make_event_template
+from cloudtrail_elasticsearch.core.index.existing_indices import (
+    check_strategy,
+    has_current_fields,
+    list_managed_indices,
+    update_index,
+)
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.index.own_indices import update_own_indices
+from cloudtrail_elasticsearch.core.index.own_templates import make_own_templates
+from cloudtrail_elasticsearch.core.index.templates import EventTemplate, read_templates
+from cloudtrail_elasticsearch.core.search.server import SearchServer
+
+
+class EventIndices:
+    """Creates or updates the indices of a pattern; shared by the threads of a load."""
+
+    def __init__(self, server: SearchServer, pattern: IndexPattern, schema: Schema) -> None:
+        content = make_event_template(pattern, schema, server.engine)
+        self._server = server
+        self._pattern = pattern
+        self._template = EventTemplate(server, pattern, content)
+        # Encoded once, although each index is created with it.
+        self._body = codec.encode(content["template"])
+        self._mappings = content["template"]["mappings"]
+        self._lock = threading.Lock()
+        self.rejecting_paths: dict[str, frozenset[str]] = {}
+        """For each created or compared index, the paths at which its mapping rejects values of the loader."""
+
+    def prepare(self) -> None:
+        """Write the changed templates, and update those of the pattern's indices that the loader manages.
+
+        If the pattern is a fixed name, its index is compared at once, even if the loader did not create it,
+        because the load writes to it.
+
+        :raises MappingError: an index of the loader has another strategy, or the server rejects a template
+        """
+        listed = read_templates(self._server)
+        update_own_indices(self._server, make_own_templates(), listed)
+        managed = list_managed_indices(self._server, self._pattern)
+        self._template.update(listed, managed)
+        wanted = self._mappings["_meta"]
+        for name, meta in managed.items():
+            check_strategy(name, meta, wanted)
+            # `_meta` has the fingerprint of the fields, so most indices need no request.
+            if not has_current_fields(meta, wanted):
+                update_index(self._server, name, self._mappings)
+        with self._lock:
+            self.rejecting_paths = {}
+            if not self._pattern.is_dated:
+                self._compare(self._pattern.text)
+
+    def ensure(self, name: str) -> frozenset[str]:
+        """Create an index if it is missing, and return the paths at which its mapping rejects values.
+
+        Only the first call for a name sends requests.
+
+        :raises MappingError: the index cannot be created, or has another strategy
+        """
+        with self._lock:
+            if name not in self.rejecting_paths:
+                # First, so that the server has the mapping if somebody deletes the index during the load
+                # (ADR-0016).
+                self._template.add(name)
+                self._compare(name)
+            if name not in self.rejecting_paths:
+                self._create(name)
+                # A worker that wrote the template at the same time may have removed the name (ADR-0016).
+                self._template.add(name)
+            return self.rejecting_paths[name]
+
+    def _compare(self, name: str) -> None:
+        rejecting = update_index(self._server, name, self._mappings)
+        if rejecting is not None:
+            self.rejecting_paths[name] = rejecting
+
+    def _create(self, name: str) -> None:
+        try:
+            self._server.request("PUT", f"/{name}", self._body)
+        except RejectedRequestError as error:
+            self._compare(name)  # another worker may have created it first
+            if name not in self.rejecting_paths:
+                raise MappingError(f"The search server did not create the index {name}: {error}") from error
+        else:
+            # The index has the loader's own mapping, which accepts all documents (ADR-0001).
+            self.rejecting_paths[name] = frozenset()

@@ -1,0 +1,159 @@
+"""The index template and the mapping of the events, for both engines."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core.documents import ecs
+from cloudtrail_elasticsearch.core.documents.declared_fields import Kind
+from cloudtrail_elasticsearch.core.documents.events import content_id
+from cloudtrail_elasticsearch.core.documents.schema import Node, Schema
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.errors import MappingError
+from cloudtrail_elasticsearch.core.index.fields import flat_field, keyword_field
+from cloudtrail_elasticsearch.core.index.index_pattern import MANAGED_BY, IndexPattern
+from cloudtrail_elasticsearch.core.search.server import Engine
+
+TOTAL_FIELDS_LIMIT: Final = 5_000
+
+SERVERS_FIELDS_LIMIT: Final = 1_000
+"""The limit of fields in an index without this setting.
+
+https://www.elastic.co/docs/reference/elasticsearch/index-settings/mapping-limit
+"""
+
+SORTED_BY: Final = ("eventSource", "eventName", "@timestamp")
+"""The fields by which an index sorts its documents.
+
+https://www.elastic.co/docs/reference/elasticsearch/index-settings/sorting
+"""
+
+NEVER_SORTED_BY: Final = frozenset({"requestID"})
+"""Fields that are only searched. Their values are random, so sorting and aggregating by them is of no use."""
+
+PRIORITY: Final = 800
+"""The priority of the events' templates: above the templates that people write for ``cloudtrail-*``.
+
+All have the same priority, because their names are exact and do not overlap (ADR-0016). Earlier versions had
+wildcards and priorities from 500 to 700.
+"""
+
+
+def make_event_template(pattern: IndexPattern, schema: Schema, engine: Engine) -> dict[str, Any]:
+    """Return the index template of a pattern, with its undated index only; `EventTemplate` adds further names.
+
+    :raises MappingError: more fields are declared than ``index.mapping.total_fields.limit`` allows
+    """
+    mappings = make_event_mappings(schema, engine)
+    return {
+        "index_patterns": [pattern.undated],
+        "priority": PRIORITY,
+        "template": {
+            "settings": {
+                "index": {
+                    "mapping": {"total_fields": {"limit": TOTAL_FIELDS_LIMIT}},
+                    # Suited to loads from the beginning, because a load changes no setting (ADR-0014).
+                    "refresh_interval": "30s",
+                    "codec": "best_compression",
+                    "sort": _make_sort_order(mappings["properties"]),
+                }
+            },
+            "mappings": mappings,
+        },
+        "_meta": mappings["_meta"],
+    }
+
+
+def make_event_mappings(schema: Schema, engine: Engine) -> dict[str, Any]:
+    """Return the mapping of the events' documents: only declared fields are mapped (ADR-0001).
+
+    Its ``_meta`` has the strategy, and a fingerprint that shows whether an index is up to date.
+
+    :raises MappingError: more fields are declared than ``index.mapping.total_fields.limit`` allows
+    """
+    properties = {name: _make_property(node, engine) for name, node in schema.root.mapped.items()}
+    for name in NEVER_SORTED_BY & properties.keys():
+        if properties[name] == keyword_field():
+            properties[name] = keyword_field() | {"doc_values": False}
+    properties |= {
+        "@timestamp": {"type": "date"},
+        **_make_ecs_properties(schema),
+        "tags": keyword_field(),
+        "overflow": flat_field(engine),
+        "unindexed": {
+            "properties": {
+                "path": keyword_field(),
+                "sha256": keyword_field(),
+                # Only stored, for `restore`; searches use `sha256`.
+                "json": {"type": "object", "enabled": False},
+            }
+        },
+        "normalization": {
+            # Changes are only stored, for `restore`; searches use the names of the rules.
+            "properties": {"rules": keyword_field(), "changes": {"type": "object", "enabled": False}}
+        },
+    }
+    fields = _count_fields(properties)
+    if fields > TOTAL_FIELDS_LIMIT:
+        raise MappingError(
+            f"{fields} fields are declared, more than index.mapping.total_fields.limit "
+            f"({TOTAL_FIELDS_LIMIT}) allows. Shorten the fields file."
+        )
+    return {
+        # A new field in an event must not change the mapping (ADR-0001).
+        "dynamic": False,
+        "date_detection": False,
+        "numeric_detection": False,
+        "properties": properties,
+        "_meta": {
+            "managed_by": MANAGED_BY,
+            "strategy": schema.strategy,
+            # Of the fields only: an index needs no update if anything else changes.
+            "fingerprint": content_id(codec.canonical(properties))[:23],
+        },
+    }
+
+
+def _make_sort_order(properties: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the sort order of an index: similar documents are stored together, so that they compress well."""
+    fields = [name for name in SORTED_BY if properties.get(name, {}).get("type") in {"keyword", "date"}]
+    return {"field": fields, "order": ["asc"] * len(fields)}
+
+
+def _make_property(node: Node, engine: Engine) -> dict[str, Any]:
+    match node.kind:
+        case Kind.OBJECT:
+            return {"properties": {name: _make_property(child, engine) for name, child in node.mapped.items()}}
+        case Kind.FLAT:
+            return flat_field(engine)
+        case Kind.KEYWORD:
+            return keyword_field()
+        case Kind.BOOLEAN:
+            return {"type": "boolean"}
+        case Kind.DATE:
+            return {"type": "date", "format": "strict_date_optional_time"}
+        case Kind.NUMBER:
+            return {"type": "double"}
+        case Kind.UNMAPPED:
+            raise AssertionError("an unmapped node has no field")
+
+
+def _make_ecs_properties(schema: Schema) -> dict[str, Any]:
+    """Return the properties of the Elastic Common Schema."""
+    fields: dict[str, dict[str, Any]] = {"source.ip": {"type": "ip"}}
+    if schema.ecs:
+        fields |= {name: keyword_field() for name in ecs.KEYWORDS}
+        fields |= {name: {"type": "alias", "path": path} for name, path in ecs.ALIASES.items()}
+    properties: dict[str, Any] = {}
+    for path, field in fields.items():
+        *parents, leaf = path.split(".")
+        target = properties
+        for name in parents:
+            target = target.setdefault(name, {"properties": {}})["properties"]
+        target[leaf] = field
+    return properties
+
+
+def _count_fields(properties: dict[str, Any]) -> int:
+    """Return the number of fields in a mapping as the server counts them: objects count too."""
+    return sum(1 + _count_fields(field.get("properties", {})) for field in properties.values())

@@ -1,0 +1,1 @@
+"""Loading: turns lines into documents, sends them, quarantines rejected events, and counts the held documents."""

@@ -1,0 +1,1 @@
+"""Search: requests to a search server, and its answers."""

@@ -1,0 +1,128 @@
+"""Sends requests to a search server and retries transient errors, in bulk requests item by item."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from cloudtrail_elasticsearch.core.errors import ThrottledError, TooLargeError, TransientError
+from cloudtrail_elasticsearch.core.log_text import safe_text
+from cloudtrail_elasticsearch.core.search import bulk
+from cloudtrail_elasticsearch.core.search.answers import send_request
+from cloudtrail_elasticsearch.core.search.bulk import Answer, BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.server import SearchServer
+
+Value = TypeVar("Value")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """The sizes and the patience of a load. All are bounded, so memory is bounded too."""
+
+    # The sizes were measured: docs/adr/0014-a-load-leaves-the-settings-alone.md
+    request_bytes: int = 5 * 1024 * 1024
+    request_items: int = 5_000
+    senders: int = 2
+    patience: float = 300.0
+    """Seconds for which one request is retried. Then the attempt fails, and the next one resumes."""
+    longest_pause: float = 20.0
+    """The longest pause between two retries, in seconds."""
+
+
+class Sender:
+    """Sends requests until the server accepts or rejects them."""
+
+    def __init__(self, server: SearchServer, settings: LoadSettings) -> None:
+        self._server = server
+        self._settings = settings
+
+    def request(self, expected: type[Value], method: str, path: str, body: bytes | None = None) -> Value:
+        """Send one request, with retries, and return the answer, converted to the expected type.
+
+        :raises TransientError: the server gave no answer of this type within the patience
+        """
+        return self.retry(lambda: send_request(self._server, expected, method, path, body))
+
+    def retry(self, request: Callable[[], Value]) -> Value:
+        """Call a function that sends idempotent requests, retry it on transient errors, and return its result.
+
+        :raises TransientError: the server did not recover within the patience
+        """
+        return self._retrying()(request)
+
+    def send(self, items: list[BulkItem]) -> Answer:
+        """Send items in bulk requests until each is accepted or rejected. A request that is too large is halved.
+
+        A document that is too large even alone is rejected with the kind `bulk.TOO_LARGE`.
+
+        :raises TransientError: the server did not recover within the patience
+        :raises ConfigurationError: the server rejects the whole request
+        """
+        total = Answer()
+        if not items:
+            return total
+        waiting = items
+
+        def attempt() -> None:
+            nonlocal waiting
+            answer = self._send_once(waiting)
+            # Accepted items are not sent again: the retry has only the items that the server could not accept now.
+            waiting, answer.to_resend = answer.to_resend, []
+            total.add(answer)
+            if waiting:
+                raise ThrottledError(self._describe_waiting(waiting, answer))
+
+        try:
+            self._retrying()(attempt)
+        # The server rejected the request as a whole, so it is halved like one whose items were too large.
+        except TooLargeError as error:
+            total.too_large += [Rejection(item, bulk.TOO_LARGE, str(error)) for item in waiting]
+        too_large, total.too_large = total.too_large, []
+        # A single document cannot be halved, so it is rejected.
+        if len(items) == 1:
+            total.rejections += too_large
+            return total
+        # Recursive, but shallow: each level halves the request.
+        for half in _halves([rejection.item for rejection in too_large]):
+            total.add(self.send(half))
+        return total
+
+    def _send_once(self, items: list[BulkItem]) -> Answer:
+        answer = self._server.request("POST", bulk.BULK_PATH, bulk.encode_bulk_body(items))
+        return bulk.read_answer(items, answer, self._server.name)
+
+    def _describe_waiting(self, waiting: list[BulkItem], answer: Answer) -> str:
+        first, why = waiting[0], answer.resend_reason
+        return (
+            f"The search server {self._server.name} did not accept {len(waiting)} documents for "
+            f"{safe_text(first.index)} (for example eventID {safe_text(first.id)}): status "
+            f"{answer.resend_status}, {why}. Nothing is lost: this attempt or the next one resends them."
+        )
+
+    def _retrying(self) -> Retrying:
+        settings = self._settings
+        return Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_delay(settings.patience),
+            # Random, so that senders and workers do not retry at the same moment.
+            wait=wait_random_exponential(multiplier=0.5, max=settings.longest_pause),
+            before_sleep=before_sleep_log(log, logging.WARNING),
+            reraise=True,
+        )
+
+
+def _halves(items: list[BulkItem]) -> list[list[BulkItem]]:
+    """Return the items in two halves; one item gives one half, no item gives none."""
+    middle = (len(items) + 1) // 2
+    return [half for half in (items[:middle], items[middle:]) if half]

@@ -1,0 +1,112 @@
+"""Works on the windows of a batch: the failure of one does not stop the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+from cloudtrail_elasticsearch.core.errors import (
+    ConfigurationError,
+    CoverageError,
+    LoaderError,
+    StagingError,
+    SupersededError,
+    TransientError,
+)
+from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
+from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
+
+log = logging.getLogger(__name__)
+
+MOST_IN_A_ROW: Final = 5
+"""If so many windows fail one after another, the rest is not tried: S3, the server or the rights are at fault."""
+
+_MOST_NAMED: Final = 20
+_FINAL: Final = (ConfigurationError, CoverageError, StagingError)
+"""The errors that a further attempt does not resolve."""
+
+Result = TypeVar("Result")
+Numbered = tuple[int, BatchWindow]
+
+
+class EachWindow:
+    """Works on numbered windows side by side, and keeps the errors of those that fail."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self._errors: dict[int, tuple[str, Exception | None]] = {}
+        """The name and the error of each window that failed; None for those that were not tried."""
+
+    @property
+    def failed(self) -> list[int]:
+        """The numbers of the windows that failed or were not tried, sorted."""
+        return sorted(self._errors)
+
+    def run(
+        self, work: Callable[[BatchWindow], Result], windows: Iterable[Numbered], parallel: int
+    ) -> Iterator[tuple[int, BatchWindow, Result]]:
+        """Yield the result of each window that did not fail, in the order in which they are ready.
+
+        :raises SupersededError: another attempt has replaced this one
+        """
+
+        def attempt(numbered: Numbered) -> tuple[int, BatchWindow, list[Result]]:
+            number, each = numbered
+            if self._in_a_row >= MOST_IN_A_ROW:
+                self._fail(number, each, None)
+                return number, each, []
+            try:
+                result = work(each)
+            except SupersededError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the other windows are worked on, and `check` raises it
+                self._fail(number, each, error)
+                return number, each, []
+            with self._lock:
+                self._in_a_row = 0
+            return number, each, [result]
+
+        for number, each, results in run_side_by_side(attempt, windows, parallel):
+            for result in results:
+                yield number, each, result
+
+    def fail(self, number: int, each: BatchWindow, error: Exception) -> None:
+        """Keep the error of a window on which no work is possible."""
+        self._errors[number] = (each.window.name, error)
+
+    def check(self, doing: str, total: int) -> None:
+        """Raise an error that names the windows that failed, if there are any.
+
+        :param doing: what failed, such as ``listed``
+        :param total: the number of all windows
+        :raises TransientError: a further attempt can succeed for at least one of them
+        :raises CoverageError: no further attempt can succeed
+        """
+        if not self._errors:
+            return
+        tried = {name: error for name, error in self._errors.values() if error is not None}
+        lines = [f"  {name}: {_describe(error)}" for name, error in list(tried.items())[:_MOST_NAMED]]
+        more = len(self._errors) - len(lines)
+        if more:
+            lines.append(f"  and {more} further windows; {len(self._errors) - len(tried)} of them were not tried")
+        text = f"{len(self._errors)} of {total} windows were not {doing}:\n" + "\n".join(lines)
+        if all(isinstance(error, _FINAL) for error in tried.values()):
+            raise CoverageError(text)
+        raise TransientError(text) from next(iter(tried.values()))
+
+    def _fail(self, number: int, each: BatchWindow, error: Exception | None) -> None:
+        with self._lock:
+            self._in_a_row += 1
+            self._errors[number] = (each.window.name, error)
+        if isinstance(error, LoaderError):
+            log.error("%s failed: %s", each.window.name, error)
+        elif error is not None:
+            log.error("%s failed.", each.window.name, exc_info=error)
+
+
+def _describe(error: Exception) -> str:
+    # The text of other errors is not written by this package, and could quote a file.
+    return str(error) if isinstance(error, LoaderError) else f"{type(error).__name__}; the log has the details"

@@ -1,0 +1,166 @@
+"""Requests pages of events from CloudTrail's LookupEvents.
+
+Its limits: 50 events for each page, 90 days, and two requests per second for each account and region
+(https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from cloudtrail_elasticsearch.aws_errors import translate_errors
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.core.errors import (
+    ClockSkewError,
+    ExpiredCredentialsError,
+    ThrottledError,
+    TransientError,
+)
+from cloudtrail_elasticsearch.sources.lookup_events.answers import accept_odd_events, read_event
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
+
+log = logging.getLogger(__name__)
+
+REQUESTS_PER_SECOND: Final = 2.0
+EVENTS_PER_PAGE: Final = 50
+PATIENCE: Final = 300.0
+"""Seconds for which the request of one page is retried. Then the attempt fails, and the next one resumes."""
+
+_ONE_SECOND: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One LookupEvents answer, with the number of calls it took (more than one if AWS throttled or failed)."""
+
+    events: tuple[LookedUpEvent, ...]
+    token: str | None
+    """The token of the next page; None if this is the last one."""
+    calls: int
+    throttled: int
+    seconds: float
+    """The duration of the last call."""
+    misplaced: tuple[str, ...] = ()
+    """Ids of events whose record names another account or region than the window's."""
+
+
+class LookupEvents:
+    """Requests pages of windows of one region; threads may share it.
+
+    :param client: a boto3 CloudTrail client of the region. It must not retry by itself, because every call,
+        repeated or not, needs a slot of the rate limiter
+    :param patience: seconds for which the request of one page is retried
+    """
+
+    def __init__(self, client: Any, limiter: RateLimiter | None = None, patience: float = PATIENCE) -> None:
+        self._client = client
+        accept_odd_events(client)
+        self._patience = patience
+        self._counting = threading.Lock()
+        self.limiter = limiter or RateLimiter(REQUESTS_PER_SECOND)
+        self.calls = self.throttled = 0
+        """The numbers of this client's calls, failed ones included, and of the throttled ones among them."""
+
+    def request_page(self, window: Window, start: datetime, end: datetime, token: str | None = None) -> Page:
+        """Return a page of the window's events from `start` (included) to `end` (excluded), both whole seconds.
+
+        Both ends are fixed, so that new events cannot shift the pages; a token is valid only with the same ends.
+        The API's EndTime is inclusive, so the request has the second before `end`. AWS may return any events in
+        any order, so the caller must check their times (ADR-0015). The caller takes the rate limiter's slot for
+        the first call; repeated calls take slots of their own.
+
+        :raises ExpiredPageError: the token is no longer valid
+        :raises AccessDeniedError: cloudtrail:LookupEvents is not allowed
+        :raises TransientError: AWS throttles or fails for longer than the patience
+        """
+        request: dict[str, Any] = {
+            "StartTime": start,
+            "EndTime": end - _ONE_SECOND,
+            # The most that AWS allows: the quota counts calls, not events.
+            "MaxResults": EVENTS_PER_PAGE,
+        }
+        if token:
+            request["NextToken"] = token
+        effort = Page((), None, 0, 0, 0.0)
+
+        def ask() -> dict[str, Any]:
+            nonlocal effort
+            # The caller took the slot of the first call when it chose the slice (ADR-0015).
+            if effort.calls:
+                self.limiter.acquire()
+            effort = replace(effort, calls=effort.calls + 1)
+            self._count(calls=1)
+            began = time.monotonic()
+            try:
+                with translate_errors(f"Looking up events of {window.name}", "cloudtrail:LookupEvents"):
+                    answer: dict[str, Any] = self._client.lookup_events(**request)
+            except ThrottledError:
+                effort = replace(effort, throttled=effort.throttled + 1)
+                self._count(throttled=1)
+                self.limiter.record_throttling()
+                raise
+            self.limiter.record_success()
+            # The latency of one call decides the number of pagers, so waiting for slots must not count.
+            effort = replace(effort, seconds=time.monotonic() - began)
+            return answer
+
+        answer = self._retrying()(ask)
+        found = [read_event(event, window) for event in answer.get("Events", ())]
+        return replace(
+            effort,
+            events=tuple(event for event, _ in found),
+            # An empty token ends the query like a missing one.
+            token=answer.get("NextToken") or None,
+            misplaced=tuple(event.id for event, is_misplaced in found if is_misplaced),
+        )
+
+    def _count(self, calls: int = 0, throttled: int = 0) -> None:
+        # The threads of all slices share the counters, and `+=` is not atomic.
+        with self._counting:
+            self.calls += calls
+            self.throttled += throttled
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception(_can_retry),
+            stop=stop_after_delay(self._patience),
+            wait=_choose_pause,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+
+
+def _can_retry(error: BaseException) -> bool:
+    # Waiting does not help against these two: only a new attempt gets new credentials or finds a corrected clock.
+    return isinstance(error, TransientError) and not isinstance(error, (ExpiredCredentialsError, ClockSkewError))
+
+
+_exponential = wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)
+
+
+def _choose_pause(state: RetryCallState) -> float:
+    """Return the seconds to wait before a retry: none after throttling, which the rate limiter handles."""
+    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
+    return 0.0 if isinstance(state.outcome.exception(), ThrottledError) else _exponential(state)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
+    error = state.outcome.exception()
+    # Throttling is normal while workers share a region's quota, so it is not a warning (ADR-0009).
+    log.log(logging.DEBUG if isinstance(error, ThrottledError) else logging.WARNING, "%s Retrying.", error)

@@ -1,0 +1,1 @@
+"""The proof of a trail: its layout, digests, signatures, chains and verdicts."""

@@ -1,0 +1,206 @@
+"""The load of a batch's windows: kills and retries, and windows that did not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core.coverage.findings import ProofStatus
+from cloudtrail_elasticsearch.core.coverage.ledger import VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
+from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.pipeline.each_window import EachWindow
+from cloudtrail_elasticsearch.pipeline.load import WindowLoad
+from cloudtrail_elasticsearch.pipeline.trail_load import BatchLoad, Work
+from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
+from cloudtrail_elasticsearch.sources.trail.read_ahead import AheadSettings
+from cloudtrail_elasticsearch.staging import LoadRecord, TrailManifest
+from devstack.simulator.trails import tampering
+from tests.core.test_load import Server
+from tests.sources.trail.local_trail import DAY, LocalTrail, local_trail
+from tests.sources.trail.test_load_window import KilledError, KillingServer, Ledger, held, make_loader
+
+
+class MemoryStaging:
+    """Keeps manifests and records of loads."""
+
+    def __init__(self) -> None:
+        self.manifests: dict[Window, TrailManifest] = {}
+        self.records: dict[Window, LoadRecord] = {}
+
+    def uri(self, window: Window) -> str:
+        return f"memory://{window.name}"
+
+    def manifest(self, window: Window) -> TrailManifest | None:
+        return self.manifests.get(window)
+
+    def load_record(self, window: Window) -> LoadRecord | None:
+        return self.records.get(window)
+
+    def write_load_record(self, window: Window, record: LoadRecord) -> None:
+        self.records[window] = record
+
+
+class Batch:
+    """The windows of a trail, listed, and attempts at loading them."""
+
+    def __init__(self, trail: LocalTrail) -> None:
+        self.trail = trail
+        self.staging = MemoryStaging()
+        self.store = InMemoryStore()
+        self.sent: list[tuple[Window, int]] = []
+        self.windows = [BatchWindow(region, region.window(DAY)) for region in trail.regions()]
+        self.list_again()
+
+    def list_again(self) -> None:
+        for each in self.windows:
+            made, known = self.trail.list_window(each.region), self.staging.manifests.get(each.window)
+            if known is None or replace(known, listed_at=made.listed_at) != made:
+                self.staging.manifests[each.window] = made
+
+    def open(self, server: Server, work: Work = WindowLoad.load) -> BatchLoad:
+        staging: Any = self.staging
+        services: Any = make_loader(server), Ledger()
+
+        def count(window: Window, report: LoadReport) -> None:
+            self.sent.append((window, report.read))
+
+        return BatchLoad(self.trail.bucket, lambda _: staging, lambda: services, self.store, None, work, count)
+
+    def load(self, server: Server, work: Work = WindowLoad.load) -> list[VerifiedCell]:
+        load = self.open(server, work)
+        return [load.load(each) for each in self.windows]
+
+    def gets(self) -> int:
+        return self.trail.s3.requests.as_json().get("get", 0)
+
+    def ids(self) -> set[str]:
+        files = [file for file in self.trail.written.log_files if file.day == DAY]
+        return {event_id for file in files for event_id in file.event_ids}
+
+
+@pytest.fixture
+def batch() -> Iterator[Batch]:
+    with local_trail() as trail:
+        yield Batch(trail)
+
+
+@pytest.mark.promise("nothing-lost", "restartable")
+@pytest.mark.parametrize("requests", [0, 3, 20, 40])
+def test_a_killed_batch_goes_on_where_it_was(batch: Batch, requests: int) -> None:
+    """Windows that are done are not read again, and only unacknowledged events of the others are sent again."""
+    server = KillingServer(requests)
+    with pytest.raises(KilledError):
+        batch.load(server)
+    done = len(batch.staging.records)
+    server.left = 10_000
+    batch.sent.clear()
+    before = batch.gets()
+    cells = batch.load(server)
+    assert held(server) == batch.ids()
+    assert {each.cell.problem for each in cells} == {None}
+    assert {each.cell.proof.status for each in cells if each.cell.proof} == {ProofStatus.SIGNED}
+    assert [window for window, _ in batch.sent] == [each.window for each in batch.windows[done:]]
+    wanted = sum(len(batch.staging.manifests[window].files) for window, _ in batch.sent)
+    # GETs of the killed attempt can still be under way.
+    assert wanted <= batch.gets() - before <= wanted + AheadSettings().files
+
+
+def test_a_finished_batch_is_verified_again_by_the_next_run(batch: Batch) -> None:
+    """No event is sent, unless the server has lost a document."""
+    server = Server()
+    load = batch.open(server)
+    first = [load.load(each) for each in batch.windows]
+    load.forget()
+    batch.sent.clear()
+    again = batch.load(server)
+    assert [each.cell for each in again] == [each.cell for each in first]
+    assert {read for _, read in batch.sent} == {0}
+
+    load = batch.open(server)
+    for each in batch.windows:
+        load.load(each)
+    load.forget()
+    lost = next(key for key in server.documents if key[0].startswith("cloudtrail-20"))
+    del server.documents[lost]
+    batch.load(server)
+    assert held(server) == batch.ids()
+
+
+@pytest.mark.promise("bounded")
+def test_windows_that_did_not_change_are_not_read(batch: Batch) -> None:
+    """Their cells are those of their loads. A window with a further log file is loaded."""
+    server = Server()
+    first = batch.load(server)
+    batch.store = InMemoryStore()
+    batch.list_again()
+    before = batch.gets()
+    assert batch.load(server, WindowLoad.load_changes) == first
+    assert batch.gets() == before
+
+    changed = batch.windows[0]
+    key = batch.staging.manifests[changed.window].files[0].key
+    tampering.copy_log_file(batch.trail.objects, key)
+    batch.list_again()
+    before = batch.gets()
+    cells = batch.load(server, WindowLoad.load_changes)
+    assert batch.gets() - before == len(batch.staging.manifests[changed.window].files)
+    assert cells[1:] == first[1:]
+    assert cells[0].cell.files == first[0].cell.files + 1
+    assert "unlisted_file" in str(cells[0].cell.problem)
+
+
+@pytest.mark.promise("proven-by-aws")
+def test_a_proof_that_changed_is_verified_by_reading_but_nothing_is_sent(batch: Batch) -> None:
+    """And it is not read once more after that."""
+    server = Server()
+    batch.load(server)
+    window = batch.windows[0].window
+    known = batch.staging.manifests[window]
+    later = replace(known, digests=known.digests + 1, listed_at=known.listed_at + timedelta(hours=1))
+    batch.staging.records[window] = replace(
+        batch.staging.records[window], loaded_at=known.listed_at + timedelta(minutes=1)
+    )
+    batch.staging.manifests[window] = later
+    batch.store = InMemoryStore()
+    batch.sent.clear()
+    before = batch.gets()
+    load = batch.open(server, WindowLoad.load_changes)
+    assert load.load(batch.windows[0]).cell.problem is None
+    assert batch.sent == [(window, 0)]
+    assert batch.gets() - before == len(later.files)
+
+
+def test_a_window_that_is_not_listed_is_reported(batch: Batch) -> None:
+    """The others are loaded."""
+    gone = batch.windows[1]
+    del batch.staging.manifests[gone.window]
+    load, each_window = batch.open(Server()), EachWindow()
+    done = [number for number, _, _ in each_window.run(load.load, enumerate(batch.windows), 1)]
+    assert done == [0, 2, 3]
+    assert each_window.failed == [1]
+    with pytest.raises(StagingError, match="is not listed in memory"):
+        load.find_quiet(gone)
+
+
+@pytest.mark.promise("nothing-lost")
+def test_a_server_that_fails_in_one_window_stops_no_other(batch: Batch) -> None:
+    """The failure can be retried."""
+
+    class Failing(Server):
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            if path.startswith("/_bulk") and batch.windows[2].window.account.encode() in (body or b""):
+                raise TransientError("gone")
+            return super().request(method, path, body)
+
+    load, each_window = batch.open(Failing()), EachWindow()
+    list(each_window.run(load.load, enumerate(batch.windows), 1))
+    assert each_window.failed == [2, 3]
+    with pytest.raises(TransientError, match="2 of 4 windows were not loaded"):
+        each_window.check("loaded", 4)
