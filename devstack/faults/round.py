@@ -182,7 +182,8 @@ def _scene(settings: RoundSettings, target: Target, folder: Path) -> Iterator[Sc
         environment = {
             **endpoints.environment(),
             **_QUICK_TO_NOTICE,
-            "AIRFLOW_VAR_CLOUDTRAIL_STAGINGSTAGING": STAGING,
+            "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": STAGING,
+            **target.prepare(simulator, storage),
         }
         yield Scene(
             dag_id=target.dag_id,

@@ -21,7 +21,7 @@ _AFTER: Final = 3 * 3600
 """Seconds after the last day for which digests are written, too."""
 
 
-QUICK_RETRIES: Final = _HERE / "dags"
+QUICK_RETRIES: Final = _HERE / "lookup_dags"
 """The DAGs folder in which the DAG of LookupEvents retries its tasks after seconds."""
 
 QUICK_TRAIL_RETRIES: Final = _HERE / "trail_dags"
