@@ -183,17 +183,22 @@ _TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
         "items": {"type": "string", "pattern": "^-?[0-9]{12}$"},
         "examples": ["123456789012", "-123456789012"],
         "title": "Accounts",
-        "description": "The ids of the accounts to load. Empty: every account in the bucket. A minus before an id "
-        "leaves the account out.",
+        "description": "The ids of the accounts to load. A minus before an id leaves the account out. Empty: the "
+        "Airflow variable cloudtrail_trail_accounts, or every account in the bucket.",
     },
-    "regions": PARAMS["regions"] | {"description": "The regions to load. Empty: every region in the bucket."},
+    "regions": PARAMS["regions"]
+    | {
+        "description": "The regions to load. Empty: the Airflow variable cloudtrail_trail_regions, or every "
+        "region in the bucket."
+    },
     "kinds": {
         "default": [],
         "type": ["null", "array"],
         "items": {"type": "string", "pattern": "^CloudTrail(-[A-Za-z]+)?$"},
         "examples": ["CloudTrail", "CloudTrail-Insight"],
         "title": "Kinds of event",
-        "description": "The kinds of event to load, by the names of their folders. Empty: every kind.",
+        "description": "The kinds of event to load, by the names of their folders. Empty: the Airflow variable "
+        "cloudtrail_trail_kinds, or every kind.",
     },
     "tasks": {
         "default": TASKS,

@@ -324,6 +324,30 @@ def test_without_days_the_plan_is_the_data_interval(trail_services: TrailService
     assert len(json.dumps(batch)) < 400
 
 
+def test_variables_narrow_the_runs_that_have_no_params(
+    trail_services: TrailServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a scheduled run can leave an account out; a misspelt name is reported instead of ignored."""
+    trail_services.write()
+
+    def count_windows(**given: Any) -> int:
+        operator = CloudTrailTrailPlanOperator(
+            task_id="plan", start=str(DAY), bucket=trail_services.bucket, **given
+        )
+        return sum(batch["windows"] for batch in operator.execute({}))
+
+    account = sorted(trail_services.plan.accounts)[0]
+    monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_TRAIL_ACCOUNTS", f"-{account}")
+    assert count_windows() == WINDOWS / 2
+    assert count_windows(accounts=account, regions=TRAIL_REGIONS[0]) == 1
+    monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_TRAIL_REGIONS", f"{TRAIL_REGIONS[1]}, {TRAIL_REGIONS[0]}")
+    monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_TRAIL_KINDS", "CloudTrail CloudTrail-Insight")
+    assert count_windows() == WINDOWS / 2
+    monkeypatch.setenv("AIRFLOW_VAR_CLOUDTRAIL_TRAIL_ACCOUNTS", f"-{account[:-1]}")
+    with pytest.raises(PlanError, match=f"accounts has '-{account[:-1]}': correct the run's param or the Airflow"):
+        count_windows()
+
+
 def plan_without_a_trail(**arguments: Any) -> list[dict[str, Any]]:
     context: Any = {}
     operator = CloudTrailTrailPlanOperator(task_id="plan", start=str(DAY), **arguments)

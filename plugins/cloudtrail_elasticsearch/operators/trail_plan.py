@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,15 @@ from airflow.providers.common.compat.sdk import Context, conf
 
 from cloudtrail_elasticsearch.core.coverage.windows import check_tasks, list_days
 from cloudtrail_elasticsearch.core.errors import PlanError
+from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true, read_setting
 from cloudtrail_elasticsearch.operators.days import DaysOperator, parse_whole, split_names
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
-from cloudtrail_elasticsearch.params import TASKS, TRAIL_SETTLE_MINUTES
+from cloudtrail_elasticsearch.params import TASKS, TRAIL_PARAMS, TRAIL_SETTLE_MINUTES
 
 if TYPE_CHECKING:
     from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
+    from cloudtrail_elasticsearch.sources.trail.listing import Selection
     from cloudtrail_elasticsearch.sources.trail.settings import TrailSettings
 
 
@@ -29,7 +32,7 @@ class CloudTrailTrailPlanOperator(DaysOperator, StagingOperator):
     :param trail: the trail's ARN; `cloudtrail:GetTrail` returns its bucket and prefix
     :param trail_bucket: the bucket that the trail writes to
     :param trail_prefix: the trail's key prefix; it may end with ``AWSLogs/o-…``, the folder of one organization
-    :param accounts: the ids of the accounts to load; empty: all that are in the bucket
+    :param accounts: the ids of the accounts to load; a minus before an id leaves it out; empty: all in the bucket
     :param regions: the regions to load; empty: all
     :param kinds: the kinds of event to load, by their folders, such as ``CloudTrail``; empty: all
     :param tasks: the most batches of a day
@@ -37,7 +40,9 @@ class CloudTrailTrailPlanOperator(DaysOperator, StagingOperator):
     :param trail_conn_id: the AWS connection that reads the trail; its role may be one of another account
 
     If `trail` and `trail_bucket` are both empty, the Airflow variables ``cloudtrail_trail``,
-    ``cloudtrail_trail_bucket`` and ``cloudtrail_trail_prefix`` are used.
+    ``cloudtrail_trail_bucket`` and ``cloudtrail_trail_prefix`` are used. If `accounts`, `regions` or `kinds` is
+    empty, the Airflow variable ``cloudtrail_trail_accounts``, ``cloudtrail_trail_regions`` or
+    ``cloudtrail_trail_kinds`` is used: names with blanks or commas between them.
     """
 
     template_fields: Sequence[str] = (
@@ -91,7 +96,7 @@ class CloudTrailTrailPlanOperator(DaysOperator, StagingOperator):
         """
         from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
         from cloudtrail_elasticsearch.pipeline.trail_plan import plan_days, store_plan
-        from cloudtrail_elasticsearch.sources.trail.listing import Selection, find_top_folder
+        from cloudtrail_elasticsearch.sources.trail.listing import find_top_folder
 
         self.check_params(context)
         start, end = self.find_range(context)
@@ -100,7 +105,7 @@ class CloudTrailTrailPlanOperator(DaysOperator, StagingOperator):
             self.wait_until_settled(end)
         hook = CloudTrailHook(aws_conn_id=self.trail_conn_id)
         bucket, prefix, settings = self._find_trail(hook)
-        selection = Selection(*(split_names(names) for names in (self.accounts, self.regions, self.kinds)))
+        selection = self._read_selection()
         plans = self.open_plans(self.aws().s3())
         planned = []
         opened = hook.open_trail_bucket(bucket, find_top_folder(prefix))
@@ -139,6 +144,25 @@ class CloudTrailTrailPlanOperator(DaysOperator, StagingOperator):
                 "params of the run."
             )
         return bucket, prefix, None
+
+    def _read_selection(self) -> Selection:
+        """Return the chosen accounts, regions and kinds of event.
+
+        :raises PlanError: a name cannot be one
+        """
+        from cloudtrail_elasticsearch.sources.trail.listing import Selection
+
+        chosen: dict[str, list[str]] = {}
+        for name, given in {"accounts": self.accounts, "regions": self.regions, "kinds": self.kinds}.items():
+            chosen[name] = split_names(given) or split_names(read_setting(None, f"cloudtrail_trail_{name}"))
+            fits = re.compile(TRAIL_PARAMS[name]["items"]["pattern"]).fullmatch
+            # A variable has no form that checks it, and a misspelt account would not be left out.
+            if wrong := [each for each in chosen[name] if not fits(each)]:
+                raise PlanError(
+                    f"{name} has {safe_text(wrong[0])!r}: correct the run's param or the Airflow variable "
+                    f"cloudtrail_trail_{name}; an example is {TRAIL_PARAMS[name]['examples'][0]}."
+                )
+        return Selection(**chosen)
 
     def _read_tasks(self) -> int:
         tasks = parse_whole(self.tasks, "tasks")

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
 
 _MANIFESTS_AT_ONCE: Final = 16
+_LOADS_AT_ONCE: Final = 4
+"""Windows that are loaded at once: a small one waits for S3, for the server and for Airflow most of the time."""
 
 
 class CloudTrailTrailToElasticsearchOperator(LoadingOperator, BatchOperator):
     """Loads each window of a batch and counts its documents on the server; returns the cells.
 
     The failure of a window does not stop the others, and the task fails at its end with the names of those that
-    failed. A retry goes on with the window that was being loaded, and does not load those again that were loaded.
+    failed. A retry goes on with the windows that were being loaded, and does not load the finished ones again.
     `BatchOperator` has the arguments of the batch, and `LoadingOperator` those of the documents.
 
     :param listed: the result of the list task of the same batch
@@ -96,7 +98,7 @@ class CloudTrailTrailToElasticsearchOperator(LoadingOperator, BatchOperator):
                 else:
                     cells[number] = cell
             busy.sort(key=lambda numbered: numbered[0])
-            cells |= {number: loaded for number, _, loaded in each_window.run(load.load, busy, 1)}
+            cells |= {number: loaded for number, _, loaded in each_window.run(load.load, busy, _LOADS_AT_ONCE)}
         self.log.info("%s: %d of %d windows have log files.", self.batch["name"], len(busy), len(windows))
         batch = self.planned_batch()
         named = {"plan": batch.plan, "number": batch.number}

@@ -44,6 +44,7 @@ class WindowLoad:
     """One attempt at loading a window with events.
 
     :param run: the task of the attempt, for the ledger
+    :param state_key: the key of the progress in the store
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class WindowLoad:
         ledger: Ledger,
         store: StateStore,
         run: Run | None = None,
+        state_key: str = STATE_KEY,
     ) -> None:
         self._source = source
         self._window = source.window
@@ -62,7 +64,7 @@ class WindowLoad:
         self._run = run
         self._ledger = ledger
         self._fingerprint = _make_fingerprint(source, loader.target)
-        self._checkpoint = Checkpoint(store, STATE_KEY, self._fingerprint)
+        self._checkpoint = Checkpoint(store, state_key, self._fingerprint)
         self.sent = LoadReport()
         """The outcomes, so far, of the events that this attempt has sent."""
         self.found: VerifiedCell | None = None

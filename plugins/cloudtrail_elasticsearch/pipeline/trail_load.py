@@ -1,12 +1,12 @@
-"""Loads the windows of a batch, one after another, and keeps their cells for a further attempt."""
+"""Loads the windows of a batch, and keeps their cells for a further attempt."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ from cloudtrail_elasticsearch.pipeline.log_files import LogFiles
 from cloudtrail_elasticsearch.pipeline.trail_list import StagingOf
 from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
+from cloudtrail_elasticsearch.sources.trail.read_ahead import AheadSettings
 from cloudtrail_elasticsearch.sources.trail.window_files import WindowFiles
 from cloudtrail_elasticsearch.staging import TrailManifest, TrailStaging
 
@@ -47,8 +48,31 @@ class DayLedger(Ledger):
             super().record_verified(found)
 
 
+class _Memory:
+    """Lets threads hold log files of a bounded size together; one that needs more than the bound works alone."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._free = size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[None]:
+        """Wait until so many bytes are free, and hold them."""
+        size = min(size, self._size)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
 class BatchLoad:
-    """One attempt at loading the windows of a batch.
+    """One attempt at loading the windows of a batch. Threads may share it.
 
     :param connect: returns the loader and the ledger; it is called only if a window has log files
     :param store: keeps the progress for a further attempt
@@ -74,9 +98,12 @@ class BatchLoad:
         self._work = work
         self._on_sent = on_sent
         self._kept: list[Checkpoint] = []
+        self._memory = _Memory(AheadSettings().bytes)
+        self._connecting = threading.Lock()
+        self._services: tuple[Loader, DayLedger] | None = None
 
     def find_quiet(self, asked: BatchWindow) -> VerifiedCell | None:
-        """Return the cell of a window without log files; None if it has some. Threads may call it.
+        """Return the cell of a window without log files; None if it has some.
 
         :raises StagingError: the window is not listed
         """
@@ -94,14 +121,19 @@ class BatchLoad:
         :raises LoaderError: as `pipeline.trail.load_window` raises
         """
         manifest, staging = self._read_manifest(asked)
-        loader, ledger = self._services
-        checkpoint = self._open_checkpoint(manifest, loader.target)
+        loader, ledger = self._connect_once()
+        name = _name_window(manifest.window)
+        checkpoint = self._open_checkpoint(manifest, f"cell-{name}", loader.target)
         earlier = _read_cell(checkpoint.load(), manifest.window)
         if earlier is not None:
             self._kept.append(checkpoint)
             return earlier
-        with closing(LogFiles(manifest, lambda: WindowFiles(manifest, self._bucket))) as source:
-            load = WindowLoad(source, staging, loader, ledger, self._store, self._run)
+        with (
+            self._memory.take(manifest.bytes),
+            closing(LogFiles(manifest, lambda: WindowFiles(manifest, self._bucket))) as source,
+        ):
+            # A key for each window, because several windows are loaded at once.
+            load = WindowLoad(source, staging, loader, ledger, self._store, self._run, f"load-{name}")
             try:
                 self._work(load)
             finally:
@@ -116,9 +148,11 @@ class BatchLoad:
         for checkpoint in self._kept:
             checkpoint.clear()
 
-    @cached_property
-    def _services(self) -> tuple[Loader, DayLedger]:
-        return self._connect()
+    def _connect_once(self) -> tuple[Loader, DayLedger]:
+        with self._connecting:
+            if self._services is None:
+                self._services = self._connect()
+            return self._services
 
     def _read_manifest(self, asked: BatchWindow) -> tuple[TrailManifest, TrailStaging]:
         staging = self._staging_of(asked.region.root)
@@ -129,11 +163,13 @@ class BatchLoad:
             )
         return manifest, staging
 
-    def _open_checkpoint(self, manifest: TrailManifest, target: str) -> Checkpoint:
-        window = manifest.window
-        key = f"cell-{window.account}-{window.region}-{window.start:%Y%m%dT%H%M}"
+    def _open_checkpoint(self, manifest: TrailManifest, key: str, target: str) -> Checkpoint:
         about = f"{target} {manifest.root} {manifest.listed_at.isoformat()}"
         return Checkpoint(self._store, key, hashlib.sha256(about.encode()).hexdigest())
+
+
+def _name_window(window: Window) -> str:
+    return f"{window.account}-{window.region}-{window.start:%Y%m%dT%H%M}"
 
 
 def _read_cell(kept: Mapping[str, Any] | None, window: Window) -> VerifiedCell | None:

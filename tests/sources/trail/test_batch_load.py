@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -17,9 +19,10 @@ from cloudtrail_elasticsearch.core.loading.report import LoadReport
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
 from cloudtrail_elasticsearch.pipeline.each_window import EachWindow
 from cloudtrail_elasticsearch.pipeline.load import WindowLoad
-from cloudtrail_elasticsearch.pipeline.trail_load import BatchLoad, Work
+from cloudtrail_elasticsearch.pipeline.trail_load import BatchLoad, Work, _Memory
 from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
 from cloudtrail_elasticsearch.sources.trail.read_ahead import AheadSettings
+from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.staging import LoadRecord, TrailManifest
 from devstack.simulator.trails import tampering
 from tests.core.test_load import Server
@@ -110,6 +113,41 @@ def test_a_killed_batch_goes_on_where_it_was(batch: Batch, requests: int) -> Non
     wanted = sum(len(batch.staging.manifests[window].files) for window, _ in batch.sent)
     # GETs of the killed attempt can still be under way.
     assert wanted <= batch.gets() - before <= wanted + AheadSettings().files
+
+
+@pytest.mark.promise("nothing-lost", "restartable")
+@pytest.mark.parametrize("requests", [0, 7, 30])
+def test_a_batch_that_is_killed_while_it_loads_windows_at_once_goes_on(batch: Batch, requests: int) -> None:
+    """Each window has its own progress, so that the windows of an attempt do not lose or repeat one another's."""
+    server = KillingServer(requests)
+    with pytest.raises(KilledError):
+        list(run_side_by_side(batch.open(server).load, batch.windows, 4))
+    server.left = 10_000
+    cells = list(run_side_by_side(batch.open(server).load, batch.windows, 4))
+    assert held(server) == batch.ids()
+    assert {each.cell.problem for each in cells} == {None}
+    assert {each.cell.window for each in cells} == {each.window for each in batch.windows}
+
+
+def test_windows_that_are_loaded_at_once_hold_bounded_bytes_of_log_files() -> None:
+    """A window that needs more than the bound is loaded alone."""
+    memory = _Memory(10)
+    held = peak = 0
+    lock = Lock()
+
+    def hold(size: int) -> None:
+        nonlocal held, peak
+        with memory.take(size):
+            with lock:
+                held += min(size, 10)
+                peak = max(peak, held)
+            time.sleep(0.002)
+            with lock:
+                held -= min(size, 10)
+
+    list(run_side_by_side(hold, [3, 4, 50, 2, 1, 10, 5, 5, 5] * 5, 4))
+    assert held == 0
+    assert 5 < peak <= 10
 
 
 def test_a_finished_batch_is_verified_again_by_the_next_run(batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -30,7 +31,7 @@ __all__ = ["HeldEvents", "LoadReport", "LoadSettings", "Loader", "Outcomes", "Pr
 
 
 class Loader:
-    """Loads events into the indices of one pattern on one server."""
+    """Loads events into the indices of one pattern on one server. Threads may share it."""
 
     def __init__(
         self,
@@ -46,6 +47,8 @@ class Loader:
         self._own_events = own_events
         self._index_of = make_index_lookup(pattern)
         self._sender = Sender(server, self._settings)
+        self._preparing = threading.Lock()
+        self._is_prepared = False
         self._adapter = Adapter(server, self._sender, pattern, schema, own_events)
         self._quarantine = Quarantine(self._sender, pattern.text)
         # This normalizer only hides values in quarantined lines, so it marks no own events.
@@ -64,9 +67,14 @@ class Loader:
     def prepare(self) -> None:
         """Create or update the index templates and indices, and read the paths that were rejected before.
 
+        Only the first call sends requests, so that the windows of a batch share their cost.
+
         :raises MappingError: an index of the loader has another mapping strategy, or the server rejects a template
         """
-        self._sender.retry(self._adapter.prepare)
+        with self._preparing:
+            if not self._is_prepared:
+                self._sender.retry(self._adapter.prepare)
+                self._is_prepared = True
 
     def load(
         self,
