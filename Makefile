@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := uv==0.13.9
 AUDIT := pip-audit==2.10.1
-WORKERS ?= 2
+WORKERS ?= 3
 AIRFLOW2 := .venv-airflow2
 COMPOSE := .venv-compose
 

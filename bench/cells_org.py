@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.airflow_runs import DAGS, TRAIL_DAG, Run, Runs, airflow
+from bench.children import BUCKET
 from bench.results import FOLDER, Result, machine
 from bench.services import services
 from devstack.days import last_settled_day
-from devstack.endpoints import ACCESS_KEY, REGION, SECRET_KEY, Endpoints
+from devstack.endpoints import Endpoints
 from devstack.fake_s3 import FakeS3Process
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 from devstack.simulator.regions import REGIONS
@@ -42,6 +42,7 @@ def measure(accounts: int = ACCOUNTS) -> list[Result]:
     """Run the trail's DAG and one of trivial tasks alternately in one Airflow."""
     with tempfile.TemporaryDirectory() as folder:
         _write_trail(FolderBucket(Path(folder) / _TRAIL.bucket), accounts)
+        (Path(folder) / BUCKET).mkdir()
         with (
             FakeS3Process(Path(folder)) as s3,
             services("--volume=0") as running,
@@ -49,9 +50,8 @@ def measure(accounts: int = ACCOUNTS) -> list[Result]:
         ):
             endpoints = Endpoints(running.s3, running.cloudtrail, search.url, "opensearch")
             more = {
-                "AIRFLOW_CONN_CLOUDTRAIL_TRAIL": _connect(s3.endpoint_url),
+                "AWS_ENDPOINT_URL_S3": s3.endpoint_url,
                 "AIRFLOW_VAR_CLOUDTRAIL_TRAIL_BUCKET": _TRAIL.bucket,
-                "AIRFLOW_VAR_CLOUDTRAIL_TRAIL_CONN_ID": "cloudtrail_trail",
             }
             with airflow([TRAIL_DAG, DAGS / f"{_TRIVIAL}.py"], endpoints, more) as runs:
                 runs.airflow.request("PATCH", f"/dags/{_REAL}?update_mask=is_paused", {"is_paused": False})
@@ -71,13 +71,13 @@ def measure(accounts: int = ACCOUNTS) -> list[Result]:
         how=(
             f"one day of an organization ({accounts} accounts, {len(REGIONS)} regions, {windows:,} windows, one "
             f"of {BUSY} with {FILES} log files of {EVENTS} events, validation off) by the trail's DAG, divided by "
-            f"{len(REGIONS)} mapped chains of two tasks that do nothing; LocalExecutor on SQLite, the trail in a "
-            f"stand-in for S3 without latency, staging in moto, OpenSearch on the same machine; from the run's "
+            f"{len(REGIONS)} mapped chains of two tasks that do nothing; LocalExecutor on SQLite, trail and "
+            f"staging in a stand-in for S3 without latency, OpenSearch on the same machine; from the run's "
             f"start to its end by Airflow's own times; median of {PAIRS} pairs after a warm-up"
         ),
         limited_by=(
             "the requests of each window, not Airflow: listing it, its manifest, and for a busy one its log "
-            "files, bulk requests and ledger; most of their time is moto's"
+            "files, bulk requests, counts and ledger"
         ),
         parts={
             "real, s": statistics.median(real.seconds for real, _ in pairs),
@@ -121,8 +121,3 @@ def _write_trail(bucket: FolderBucket, accounts: int) -> None:
             bucket.put(key, compress(b'{"Records":[' + events + b"]}"), {})
             if number % BUSY:
                 break
-
-
-def _connect(s3: str) -> str:
-    extra = {"region_name": REGION, "service_config": {"s3": {"endpoint_url": s3}}}
-    return json.dumps({"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET_KEY, "extra": extra})

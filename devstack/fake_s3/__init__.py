@@ -1,7 +1,7 @@
 """A stand-in for S3 that takes little processor time. With moto, benchmarks would measure mostly moto.
 
-It serves GetObject, HeadObject and ListObjectsV2 from memory over HTTP/1.1. A request can take a latency, and the
-faults of `devstack.storage_faults` can be switched on.
+It serves GetObject, HeadObject, ListObjectsV2, PutObject (with conditions) and DeleteObject from memory over
+HTTP/1.1. A request can take a latency, and the faults of `devstack.storage_faults` can be switched on.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
@@ -12,6 +13,8 @@ from devstack.simulator.trails.stores import MemoryBucket, Stored, etag
 from devstack.storage_faults import StorageFaultKind, error_body
 
 _MODIFIED: Final = formatdate(1_767_225_600, usegmt=True)
+_METADATA: Final = "x-amz-meta-"
+_CHANGING: Final = threading.Lock()
 _XML: Final = {"Content-Type": "application/xml"}
 
 
@@ -56,8 +59,10 @@ def serve_request(buckets: Mapping[str, MemoryBucket], request: Request) -> Answ
     bucket = buckets.get(name)
     if bucket is None:
         return _error(HTTPStatus.NOT_FOUND, "NoSuchBucket", "The specified bucket does not exist")
+    if key and request.method in {"PUT", "DELETE"}:
+        return _change(bucket, key, request)
     if request.method not in {"GET", "HEAD"}:
-        return _error(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", "The stand-in for S3 is read only")
+        return _error(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", f"{request.method} is not served")
     if not key:
         if request.query.get("list-type") != "2":
             return _error(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", "Only ListObjectsV2 lists a bucket")
@@ -68,6 +73,30 @@ def serve_request(buckets: Mapping[str, MemoryBucket], request: Request) -> Answ
         return _error(HTTPStatus.NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
 
 
+def _change(bucket: MemoryBucket, key: str, request: Request) -> Answer:
+    """Put or delete an object. With a condition, the object that is there decides."""
+    if request.headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
+        return _error(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", "Bodies in signed chunks are not served")
+    with _CHANGING:
+        stored = bucket.objects.get(key)
+        found = etag(stored.body) if stored else None
+        wanted = request.headers.get("if-match")
+        if wanted is not None and found is None:
+            return _error(HTTPStatus.NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
+        if (wanted is not None and wanted != found) or (found and request.headers.get("if-none-match") == "*"):
+            return _error(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed", "A condition does not hold")
+        if request.method == "DELETE":
+            bucket.delete(key)
+            return Answer(HTTPStatus.NO_CONTENT, {}, b"")
+        metadata = {
+            name.removeprefix(_METADATA): value
+            for name, value in request.headers.items()
+            if name.startswith(_METADATA)
+        }
+        bucket.put(key, request.body, metadata)
+    return Answer(HTTPStatus.OK, {"ETag": etag(request.body)}, b"")
+
+
 def _object(stored: Stored, byte_range: str | None) -> Answer:
     body, metadata = stored
     headers = {
@@ -75,7 +104,7 @@ def _object(stored: Stored, byte_range: str | None) -> Answer:
         "ETag": etag(body),
         "Last-Modified": _MODIFIED,
         "Accept-Ranges": "bytes",
-        **{f"x-amz-meta-{name}": value for name, value in metadata.items()},
+        **{f"{_METADATA}{name}": value for name, value in metadata.items()},
     }
     if byte_range is None:
         return Answer(HTTPStatus.OK, headers, body)
