@@ -45,7 +45,7 @@ def measure() -> list[Result]:
     for name in SERVERS:
         with SearchServer(DISTRIBUTIONS[name], heap="2g") as running:
             server = connect(SearchSettings.from_url(running.url, timeout=600))
-            parts[f"{name} naive, refused"] = _load_naively(server, lines)
+            parts[f"{name} naive, rejected"] = _load_naively(server, lines)
             naive = parts[f"{name} naive, bytes/event"] = _bytes_per_event(server, _NAIVE)
             for strategy in STRATEGIES:
                 index = Index(server, f"bench-size-{strategy}", strategy)

@@ -1,6 +1,6 @@
 """Lists a loaded day of a trail again, and loads the log files that CloudTrail delivered late.
 
-Days whose log files and digests did not change are not read again. A digest that came late closes their proof.
+It does not read windows whose log files and digests did not change. A late digest completes its window's proof.
 """
 
 from datetime import UTC, datetime, timedelta

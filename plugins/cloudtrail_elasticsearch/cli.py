@@ -214,8 +214,8 @@ def _make_parser() -> argparse.ArgumentParser:
         prog="cloudtrail-elasticsearch",
         description="Load CloudTrail events into Elasticsearch or OpenSearch. A FILE is a file, a "
         "folder, a quoted pattern (** for any depth), or - for standard input; its shape and compression are "
-        "detected from its content. Exit status: 0 for success, 1 if something could not be read as an event, "
-        "or is not proven, 2 if the command failed.",
+        "detected from its content. Exit status 0: success. 1: something could not be read as an event, or is not "
+        "proven. 2: the command failed.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -245,7 +245,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "replay",
         _run_replay,
         [schema_options],
-        "load the quarantined events of an index again, and print a report",
+        "load the quarantined events of an index pattern again, and print a report",
     )
     for command in (normalize, restore, explain_command):
         command.add_argument("files", nargs="*", metavar="FILE")

@@ -72,12 +72,15 @@ class TrailPlan:
 def add_trail_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose windows of a trail."""
     options = parser.add_argument_group("a trail's bucket (s3://BUCKET)")
-    options.add_argument("--from", dest="first", metavar="DAY", help="the first day of delivery (default: all)")
-    options.add_argument("--to", dest="last", metavar="DAY", help="the last day (default: yesterday, in UTC)")
+    for name, place, about in (
+        ("--from", "first", "the first day of delivery (default: the oldest)"),
+        ("--to", "last", "the last day of delivery (default: yesterday, in UTC)"),
+    ):
+        options.add_argument(name, dest=place, metavar="DAY", help=about)
     for name, about in (
         ("account", "account id, or all others if it begins with -"),
         ("region", "region"),
-        ("kind", "folder, such as CloudTrail"),
+        ("kind", "kind of event: a folder name such as CloudTrail"),
     ):
         options.add_argument(
             f"--{name}",

@@ -106,7 +106,7 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "type": "string",
         "enum": list(OwnEvents),
         "title": "The loader's own events",
-        "description": "The loader's LookupEvents calls are events too: keep them, tag them, or leave them out.",
+        "description": "The loader's LookupEvents calls are events too: keep them, mark them, or leave them out.",
     },
     "settle_minutes": {
         "default": SETTLE_MINUTES,
@@ -155,14 +155,15 @@ LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
 """The params of the DAG that loads late events."""
 
 _TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
-    "start": PARAMS["start"] | {"description": "The first day of delivery to load (UTC). Empty: that of the run."},
+    "start": PARAMS["start"]
+    | {"description": "The first day of delivery to load (UTC). Empty: the day of the run's data interval."},
     "end": PARAMS["end"],
     "trail": {
         "default": "",
         "type": "string",
         "pattern": "^(arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]+)?$",
         "title": "Trail",
-        "description": "The trail's ARN. Empty: the trail's bucket, or the Airflow variable cloudtrail_trail.",
+        "description": "The trail's ARN. Empty: the bucket below, or the Airflow variable cloudtrail_trail.",
     },
     "trail_bucket": {
         "default": "",
@@ -206,7 +207,7 @@ _TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
         "minimum": 1,
         "maximum": 1000,
         "title": "Tasks of a day",
-        "description": "The most list and load tasks of a day, each with a batch of windows of about equal work.",
+        "description": "The maximum number of batches for each day. Each batch has a list task and a load task.",
     },
 }
 

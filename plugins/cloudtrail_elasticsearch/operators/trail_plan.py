@@ -113,12 +113,12 @@ class CloudTrailTrailPlanOperator(DaysOperator, StagingOperator):
             batches = store_plan(plan, plans)
             planned += batches
             self.log.info(
-                "Planned %s: %d accounts and %d regions of them with %d log files (%d bytes), in %d tasks.",
+                "Planned %s: %d log files (%d bytes) of %d accounts, %d windows in %d batches.",
                 plan.day,
-                len(plan.list_regions()),
-                len(plan.regions),
                 sum(batch.files for batch in batches),
                 sum(batch.bytes for batch in batches),
+                len(plan.list_regions()),
+                len(plan.regions),
                 len(batches),
             )
         check_tasks(len(planned), conf.getint("core", "max_map_length"))

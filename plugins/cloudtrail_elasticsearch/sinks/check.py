@@ -59,7 +59,7 @@ def check(server: SearchServer) -> str:
     may = _describe_privileges(server) if server.engine == "elasticsearch" else None
     if may is None:
         _try_first_reads(server)
-        may = "this user may read what a load reads first; only a load shows whether the user may write"
+        may = "this user may read the loader's templates and indices; only a load shows whether the user may write"
     return f"{Greeting(server.engine, found.version).title} answers at {server.name}, and {may}."
 
 

@@ -46,8 +46,8 @@ class Group:
         """How to fix the cause, in a few sentences."""
         if self.path is None:
             return (
-                f"The error names no field. It has the reason why {self.index} rejected these events. Fix the "
-                f"index or its template, then replay. A line that is not JSON cannot be indexed, so it stays here."
+                f"The error names no field. It states why {self.index} rejected these events. Fix the index or "
+                f"its template, then replay. A line that is not JSON cannot be indexed, so it stays here."
             )
         return (
             f"The mapping of {self.index} does not accept the values of these events at {self.path}. Fix the "

@@ -91,7 +91,7 @@ def test_a_log_file_that_was_unpacked_in_place_is_read_without_a_hash() -> None:
         (b"not gzip", "1 of its values are not events: they are quarantined"),
         (gzip.compress(b'{"Records":[{"eventVersion":"1","eventID":"a"}'), "a list is not closed"),
         (b"\x1f\x8b broken", "gzip data is"),
-        (gzip.compress(b'{"digestStartTime":"x","logFiles":[]}'), "other objects than events.*digest files"),
+        (gzip.compress(b'{"digestStartTime":"x","logFiles":[]}'), "objects that are not events.*digest files"),
     ],
 )
 def test_damage_is_reported_without_its_content(body: bytes, words: str) -> None:

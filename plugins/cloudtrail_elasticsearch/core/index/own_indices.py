@@ -36,4 +36,4 @@ def _add_fields(server: SearchServer, index: str, properties: Mapping[str, Any])
     except RejectedRequestError as error:
         if error.status != 404:  # the index does not exist yet
             # The loader needs no field of these indices for a load or a proof.
-            log.warning("The index %s did not take the loader's new fields: %s", index, error)
+            log.warning("Could not add the loader's new fields to the index %s: %s", index, error)

@@ -45,7 +45,7 @@ class QuotaSharing:
         try:
             self._sharers.leave(self._name)
         except LoaderError as error:
-            log.debug("Could not remove this worker's announcement; others count it a while longer: %s", error)
+            log.debug("Could not remove this worker's announcement; others count it until it expires: %s", error)
 
     def _run(self) -> None:
         while not self._is_over.wait(SECONDS_AT_LEAST):

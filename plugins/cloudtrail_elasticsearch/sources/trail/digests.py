@@ -197,7 +197,7 @@ def _read_link(content: DigestContent) -> PreviousDigest | None:
     if bucket is None and key is None and sha256 is None and signature is None:
         return None
     if bucket is None or key is None or sha256 is None or signature is None:
-        raise _UnreadableError("it names only parts of a previous digest")
+        raise _UnreadableError("its link to the previous digest is incomplete")
     return PreviousDigest(bucket, key, sha256, signature)
 
 

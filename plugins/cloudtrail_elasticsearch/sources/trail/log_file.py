@@ -61,7 +61,7 @@ class LogFileContent:
             return report.error
         if report.skipped:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(report.skipped.items()))
-            return f"it holds other objects than events, which are not loaded: {kinds}"
+            return f"it holds objects that are not events, and they are not loaded: {kinds}"
         if report.unreadable:
             return f"{report.unreadable} of its values are not events: they are quarantined"
         return None

@@ -93,7 +93,7 @@ function draw() {
   find("side").replaceChildren(cellPlace, choicePlace, busiest(table));
   choicePlace.replaceChildren();
   cellPlace.replaceChildren(make("section", {}, make("p", { class: "hint" },
-    answer.rows === "account" ? "Each row is an account; a cell has the state that needs most attention among the regions. Click a cell to see the account's regions. Or move to it with the arrow keys and press Enter."
+    answer.rows === "account" ? "Each row is an account. A cell has the state of the region that needs most attention. Click a cell to see the account's regions. Or move to it with the arrow keys and press Enter."
       : "Click a cell to see its figures, its task and its documents. Or move to it with the arrow keys and press Enter. To load cells again, select them: drag over them, or hold Shift and click or use the arrow keys.")));
   grid.draw(table, answer.first_command ? firstSteps(answer, load) : make("p", { class: "empty" },
     "The ledger has no cells here. Choose other days, another account or another index. Cells appear when the DAG loads them."));
