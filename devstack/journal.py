@@ -17,6 +17,7 @@ import msgspec
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
+from cloudtrail_elasticsearch.core.encoding import typed
 from devstack.bulk_objects import CONTROL
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Journal:
         with self._file.open("rb") as file:
             for line in file:
                 if line.endswith(b"\n"):
-                    self._make(msgspec.json.decode(line, type=Change))
+                    self._make(typed.decode(line, Change))
                     whole += len(line)
         os.truncate(self._file, whole)
 

@@ -21,6 +21,8 @@ from xml.sax.saxutils import escape
 import msgspec
 from werkzeug.wrappers import Request, Response
 
+from cloudtrail_elasticsearch.core.encoding import typed
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -152,7 +154,7 @@ class ActiveFaults:
         :raises msgspec.MsgspecError: it does not describe a fault
         """
         if method == "POST":
-            wanted = msgspec.json.decode(body, type=_Wanted)
+            wanted = typed.decode(body, _Wanted)
             self.add(wanted.kind, wanted.bucket, prefix=wanted.prefix, count=wanted.count, seconds=wanted.seconds)
         elif method == "DELETE":
             self.clear()

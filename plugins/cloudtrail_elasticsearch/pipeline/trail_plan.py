@@ -12,6 +12,7 @@ import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.batches import Batch, Size, plan_batches
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import PlanError, StagingError
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
 from cloudtrail_elasticsearch.sources.trail.layout import TrailName, TrailRoot
@@ -78,7 +79,7 @@ class DayPlan:
 
         :raises msgspec.MsgspecError: it is not a plan
         """
-        return msgspec.json.decode(body, type=cls)
+        return typed.decode(body, cls)
 
     def windows(self, number: int) -> list[BatchWindow]:
         """Return the windows of a batch."""
@@ -117,7 +118,7 @@ class TrailBatch:
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> TrailBatch:
         """Return the batch of the values that `to_dict` returned."""
-        return msgspec.convert(value, cls)
+        return typed.convert(value, cls)
 
 
 def plan_days(

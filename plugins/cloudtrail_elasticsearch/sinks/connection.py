@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.nearest import find_nearest_name, find_nearest_spelling
 from cloudtrail_elasticsearch.core.search.server import Engine
@@ -209,7 +210,7 @@ def read_extra(name: str, extra: Mapping[str, Any], kind: str = OWN_KIND) -> Ext
     _check_names(name, extra, kind)
     given = {field: value for field, value in extra.items() if value not in (None, "")}
     try:
-        return msgspec.convert(given, Extra, strict=False)
+        return typed.convert(given, Extra, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             f"{name} has an invalid value in its extra: {error}. docs/getting-started.md describes each field."

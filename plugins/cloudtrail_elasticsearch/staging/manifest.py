@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.figures import CallFigures, StagingFigures
 
 
@@ -52,10 +53,10 @@ class Manifest(StagingFigures, CallFigures):
 
         :raises msgspec.MsgspecError: it is not a manifest
         """
-        values = msgspec.json.decode(body, type=dict[str, Any])
+        values = typed.decode(body, dict[str, Any])
         window = {each.name: values.pop(each.name) for each in fields(Window) if each.name in values}
         # Unknown members are ignored, so that a newer version's manifest can be read.
-        return msgspec.convert(values | {"window": window}, cls)
+        return typed.convert(values | {"window": window}, cls)
 
     @property
     def staged(self) -> int:

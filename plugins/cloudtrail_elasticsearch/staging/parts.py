@@ -13,6 +13,7 @@ import msgspec
 from isal import igzip, isal_zlib
 
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent, staged_event
+from cloudtrail_elasticsearch.core.encoding import typed
 
 GZIP_LEVEL: Final = 2
 """Of isal's levels 0 to 3; takes an eighth of the time of zlib's level 5, for a fifth more bytes."""
@@ -109,7 +110,7 @@ class StagedPage:
         try:
             head, *lines = unpack(packed, guess_unpacked(packed))
             events = tuple(map(staged_event, lines))
-            return cls(msgspec.json.decode(head, type=PageHead), events)
+            return cls(typed.decode(head, PageHead), events)
         except msgspec.MsgspecError as error:
             raise ValueError("its first line does not describe a page") from error
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.staging.bucket import Bucket, Encryption, OversizedError
 from cloudtrail_elasticsearch.staging.manifest import LoadRecord
@@ -32,7 +33,7 @@ MANIFEST: Final = "manifest.json"
 LOADED: Final = "loaded.json"
 JSON: Final = "application/json"
 
-_decode_load_record: Final = msgspec.json.Decoder(LoadRecord).decode
+_decode_load_record: Final = typed.make_decode(LoadRecord)
 
 Document = TypeVar("Document")
 

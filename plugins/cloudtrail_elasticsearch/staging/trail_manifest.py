@@ -12,6 +12,7 @@ import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.findings import Finding, ProofStatus
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,15 @@ class TrailManifest:
 
         :raises msgspec.MsgspecError: it is not a manifest
         """
-        values = msgspec.json.decode(body, type=dict[str, Any])
+        values = typed.decode(body, dict[str, Any])
         window = {each.name: values.pop(each.name) for each in fields(Window) if each.name in values}
-        groups = msgspec.convert(values.pop("files", None), list[_Group])
+        groups = typed.convert(values.pop("files", None), list[_Group])
         files = [
             TrailFile(group.prefix + rest, size, etag, sha256)
             for group in groups
             for rest, size, etag, sha256 in group.files
         ]
-        return msgspec.convert(values | {"window": window, "files": files}, cls)
+        return typed.convert(values | {"window": window, "files": files}, cls)
 
     @property
     def bytes(self) -> int:

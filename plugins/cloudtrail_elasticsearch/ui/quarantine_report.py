@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
-
-from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.encoding import codec, typed
 from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX
 from cloudtrail_elasticsearch.core.loading.quarantine import KeptEvent
 from cloudtrail_elasticsearch.core.search.answers import Aggregation
@@ -103,7 +101,7 @@ def read_entry(server: SearchServer, pattern: str, identifier: str) -> dict[str,
 
 def _add_event_text(source: dict[str, Any]) -> dict[str, Any]:
     """Return an entry with its event as text; an entry stores the event as text, gzipped, or not at all."""
-    line = msgspec.convert(source, KeptEvent).line
+    line = typed.convert(source, KeptEvent).line
     # The text replaces it.
     source.pop("eventGzip", None)
     text = line.decode("utf-8", "backslashreplace") if line is not None else TOO_LARGE_TO_KEEP

@@ -13,6 +13,7 @@ from cloudtrail_elasticsearch.core.coverage.cells import Cell
 from cloudtrail_elasticsearch.core.coverage.ledger import Run, StagingDetails, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.proof import Proof
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.figures import CellFigures
 
 _FINDINGS: Final = 3
@@ -39,7 +40,7 @@ def unpack_cells(value: dict[str, Any], windows: Sequence[Window]) -> list[Verif
 
     :param windows: the windows of the batch
     """
-    run = msgspec.convert(value["run"], Run | None)
+    run = typed.convert(value["run"], Run | None)
     return [_unpack(row, windows[row["at"]], run) for row in value["cells"]]
 
 
@@ -56,5 +57,5 @@ def _pack(number: int, found: VerifiedCell) -> dict[str, Any]:
 def _unpack(row: dict[str, Any], window: Window, run: Run | None) -> VerifiedCell:
     proof = None if row.get("proof") is None else Proof.from_dict(row["proof"])
     cell = Cell(window=window, proof=proof, **{name: row.get(name, 0) for name in _FIGURES})
-    details = msgspec.convert(_NO_DETAILS | row["details"], StagingDetails)
+    details = typed.convert(_NO_DETAILS | row["details"], StagingDetails)
     return VerifiedCell(cell, details, run, datetime.fromisoformat(row["verified_at"]))

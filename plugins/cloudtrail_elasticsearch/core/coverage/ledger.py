@@ -18,7 +18,7 @@ from cloudtrail_elasticsearch.core.coverage.compare import Comparison
 from cloudtrail_elasticsearch.core.coverage.proof import Proof
 from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import Window
-from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.encoding import codec, typed
 from cloudtrail_elasticsearch.core.errors import RejectedRequestError
 from cloudtrail_elasticsearch.core.figures import CallFigures
 from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX
@@ -83,9 +83,9 @@ class VerifiedCell:
         rest = value[_UNRECORDED]
         return cls(
             Cell.from_dict(value),
-            msgspec.convert(rest["staged"], StagingDetails),
-            msgspec.convert(rest["run"], Run | None),
-            msgspec.convert(rest["at"], datetime),
+            typed.convert(rest["staged"], StagingDetails),
+            typed.convert(rest["run"], Run | None),
+            typed.convert(rest["at"], datetime),
         )
 
     @property

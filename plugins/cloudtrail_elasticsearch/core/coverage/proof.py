@@ -19,6 +19,7 @@ from cloudtrail_elasticsearch.core.coverage.findings import (
     find_status,
     sort_findings,
 )
+from cloudtrail_elasticsearch.core.encoding import typed
 
 FINDINGS_KEPT: Final = 20
 """The most findings that a cell keeps; it has the number of all of them."""
@@ -67,7 +68,7 @@ class Proof:
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Proof:
         """Return the proof of the values that `to_dict` returned."""
-        return msgspec.convert(value, cls)
+        return typed.convert(value, cls)
 
 
 def merge_proofs(proofs: Iterable[Proof | None]) -> Proof | None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents.schema import Schema
+from cloudtrail_elasticsearch.core.encoding import typed
 
 SHIPPED: Final = "catalogue.ndjson.gz"
 
@@ -73,7 +74,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
         return Conflict.SOFT if len(scalars) > 1 else None
 
 
-_decoder = msgspec.json.Decoder(Entry)
+_decode = typed.make_decode(Entry)
 
 
 class Catalogue:
@@ -84,14 +85,14 @@ class Catalogue:
         self._text = b"\n" + text
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(_decoder.decode, self._text.splitlines()[1:])
+        return map(_decode, self._text.splitlines()[1:])
 
     def __getitem__(self, path: str) -> Entry:
         # Decoding all entries to find one would take much longer than a text search.
         start = self._text.find(b"\n[" + msgspec.json.encode(path) + b",") + 1
         if not start:
             return Entry(path)
-        return _decoder.decode(self._text[start : self._text.index(b"\n", start)])
+        return _decode(self._text[start : self._text.index(b"\n", start)])
 
     @cached_property
     def conflicts(self) -> dict[str, Conflict]:

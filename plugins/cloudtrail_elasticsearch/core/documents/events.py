@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents.times import format_second, parse_time, read_second
-from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.encoding import codec, typed
 from cloudtrail_elasticsearch.core.encoding.codec import MAX_LEVELS, Verbatim
 
 SHORT_TEXT: Final = 4_096
@@ -201,16 +201,16 @@ class _NamedLine(msgspec.Struct, forbid_unknown_fields=True):
 
 _STAGED: Final = b'{"lookup":'
 
-_decode_named_line = msgspec.json.Decoder(_NamedLine).decode
-_decode_named = msgspec.json.Decoder(_Named).decode
-_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_named_line = typed.make_decode(_NamedLine)
+_decode_named = typed.make_decode(_Named)
+_decode_line = typed.make_decode(_Line)
 _encode = msgspec.json.Encoder().encode
 
 
 def _convert_line(line: bytes) -> _Line:
     try:
         # The caller handles msgspec's errors, whichever decoder read the line.
-        return msgspec.convert(codec.decode(line), _Line)
+        return typed.convert(codec.decode(line), _Line)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from error
 

@@ -22,7 +22,7 @@ from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
 from cloudtrail_elasticsearch.core.documents.placing import Placing
 from cloudtrail_elasticsearch.core.documents.schema import Schema
 from cloudtrail_elasticsearch.core.documents.typed_envelope import open_objects, read_caller, record_type
-from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.encoding import codec, typed
 
 _STAGED: Final = b'{"lookup":'
 _EVENT: Final = b',"event":'
@@ -192,7 +192,7 @@ def _replace(text: bytes, name: str, value: dict[str, Any], placed: Part) -> byt
 
 
 def _decoder(kind: Any) -> Any:
-    return msgspec.json.Decoder(kind, float_hook=_reject_fraction).decode
+    return typed.make_decode(kind, _reject_fraction)
 
 
 def _reject_fraction(_: str) -> Any:

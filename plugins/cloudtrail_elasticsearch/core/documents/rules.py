@@ -26,6 +26,7 @@ from cloudtrail_elasticsearch.core.documents.changes import (
     holds_object,
 )
 from cloudtrail_elasticsearch.core.documents.patterns import PatternError, compile_pattern
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import RulesError
 from cloudtrail_elasticsearch.core.user_files import read_user_file, show_path
 
@@ -150,7 +151,7 @@ def _parse(content: bytes, name: str) -> Any:
 
 def _convert(raw: Any, name: str) -> tuple[Rule, ...]:
     try:
-        return msgspec.convert(raw, RuleFile).rules
+        return typed.convert(raw, RuleFile).rules
     except msgspec.ValidationError as error:
         mistake = f"{_faulty_rule(raw, str(error))}: {_describe(str(error))}"
     # Outside the handler: msgspec's message can quote the file, and Airflow logs the whole chain of errors.

@@ -6,6 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import UnexpectedAnswerError
 from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.search.server import SearchServer
@@ -131,7 +132,7 @@ def send_request(
     """
     answer = server.request(method, path, body)
     try:
-        return msgspec.convert(answer, expected)
+        return typed.convert(answer, expected)
     except msgspec.ValidationError as error:
         why = safe_text(error)
     # Outside the handler: Airflow logs the whole chain of errors, and msgspec's text is not escaped.

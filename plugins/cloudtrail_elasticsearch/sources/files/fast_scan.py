@@ -12,6 +12,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.encoding import typed
+
 
 class _Event(msgspec.Struct, gc=False):
     """An event. Records that Lambda gets from streams are not: they have eventVersion and eventID too."""
@@ -29,9 +31,9 @@ class _Staged(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 _Read: TypeAlias = Callable[[bytes | memoryview], Any]
-_read: Final = msgspec.json.Decoder(msgspec.Raw).decode
-_read_event: Final = msgspec.json.Decoder(_Event).decode
-_read_staged: Final = msgspec.json.Decoder(_Staged).decode
+_read: Final = typed.make_decode(msgspec.Raw)
+_read_event: Final = typed.make_decode(_Event)
+_read_staged: Final = typed.make_decode(_Staged)
 _NOT_READ: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 _FOLLOWED: Final = "JSON is malformed: trailing characters (byte "
 

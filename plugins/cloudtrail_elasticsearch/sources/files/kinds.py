@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.encoding import codec, typed
 
 _NAMES_OF_EVENTS: Final = frozenset({"eventID", "eventId", "eventName", "eventTime"})
 _ACTIONS: Final = frozenset({"index", "create", "update", "delete"})
@@ -66,7 +66,7 @@ class Head:
         return read_head(self.text(name)) or Head({})
 
 
-_read: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read: Final = typed.make_decode(dict[str, msgspec.Raw])
 _write: Final = msgspec.json.Encoder().encode
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, Mark, SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 READERS: Final = 8
 
-_decode_slice: Final = msgspec.json.Decoder(SliceRecord).decode
+_decode_slice: Final = typed.make_decode(SliceRecord)
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class RestoredSlices:
 def decode_record(kept: Any, window: Window) -> FetchRecord | None:
     """Return the record of a fetch from the state store; None if it is damaged, or does not cover the window."""
     try:
-        record = msgspec.convert(kept, FetchRecord)
+        record = typed.convert(kept, FetchRecord)
     except msgspec.ValidationError as error:
         log.warning("The saved progress of %s is damaged (%s). Starting from the beginning.", window.name, error)
         return None

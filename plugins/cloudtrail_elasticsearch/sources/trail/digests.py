@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.findings import Finding, FindingKind
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.sources.trail.layout import DigestKey
 
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -114,7 +115,7 @@ def decode_digest(bucket: str, key: DigestKey, stored: StoredObject) -> Digest |
     """
     try:
         text = _unpack(stored.body)
-        content = msgspec.json.decode(text, type=DigestContent)
+        content = typed.decode(text, DigestContent)
         start = _parse_time(content.digest_start_time)
         end = _parse_time(content.digest_end_time)
         key_times = _find_key_times(key, start, end, stored.metadata)
