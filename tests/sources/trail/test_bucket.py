@@ -54,6 +54,16 @@ def test_an_object_is_read_with_its_etag_and_metadata(bucket: TrailBucket) -> No
     )
 
 
+@pytest.mark.promise("nothing-lost")
+def test_every_character_of_a_key_comes_back_from_a_listing(s3: FakeS3, bucket: TrailBucket) -> None:
+    """S3 writes a blank as +, so a prefix with a blank would else have no log files at all."""
+    odd = "logs of a+b%20ü/AWSLogs/x y.json.gz"
+    s3.buckets["trail"].put(odd, b"", {})
+    assert list(bucket.list_keys("AWSLogs/")) == [KEY]
+    assert list(bucket.list_keys("logs of a+b%20ü/")) == [odd]
+    assert bucket.list_folders("logs") == ["logs of a+b%20ü/"]
+
+
 def test_a_missing_object_is_none(bucket: TrailBucket) -> None:
     assert bucket.get("no-such-key", 1) is None
     assert bucket.read("no-such-key", 0) is None

@@ -287,10 +287,12 @@ def _parse_page(doing: str, body: bytes) -> ListPage:
     space = _NAMESPACE if root.tag.startswith("{") else ""
     if root.tag != f"{space}ListBucketResult":
         raise TransientError(f"{doing}: the answer is not a listing.")
+    # S3 writes a blank as +, and + as %2B.
+    unquote = urllib.parse.unquote_plus
     folders = [each.findtext(f"{space}Prefix", "") for each in root.iter(f"{space}CommonPrefixes")]
     objects = [
         ListedObject(
-            urllib.parse.unquote(each.findtext(f"{space}Key", "")),
+            unquote(each.findtext(f"{space}Key", "")),
             int(each.findtext(f"{space}Size", "0")),
             each.findtext(f"{space}ETag", "").strip('"'),
         )
@@ -300,7 +302,7 @@ def _parse_page(doing: str, body: bytes) -> ListPage:
     is_truncated = root.findtext(f"{space}IsTruncated") == "true"
     if is_truncated and not token:
         raise TransientError(f"{doing}: the listing is incomplete, and S3 returned no token for its rest.")
-    return ListPage(tuple(map(urllib.parse.unquote, folders)), tuple(objects), token if is_truncated else None)
+    return ListPage(tuple(map(unquote, folders)), tuple(objects), token if is_truncated else None)
 
 
 def _parse_error(body: bytes) -> dict[str, str]:
