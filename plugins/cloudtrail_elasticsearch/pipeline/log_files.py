@@ -31,6 +31,8 @@ class LogFiles:
         self._distinct = 0
         self._is_whole = False
         self._start = [0, 0]
+        self._first_replaced: int | None = None
+        """The number of the first log file that the newest reading found replaced."""
         self._sent_before: deque[tuple[int, int, int]] = deque()
         """For each log file that the newest reading has opened: the lines that were yielded before it, its number,
         and the number of its events that were skipped. Files whose lines are all acknowledged are dropped."""
@@ -53,6 +55,11 @@ class LogFiles:
         return [text for file in self._manifest.files for text in (file.key, file.etag)]
 
     @property
+    def is_as_described(self) -> bool:
+        """Whether every log file that the newest reading has opened has the ETag of the manifest."""
+        return self.files.is_as_listed
+
+    @property
     def share_read(self) -> float:
         """The share of the bytes that the newest reading has read."""
         return self.files.bytes_read / (self._manifest.bytes or 1)
@@ -73,6 +80,7 @@ class LogFiles:
         places = self._places = RecordedPlaces()
         self._is_whole = False
         self._sent_before.clear()
+        self._first_replaced = None
         self.files = self._open_files()
         first_file, first_event = self._start
         return self._read_from(first_file, first_event, places)
@@ -82,6 +90,8 @@ class LogFiles:
         for number, opened in enumerate(self.files.open_all()):
             if opened.content is None:
                 continue
+            if opened.is_replaced and self._first_replaced is None:
+                self._first_replaced = number
             skipped = first_event if number == first_file else 0
             if number >= first_file:
                 self._sent_before.append((yielded, number, skipped))
@@ -101,6 +111,9 @@ class LogFiles:
         if not opened:
             return self._start
         before, number, skipped = opened[0]
+        if self._first_replaced is not None and number >= self._first_replaced:
+            # The next attempt may read another content, with the same ids.
+            return [self._first_replaced, 0]
         return [number, skipped + acknowledged - before]
 
     def measure_before(self, position: Position) -> Done:  # noqa: ARG002 - of the protocol
@@ -111,6 +124,7 @@ class LogFiles:
         """Yield the place of each document once; the log files are read if they were not read to their end."""
         if not self._is_whole:
             deque(self.read_lines(), maxlen=0)
+            self.files.report_replaced()
         assert self._places is not None  # noqa: S101 - a whole reading has made it
         self._distinct = 0
         for place in self._places.read_distinct(index_of):
