@@ -19,6 +19,7 @@ from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
 from cloudtrail_elasticsearch.sources.trail.layout import (
     DIGEST_KIND,
+    DigestKey,
     LogFileKey,
     MisnamedKey,
     TrailRoot,
@@ -241,6 +242,15 @@ def _find_first_day(bucket: TrailBucket, folder: str) -> date | None:
 
 def _list_numbers(bucket: TrailBucket, folder: str, fits: Callable[[str], object]) -> list[str]:
     return sorted(name for name in _list_names(bucket, folder) if fits(name))
+
+
+def has_digest(bucket: TrailBucket, region: RegionFolders) -> bool:
+    """Return whether a region has a digest of any time, and not only other objects in its folder.
+
+    :raises LoaderError: S3 cannot be asked
+    """
+    folder = region.root.region_folder(region.account, DIGEST_KIND, region.region)
+    return any(isinstance(region.root.parse_key(key), DigestKey) for key in bucket.list_keys(folder))
 
 
 def list_log_files(bucket: TrailBucket, region: RegionFolders, window: Window) -> WindowListing:
