@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.core.coverage.findings import ProofStatus
-from cloudtrail_elasticsearch.core.coverage.ledger import VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.ledger import Run, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
@@ -67,14 +67,14 @@ class Batch:
             if known is None or replace(known, listed_at=made.listed_at) != made:
                 self.staging.manifests[each.window] = made
 
-    def open(self, server: Server, work: Work = WindowLoad.load) -> BatchLoad:
+    def open(self, server: Server, work: Work = WindowLoad.load, run: Run | None = None) -> BatchLoad:
         staging: Any = self.staging
         services: Any = make_loader(server), Ledger()
 
         def count(window: Window, report: LoadReport) -> None:
             self.sent.append((window, report.read))
 
-        return BatchLoad(self.trail.bucket, lambda _: staging, lambda: services, self.store, None, work, count)
+        return BatchLoad(self.trail.bucket, lambda _: staging, lambda: services, self.store, run, work, count)
 
     def load(self, server: Server, work: Work = WindowLoad.load) -> list[VerifiedCell]:
         load = self.open(server, work)
@@ -169,6 +169,33 @@ def test_a_finished_batch_is_verified_again_by_the_next_run(batch: Batch) -> Non
     del server.documents[lost]
     batch.load(server)
     assert held(server) == batch.ids()
+
+
+RUN = Run("trail", "first", "cell.load", 0, 1)
+
+
+@pytest.mark.promise("nothing-lost")
+def test_another_run_does_its_own_work_after_a_failed_one(batch: Batch) -> None:
+    """An Airflow without a task state store keeps the cells of a failed run in the staging bucket, for any run."""
+    server, asked = Server(), batch.windows[0]
+    first = batch.open(server, run=RUN).load(asked)
+    lost = next(key for key in server.documents if key[0].startswith("cloudtrail-20"))
+    del server.documents[lost]
+    assert batch.open(server, run=replace(RUN, attempt=2)).load(asked) == first
+    batch.open(server, WindowLoad.load_again, replace(RUN, run_id="second")).load(asked)
+    assert lost in server.documents
+
+
+@pytest.mark.promise("proven-by-aws", "restartable")
+def test_a_window_with_a_problem_is_read_again_by_the_next_attempt(batch: Batch) -> None:
+    """Somebody may have restored its log file before the task was cleared."""
+    server, asked = Server(), batch.windows[0]
+    key = batch.staging.manifests[asked.window].files[0].key
+    original = batch.trail.objects.get(key)
+    batch.trail.objects.delete(key)
+    assert "missing_file" in str(batch.open(server, run=RUN).load(asked).cell.problem)
+    batch.trail.objects.put(key, *original)
+    assert batch.open(server, run=RUN).load(asked).cell.problem is None
 
 
 @pytest.mark.promise("bounded")
