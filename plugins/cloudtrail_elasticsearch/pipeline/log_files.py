@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
 from cloudtrail_elasticsearch.core.coverage.ledger import StagingDetails
@@ -28,6 +28,7 @@ class LogFiles:
         self._manifest = manifest
         self._open_files = open_files
         self._places: RecordedPlaces | None = None
+        self._reading: Generator[bytes] | None = None
         self._distinct = 0
         self._is_whole = False
         self._start = [0, 0]
@@ -40,7 +41,10 @@ class LogFiles:
         """The newest reading of the log files, with its findings."""
 
     def close(self) -> None:
-        """Remove the temporary file of places."""
+        """End the newest reading, with its log files in memory, and remove the temporary file of places."""
+        # The error of a load that failed is kept for a while, and its frames would keep the reading.
+        if self._reading is not None:
+            self._reading.close()
         if self._places is not None:
             self._places.close()
 
@@ -83,9 +87,10 @@ class LogFiles:
         self._first_replaced = None
         self.files = self._open_files()
         first_file, first_event = self._start
-        return self._read_from(first_file, first_event, places)
+        self._reading = self._read_from(first_file, first_event, places)
+        return self._reading
 
-    def _read_from(self, first_file: int, first_event: int, places: RecordedPlaces) -> Iterator[bytes]:
+    def _read_from(self, first_file: int, first_event: int, places: RecordedPlaces) -> Generator[bytes]:
         yielded = 0
         for number, opened in enumerate(self.files.open_all()):
             if opened.content is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -252,6 +253,26 @@ def test_a_window_that_is_not_listed_is_reported(batch: Batch) -> None:
     assert each_window.failed == [1]
     with pytest.raises(StagingError, match="is not listed in memory"):
         load.find_quiet(gone)
+
+
+@pytest.mark.promise("bounded")
+def test_a_window_that_failed_holds_no_log_files(batch: Batch) -> None:
+    """Its error is kept until the end of the batch, but not what was read ahead, nor its threads."""
+
+    class Failing(Server):
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            if path.startswith("/_bulk"):
+                raise TransientError("gone")
+            return super().request(method, path, body)
+
+    def list_readers() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("get")]
+
+    load, each_window = batch.open(Failing()), EachWindow()
+    before = list_readers()
+    list(each_window.run(load.load, enumerate(batch.windows), 1))
+    assert each_window.failed == [0, 1, 2, 3]
+    assert list_readers() == before
 
 
 @pytest.mark.promise("nothing-lost")
