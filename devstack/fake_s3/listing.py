@@ -7,7 +7,7 @@ import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from devstack.simulator.trails.stores import MemoryBucket, etag
@@ -70,7 +70,7 @@ def _render(name: str, bucket: MemoryBucket, query: Mapping[str, str], page: Pag
     is_quoted = query.get("encoding-type") == "url"
 
     def text(value: str) -> str:
-        return quote(value, safe="/") if is_quoted else escape(value)
+        return quote_plus(value, safe="/") if is_quoted else escape(value)
 
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'

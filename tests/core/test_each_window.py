@@ -23,9 +23,9 @@ from cloudtrail_elasticsearch.sources.trail.listing import RegionFolders
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def window(number: int) -> BatchWindow:
-    region = RegionFolders(TrailRoot(), f"{number:012}", "eu-west-1", ("CloudTrail",), True)
-    return BatchWindow(region, Window(region.account, "eu-west-1", START, START + DAY, Source.TRAIL))
+def window(number: int, name: str = "eu-west-1") -> BatchWindow:
+    region = RegionFolders(TrailRoot(), f"{number:012}", name, ("CloudTrail",), True)
+    return BatchWindow(region, Window(region.account, name, START, START + DAY, Source.TRAIL))
 
 
 WINDOWS = [(number, window(number)) for number in range(12)]
@@ -80,6 +80,39 @@ def test_after_several_failures_in_a_row_the_rest_is_not_tried() -> None:
     assert each_window.failed == list(range(2, 12))
     with pytest.raises(TransientError, match=f"{10 - MOST_IN_A_ROW} of them were not tried"):
         each_window.check("loaded", 12)
+
+
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_an_account_that_fails_as_a_whole_stops_no_other_account(parallel: int) -> None:
+    """Such as one whose log files have a key of KMS that the loader may not use. A retry has the same order."""
+    windows = [window(account, f"eu-west-{region}") for account in range(4) for region in range(1, 10)]
+    each_window = EachWindow()
+
+    def work(each: BatchWindow) -> str:
+        if int(each.window.account) == 1:
+            raise AccessDeniedError("denied")
+        return each.window.account
+
+    done = [number for number, _, _ in each_window.run(work, enumerate(windows), parallel)]
+    assert sorted(done) == [*range(9), *range(18, 36)]
+    with pytest.raises(CoverageError, match="9 of 36 windows were not loaded"):
+        each_window.check("loaded", 36)
+
+
+def test_two_accounts_that_fail_as_a_whole_stop_the_rest() -> None:
+    """Then the fault is not theirs."""
+    windows = [window(account, f"eu-west-{region}") for account in range(4) for region in range(1, 10)]
+    tried = []
+
+    def work(each: BatchWindow) -> str:
+        tried.append(each.window.account)
+        raise TransientError("gone")
+
+    each_window = EachWindow()
+    assert list(each_window.run(work, enumerate(windows), 1)) == []
+    assert len(tried) == MOST_IN_A_ROW + 2
+    assert len(each_window.failed) == len(windows)
 
 
 def test_a_success_in_between_begins_the_count_anew() -> None:

@@ -42,7 +42,7 @@ class CloudTrailTrailListOperator(BatchOperator):
 
     @never_retry_final_errors
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write the manifests; return the numbers of windows, log files, bytes and digests, and failed windows.
+        """Write the manifests; return the batch, figures of its windows, and the windows that failed.
 
         :raises CoverageError: some windows were not listed, and a retry would not help; the message names them
         :raises TransientError: some windows were not listed, and a retry may help
@@ -51,9 +51,12 @@ class CloudTrailTrailListOperator(BatchOperator):
         from cloudtrail_elasticsearch.pipeline.trail_list import WindowLister
 
         totals = {"windows": 0, "listed": 0, "files": 0, "bytes": 0, "digests": 0}
+        batch = self.planned_batch()
+        # The load task must work on the same windows.
+        named = {"plan": batch.plan, "number": batch.number}
         if not is_true(self.lists):
             self.log.info("Listed nothing: this run works on the windows that are listed already.")
-            return totals | {"failed": []}
+            return named | totals | {"failed": []}
         s3 = self.aws().s3()
         plan, windows = self.read_windows(s3)
         trail = self.trail_aws()
@@ -73,7 +76,7 @@ class CloudTrailTrailListOperator(BatchOperator):
                 if listed.is_new:
                     add_to_counters(asked.window, files_listed=listed.files, digests_verified=listed.digests)
         self.log.info("Listed %s: %s.", self.batch["name"], ", ".join(f"{totals[name]} {name}" for name in totals))
-        result = totals | {"failed": each_window.failed}
+        result = named | totals | {"failed": each_window.failed}
         with return_early(context, result):
             each_window.check("listed", len(windows))
         return result

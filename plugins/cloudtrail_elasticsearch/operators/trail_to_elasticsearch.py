@@ -74,6 +74,10 @@ class CloudTrailTrailToElasticsearchOperator(LoadingOperator, BatchOperator):
         pattern = IndexPattern(self.index)
         if self.listed is None:
             raise StagingError(f"{self.batch['name']} was not listed: see the log of its list task.")
+        batch = self.planned_batch()
+        named = {"plan": batch.plan, "number": batch.number}
+        if any(self.listed[name] != value for name, value in named.items()):
+            raise StagingError(f"{batch.name} was planned again after it was listed: clear its list task.")
         s3 = self.aws().s3()
         plan, windows = self.read_windows(s3)
         stagings = self.stagings(s3, plan.bucket)
@@ -100,8 +104,6 @@ class CloudTrailTrailToElasticsearchOperator(LoadingOperator, BatchOperator):
             busy.sort(key=lambda numbered: numbered[0])
             cells |= {number: loaded for number, _, loaded in each_window.run(load.load, busy, _LOADS_AT_ONCE)}
         self.log.info("%s: %d of %d windows have log files.", self.batch["name"], len(busy), len(windows))
-        batch = self.planned_batch()
-        named = {"plan": batch.plan, "number": batch.number}
         result = named | pack_cells(cells, run)
         with return_early(context, result):
             each_window.check("loaded", len(windows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
@@ -21,7 +22,13 @@ from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 log = logging.getLogger(__name__)
 
 MOST_IN_A_ROW: Final = 5
-"""If so many windows fail one after another, the rest is not tried: S3, the server or the rights are at fault."""
+"""If so many windows fail one after another, the rest is not tried: S3, the server or the rights are at fault.
+
+If all of them are of one account, only its other windows are not tried: it may have a key or a policy of its own.
+"""
+
+_MOST_OF_ACCOUNT: Final = 3
+"""The most failed windows of an account that count towards `MOST_IN_A_ROW` of a whole batch."""
 
 _MOST_NAMED: Final = 20
 _FINAL: Final = (ConfigurationError, CoverageError, StagingError)
@@ -36,7 +43,8 @@ class EachWindow:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._in_a_row = 0
+        self._in_a_row: Counter[str] = Counter()
+        """The failures since the last success, by account."""
         self._errors: dict[int, tuple[str, Exception | None]] = {}
         """The name and the error of each window that failed; None for those that were not tried."""
 
@@ -55,7 +63,7 @@ class EachWindow:
 
         def attempt(numbered: Numbered) -> tuple[int, BatchWindow, list[Result]]:
             number, each = numbered
-            if self._in_a_row >= MOST_IN_A_ROW:
+            if self._is_hopeless(each):
                 self._fail(number, each, None)
                 return number, each, []
             try:
@@ -66,7 +74,7 @@ class EachWindow:
                 self._fail(number, each, error)
                 return number, each, []
             with self._lock:
-                self._in_a_row = 0
+                self._in_a_row.clear()
             return number, each, [result]
 
         for number, each, results in run_side_by_side(attempt, windows, parallel):
@@ -97,9 +105,15 @@ class EachWindow:
             raise CoverageError(text)
         raise TransientError(text) from next(iter(tried.values()))
 
+    def _is_hopeless(self, each: BatchWindow) -> bool:
+        with self._lock:
+            failed = self._in_a_row
+            of_all = sum(min(count, _MOST_OF_ACCOUNT) for count in failed.values())
+            return of_all >= MOST_IN_A_ROW or failed[each.window.account] >= MOST_IN_A_ROW
+
     def _fail(self, number: int, each: BatchWindow, error: Exception | None) -> None:
         with self._lock:
-            self._in_a_row += 1
+            self._in_a_row[each.window.account] += 1
             self._errors[number] = (each.window.name, error)
         if isinstance(error, LoaderError):
             log.error("%s failed: %s", each.window.name, error)

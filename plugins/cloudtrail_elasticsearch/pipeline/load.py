@@ -83,10 +83,13 @@ class WindowLoad:
         # An index can lose documents later, so they are counted again (ADR-0003).
         if record is not None and record.fingerprint == self._fingerprint:
             cell = self.verify()
-            if cell.figures_problem is None:
+            problem = cell.figures_problem
+            if problem is None and not self._source.is_as_described:
+                problem = "some of its log files were replaced since they were listed"
+            if problem is None:
                 log.info("%s is already loaded, and the server holds all of its documents.", self._window.name)
                 return cell
-            log.warning("%s was loaded before, but %s. Loading it again.", self._window.name, cell.figures_problem)
+            log.warning("%s was loaded before, but %s. Loading it again.", self._window.name, problem)
         return self.load_again()
 
     def load_again(self) -> Cell:
@@ -165,7 +168,9 @@ class WindowLoad:
         if found is not None and found.cell.figures_problem is None:
             # Only now: a window counts as loaded only while the server's count is right (ADR-0003).
             plain = msgspec.to_builtins(found.to_dict())
-            self._records.write_load_record(self._window, LoadRecord(self._fingerprint, datetime.now(UTC), plain))
+            # If other events were sent than the fingerprint names, the next load must send all of them again.
+            fingerprint = self._fingerprint if self._source.is_as_described else ""
+            self._records.write_load_record(self._window, LoadRecord(fingerprint, datetime.now(UTC), plain))
 
     def _send(self, start: Position | None) -> None:
         source = self._source

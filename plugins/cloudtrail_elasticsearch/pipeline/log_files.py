@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
 from cloudtrail_elasticsearch.core.coverage.ledger import StagingDetails
@@ -28,9 +28,12 @@ class LogFiles:
         self._manifest = manifest
         self._open_files = open_files
         self._places: RecordedPlaces | None = None
+        self._reading: Generator[bytes] | None = None
         self._distinct = 0
         self._is_whole = False
         self._start = [0, 0]
+        self._first_replaced: int | None = None
+        """The number of the first log file that the newest reading found replaced."""
         self._sent_before: deque[tuple[int, int, int]] = deque()
         """For each log file that the newest reading has opened: the lines that were yielded before it, its number,
         and the number of its events that were skipped. Files whose lines are all acknowledged are dropped."""
@@ -38,7 +41,10 @@ class LogFiles:
         """The newest reading of the log files, with its findings."""
 
     def close(self) -> None:
-        """Remove the temporary file of places."""
+        """End the newest reading, with its log files in memory, and remove the temporary file of places."""
+        # The error of a load that failed is kept for a while, and its frames would keep the reading.
+        if self._reading is not None:
+            self._reading.close()
         if self._places is not None:
             self._places.close()
 
@@ -51,6 +57,11 @@ class LogFiles:
     def content(self) -> Sequence[str]:
         """The keys and ETags of the log files."""
         return [text for file in self._manifest.files for text in (file.key, file.etag)]
+
+    @property
+    def is_as_described(self) -> bool:
+        """Whether every log file that the newest reading has opened has the ETag of the manifest."""
+        return self.files.is_as_listed
 
     @property
     def share_read(self) -> float:
@@ -73,15 +84,19 @@ class LogFiles:
         places = self._places = RecordedPlaces()
         self._is_whole = False
         self._sent_before.clear()
+        self._first_replaced = None
         self.files = self._open_files()
         first_file, first_event = self._start
-        return self._read_from(first_file, first_event, places)
+        self._reading = self._read_from(first_file, first_event, places)
+        return self._reading
 
-    def _read_from(self, first_file: int, first_event: int, places: RecordedPlaces) -> Iterator[bytes]:
+    def _read_from(self, first_file: int, first_event: int, places: RecordedPlaces) -> Generator[bytes]:
         yielded = 0
         for number, opened in enumerate(self.files.open_all()):
             if opened.content is None:
                 continue
+            if opened.is_replaced and self._first_replaced is None:
+                self._first_replaced = number
             skipped = first_event if number == first_file else 0
             if number >= first_file:
                 self._sent_before.append((yielded, number, skipped))
@@ -101,6 +116,9 @@ class LogFiles:
         if not opened:
             return self._start
         before, number, skipped = opened[0]
+        if self._first_replaced is not None and number >= self._first_replaced:
+            # The next attempt may read another content, with the same ids.
+            return [self._first_replaced, 0]
         return [number, skipped + acknowledged - before]
 
     def measure_before(self, position: Position) -> Done:  # noqa: ARG002 - of the protocol
@@ -111,6 +129,7 @@ class LogFiles:
         """Yield the place of each document once; the log files are read if they were not read to their end."""
         if not self._is_whole:
             deque(self.read_lines(), maxlen=0)
+            self.files.report_replaced()
         assert self._places is not None  # noqa: S101 - a whole reading has made it
         self._distinct = 0
         for place in self._places.read_distinct(index_of):

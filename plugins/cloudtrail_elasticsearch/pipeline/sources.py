@@ -35,6 +35,10 @@ class WindowSource(Protocol):
         """Texts that are equal for two windows with equal events."""
 
     @property
+    def is_as_described(self) -> bool:
+        """Whether the newest reading had the events of `content`, so far."""
+
+    @property
     def share_read(self) -> float:
         """The share of the window that the newest reading has read, from 0 to 1."""
 

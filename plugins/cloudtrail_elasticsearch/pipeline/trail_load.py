@@ -116,7 +116,7 @@ class BatchLoad:
     def load(self, asked: BatchWindow) -> VerifiedCell:
         """Load a window with log files, and return its cell.
 
-        A window that an earlier attempt of this task has loaded is not read again.
+        A window that an earlier attempt of this task has loaded without a problem is not read again.
 
         :raises LoaderError: as `pipeline.trail.load_window` raises
         """
@@ -139,8 +139,9 @@ class BatchLoad:
             finally:
                 self._on_sent(manifest.window, load.sent)
         assert load.found is not None  # noqa: S101 - the work has found it
-        checkpoint.save(msgspec.to_builtins(load.found.to_dict()))
-        self._kept.append(checkpoint)
+        if load.found.cell.problem is None:
+            checkpoint.save(msgspec.to_builtins(load.found.to_dict()))
+            self._kept.append(checkpoint)
         return load.found
 
     def forget(self) -> None:
@@ -164,7 +165,10 @@ class BatchLoad:
         return manifest, staging
 
     def _open_checkpoint(self, manifest: TrailManifest, key: str, target: str) -> Checkpoint:
-        about = f"{target} {manifest.root} {manifest.listed_at.isoformat()}"
+        # Another run can share the store, and its work can be another one, such as a replay.
+        run = self._run
+        named = "" if run is None else f"{run.dag_id} {run.run_id} {run.task_id}"
+        about = f"{target} {manifest.root} {manifest.listed_at.isoformat()} {named}"
         return Checkpoint(self._store, key, hashlib.sha256(about.encode()).hexdigest())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.core.coverage.findings import ProofStatus
-from cloudtrail_elasticsearch.core.coverage.ledger import VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.ledger import Run, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
@@ -67,14 +68,14 @@ class Batch:
             if known is None or replace(known, listed_at=made.listed_at) != made:
                 self.staging.manifests[each.window] = made
 
-    def open(self, server: Server, work: Work = WindowLoad.load) -> BatchLoad:
+    def open(self, server: Server, work: Work = WindowLoad.load, run: Run | None = None) -> BatchLoad:
         staging: Any = self.staging
         services: Any = make_loader(server), Ledger()
 
         def count(window: Window, report: LoadReport) -> None:
             self.sent.append((window, report.read))
 
-        return BatchLoad(self.trail.bucket, lambda _: staging, lambda: services, self.store, None, work, count)
+        return BatchLoad(self.trail.bucket, lambda _: staging, lambda: services, self.store, run, work, count)
 
     def load(self, server: Server, work: Work = WindowLoad.load) -> list[VerifiedCell]:
         load = self.open(server, work)
@@ -171,6 +172,33 @@ def test_a_finished_batch_is_verified_again_by_the_next_run(batch: Batch) -> Non
     assert held(server) == batch.ids()
 
 
+RUN = Run("trail", "first", "cell.load", 0, 1)
+
+
+@pytest.mark.promise("nothing-lost")
+def test_another_run_does_its_own_work_after_a_failed_one(batch: Batch) -> None:
+    """An Airflow without a task state store keeps the cells of a failed run in the staging bucket, for any run."""
+    server, asked = Server(), batch.windows[0]
+    first = batch.open(server, run=RUN).load(asked)
+    lost = next(key for key in server.documents if key[0].startswith("cloudtrail-20"))
+    del server.documents[lost]
+    assert batch.open(server, run=replace(RUN, attempt=2)).load(asked) == first
+    batch.open(server, WindowLoad.load_again, replace(RUN, run_id="second")).load(asked)
+    assert lost in server.documents
+
+
+@pytest.mark.promise("proven-by-aws", "restartable")
+def test_a_window_with_a_problem_is_read_again_by_the_next_attempt(batch: Batch) -> None:
+    """Somebody may have restored its log file before the task was cleared."""
+    server, asked = Server(), batch.windows[0]
+    key = batch.staging.manifests[asked.window].files[0].key
+    original = batch.trail.objects.get(key)
+    batch.trail.objects.delete(key)
+    assert "missing_file" in str(batch.open(server, run=RUN).load(asked).cell.problem)
+    batch.trail.objects.put(key, *original)
+    assert batch.open(server, run=RUN).load(asked).cell.problem is None
+
+
 @pytest.mark.promise("bounded")
 def test_windows_that_did_not_change_are_not_read(batch: Batch) -> None:
     """Their cells are those of their loads. A window with a further log file is loaded."""
@@ -225,6 +253,26 @@ def test_a_window_that_is_not_listed_is_reported(batch: Batch) -> None:
     assert each_window.failed == [1]
     with pytest.raises(StagingError, match="is not listed in memory"):
         load.find_quiet(gone)
+
+
+@pytest.mark.promise("bounded")
+def test_a_window_that_failed_holds_no_log_files(batch: Batch) -> None:
+    """Its error is kept until the end of the batch, but not what was read ahead, nor its threads."""
+
+    class Failing(Server):
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            if path.startswith("/_bulk"):
+                raise TransientError("gone")
+            return super().request(method, path, body)
+
+    def list_readers() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("get")]
+
+    load, each_window = batch.open(Failing()), EachWindow()
+    before = list_readers()
+    list(each_window.run(load.load, enumerate(batch.windows), 1))
+    assert each_window.failed == [0, 1, 2, 3]
+    assert list_readers() == before
 
 
 @pytest.mark.promise("nothing-lost")

@@ -43,6 +43,23 @@ def bucket(s3: FakeS3) -> TrailBucket:
     return open_bucket(boto3.Session(), "trail", "", QUICK, endpoint_url=s3.endpoint_url)
 
 
+def answer_first(bucket: TrailBucket, status: int, code: str) -> list[Any]:
+    """Answer the first request with an error of S3; return the list of all requests."""
+    sent: list[Any] = []
+    http = bucket._http
+
+    def send(request: Any) -> Any:
+        sent.append(request)
+        if len(sent) > 1:
+            return http.send(request)
+        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        raw = SimpleNamespace(read=lambda most: body[:most], release_conn=lambda: None, close=lambda: None)
+        return SimpleNamespace(status_code=status, headers={}, raw=raw)
+
+    bucket._http = SimpleNamespace(send=send)
+    return sent
+
+
 def test_an_object_is_read_with_its_etag_and_metadata(bucket: TrailBucket) -> None:
     """Also under a key that must be quoted."""
     found = bucket.get(KEY, 7)
@@ -52,6 +69,16 @@ def test_an_object_is_read_with_its_etag_and_metadata(bucket: TrailBucket) -> No
         "9a0364b9e99bb480dd25e1f0284c8555",
         {"signature": "abc"},
     )
+
+
+@pytest.mark.promise("nothing-lost")
+def test_every_character_of_a_key_comes_back_from_a_listing(s3: FakeS3, bucket: TrailBucket) -> None:
+    """S3 writes a blank as +, so a prefix with a blank would else have no log files at all."""
+    odd = "logs of a+b%20ü/AWSLogs/x y.json.gz"
+    s3.buckets["trail"].put(odd, b"", {})
+    assert list(bucket.list_keys("AWSLogs/")) == [KEY]
+    assert list(bucket.list_keys("logs of a+b%20ü/")) == [odd]
+    assert bucket.list_folders("logs") == ["logs of a+b%20ü/"]
 
 
 def test_a_missing_object_is_none(bucket: TrailBucket) -> None:
@@ -121,18 +148,23 @@ def test_a_lasting_refusal_states_what_to_do(
     bucket: TrailBucket, status: int, code: str, error: type[LoaderError], words: str
 ) -> None:
     """None of these is retried."""
-    sent = []
-
-    def send(request: Any) -> Any:
-        sent.append(request)
-        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-        raw = SimpleNamespace(read=lambda most: body[:most], release_conn=lambda: None, close=lambda: None)
-        return SimpleNamespace(status_code=status, headers={}, raw=raw)
-
-    bucket._http = SimpleNamespace(send=send)
+    sent = answer_first(bucket, status, code)
     with pytest.raises(error, match=words):
         bucket.get(KEY, 7)
     assert len(sent) == 1
+
+
+@pytest.mark.promise("polite", "nothing-lost")
+@pytest.mark.parametrize(
+    "code", ["KMS.ThrottlingException", "KMS.DependencyTimeoutException", "ThrottlingException"]
+)
+def test_a_request_that_kms_throttles_is_retried(bucket: TrailBucket, code: str) -> None:
+    """It is not a missing right: each object of an encrypted trail costs a request to KMS, which has a quota."""
+    sent = answer_first(bucket, 400, code)
+    found = bucket.get(KEY, 7)
+    assert found is not None
+    assert found.body == b"content"
+    assert len(sent) == 2
 
 
 def test_a_missing_bucket_is_named(s3: FakeS3) -> None:

@@ -83,6 +83,7 @@ def test_a_digest_that_begins_a_chain_signs_the_word_null() -> None:
         lambda body: gzip.compress(SECRET.encode()),
         lambda body: gzip.compress(b"\xff\xfe"),
         lambda body: gzip.compress(b"[" * 100_000),
+        lambda body: gzip.compress(gzip.decompress(body)[:-1] + b',"x":' + b"[" * 9999 + b"]" * 9999 + b"}"),
     ],
 )
 def test_an_object_that_is_no_digest_is_unreadable(break_it: Callable[[bytes], bytes]) -> None:
@@ -122,6 +123,8 @@ def test_a_digest_that_unpacks_to_too_much_is_unreadable(monkeypatch: pytest.Mon
         ({"digestStartTime": "yesterday"}, FindingKind.UNREADABLE),
         ({"digestStartTime": "2026-11-19T23:00:00"}, FindingKind.UNREADABLE),
         ({"digestStartTime": "2026-11-19T23:00:00+01:00"}, FindingKind.UNREADABLE),
+        ({"digestStartTime": "0001-01-01T00:00:00Z"}, FindingKind.UNREADABLE),
+        ({"digestEndTime": "9999-12-31T23:59:59Z"}, FindingKind.UNREADABLE),
         ({"digestSignatureAlgorithm": "SHA1withRSA"}, FindingKind.UNKNOWN_ALGORITHM),
         ({"previousDigestS3Object": "half of a link"}, FindingKind.UNREADABLE),
         (
@@ -162,6 +165,9 @@ def test_a_backfill_digest_states_when_it_was_made() -> None:
     assert decoded.key_times == (DAY + 39 * HOUR, DAY + 41 * HOUR)
     metadata = {name: value for name, value in stored.metadata.items() if "backfill" not in name}
     assert kind_of(key, stored.body, metadata) is FindingKind.UNREADABLE
+    for stated in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "then"):
+        metadata["backfill-generation-timestamp"] = stated
+        assert kind_of(key, stored.body, metadata) is FindingKind.UNREADABLE
 
 
 @given(st.binary(), st.dictionaries(st.sampled_from(["signature", "signature-algorithm"]), st.text()))

@@ -102,6 +102,33 @@ def test_objects_of_others_are_ignored_except_in_the_folders_of_a_day() -> None:
         assert [each.region for each in trail.regions() if each.account == region.account] == list(REGIONS)
 
 
+ODD = ("0", "0000", "0001/01/01", "2019/13/40", "2019/02/30", "1999/01/01", "٢٠٢٠/01/01", "2020", "x")
+"""Folders in the place of a year that CloudTrail does not make."""
+
+
+@pytest.mark.promise("nothing-lost")
+def test_folders_of_others_do_not_hide_the_first_day() -> None:
+    """Else all days before yesterday would be left out, and called proven; or centuries would be listed."""
+    with local_trail() as trail:
+        for region in trail.regions():
+            for kind in (*region.kinds, "CloudTrail-Digest"):
+                folder = ROOT.region_folder(region.account, kind, region.region)
+                for number, odd in enumerate(ODD):
+                    trail.objects.put(f"{folder}{odd}/{number}", b"", {})
+        assert find_first_day(trail.bucket, trail.regions()) == DAY
+
+
+def test_folders_of_others_beside_the_regions_are_no_regions() -> None:
+    """Such as results of queries; a folder without a name, too."""
+    with local_trail() as trail:
+        before = trail.regions()
+        for name in ("athena-results", "", "us-east-1 ", "US-EAST-1", "us-east-1\n", "unsaved/2026/11/20"):
+            trail.objects.put(f"{ROOT.kind_folder(before[0].account, 'CloudTrail')}{name}/x", b"", {})
+        trail.objects.put(f"{ROOT.folder}/CloudTrail/us-east-1/x", b"", {})
+        trail.objects.put(f"{ROOT.account_folder(before[0].account)}/CloudTrail/us-east-1/x", b"", {})
+        assert trail.regions() == before
+
+
 def test_the_number_of_calls_grows_with_accounts_kinds_and_windows_only() -> None:
     """One call for the root, one for each account, for each kind of an account, and for each day's folder."""
     with local_trail(latency=0.02) as trail:

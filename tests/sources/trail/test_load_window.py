@@ -19,7 +19,7 @@ from cloudtrail_elasticsearch.core.documents.events import Event, event_time
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
-from cloudtrail_elasticsearch.pipeline.load import STATE_KEY
+from cloudtrail_elasticsearch.pipeline.load import STATE_KEY, WindowLoad
 from cloudtrail_elasticsearch.pipeline.log_files import LogFiles
 from cloudtrail_elasticsearch.pipeline.trail import LoadedWindow, load_window, load_window_once
 from cloudtrail_elasticsearch.sources.trail.window_files import WindowFiles
@@ -216,6 +216,92 @@ def test_a_window_that_is_loaded_already_sends_nothing() -> None:
         repaired = load(trail, manifest, server, records=records)
         assert repaired.cell.problem is None
         assert held(server) == ids(trail)
+
+
+def documents(trail: LocalTrail) -> dict[tuple[str, str], Any]:
+    """Return the documents of the intact window."""
+    server = Server()
+    load(trail, trail.list_window(), server)
+    return server.documents
+
+
+def alter(trail: LocalTrail, key: str, *, is_larger: bool) -> None:
+    """Change an event without changing its id. Of two contents, the smaller object fits into the list of both."""
+    body, metadata = trail.objects.get(key)
+    content = json.loads(gzip.decompress(body))
+    names = {"eventID", "eventId", "eventTime", "timeWindow", "eventVersion"}
+    content["Records"][0] = {name: value for name, value in content["Records"][0].items() if name in names}
+    content["Records"][0]["errorMessage"] = random.Random(0).randbytes(2000).hex() if is_larger else "no"
+    altered = gzip.compress(json.dumps(content, separators=(",", ":")).encode())
+    assert (len(altered) > len(body)) is is_larger
+    trail.objects.put(key, altered, metadata)
+
+
+@pytest.mark.promise("proven-by-aws", "nothing-lost")
+@pytest.mark.parametrize("is_listed_first", [True, False])
+def test_a_restored_log_file_replaces_what_was_loaded_while_it_was_altered(is_listed_first: bool) -> None:
+    """The altered event has the id of the true one, so a count of ids finds nothing. The list can be older."""
+    server, records = Server(), Records()
+    with local_trail() as trail:
+        wanted, manifest = documents(trail), trail.list_window()
+        key = trail.files()[-3].key
+        original = trail.objects.get(key)
+        alter(trail, key, is_larger=not is_listed_first)
+        if not is_listed_first:
+            manifest = trail.list_window()
+        loaded = load(trail, manifest, server, records=records)
+        assert loaded.proof is ProofStatus.INVALID
+        assert server.documents.keys() == wanted.keys()
+        assert server.documents != wanted
+        trail.objects.put(key, *original)
+        loaded = load(trail, manifest, server, records=records)
+        assert (loaded.cell.problem, loaded.proof) == (None, ProofStatus.SIGNED)
+        assert server.documents == wanted
+        # And from then on nothing is sent, if the list is right.
+        for _ in range(2):
+            sent = server.requests
+            again = load(trail, trail.list_window(), server, records=records)
+            assert again.proof is ProofStatus.SIGNED
+        assert server.requests == sent
+
+
+@pytest.mark.promise("proven-by-aws", "restartable")
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_a_resumed_load_sends_a_log_file_again_that_was_altered_before(number: int) -> None:
+    """Even if its events were acknowledged: the attempt before has sent others under their ids."""
+    with local_trail() as trail:
+        wanted, manifest = documents(trail), trail.list_window()
+        key = trail.files()[number].key
+        original = trail.objects.get(key)
+        alter(trail, key, is_larger=False)
+        server, store = KillingServer(8), InMemoryStore()
+        with pytest.raises(KilledError):
+            load(trail, manifest, server, store)
+        trail.objects.put(key, *original)
+        server.left = 10**9
+        loaded = load(trail, manifest, server, store)
+        assert (loaded.cell.problem, loaded.proof) == (None, ProofStatus.SIGNED)
+        assert server.documents == wanted
+
+
+@pytest.mark.promise("proven-by-aws")
+def test_a_restored_log_file_is_not_proven_by_counting_alone() -> None:
+    """Its documents may still be those of the altered one: it must be loaded."""
+    ledger: Any = Ledger()
+    server = Server()
+    with local_trail() as trail:
+        manifest = trail.list_window()
+        load(trail, manifest, server)
+        key = trail.files()[3].key
+        body, metadata = trail.objects.get(key)
+        # The time in the head of the gzip data.
+        trail.objects.put(key, body[:4] + b"abcd" + body[8:], metadata)
+        with closing(LogFiles(manifest, lambda: WindowFiles(manifest, trail.bucket))) as source:
+            found = WindowLoad(source, Records(), make_loader(server), ledger, InMemoryStore()).verify()
+        assert found.proof is not None
+        assert {(each.kind, each.key) for each in found.proof.findings} == {(FindingKind.CHANGED_FILE, key)}
+        loaded = load(trail, manifest, server)
+        assert (loaded.cell.problem, loaded.proof) == (None, ProofStatus.SIGNED)
 
 
 @pytest.mark.promise("nothing-lost")

@@ -92,6 +92,8 @@ def test_a_log_file_that_was_unpacked_in_place_is_read_without_a_hash() -> None:
         (gzip.compress(b'{"Records":[{"eventVersion":"1","eventID":"a"}'), "a list is not closed"),
         (b"\x1f\x8b broken", "gzip data is"),
         (gzip.compress(b'{"digestStartTime":"x","logFiles":[]}'), "objects that are not events.*digest files"),
+        (b"", "it is empty: restore"),
+        (gzip.compress(b""), "it is empty: restore"),
     ],
 )
 def test_damage_is_reported_without_its_content(body: bytes, words: str) -> None:
@@ -100,6 +102,14 @@ def test_damage_is_reported_without_its_content(body: bytes, words: str) -> None
     assert content.problem is not None
     assert re.search(words, content.problem)
     assert "broken" not in content.problem
+
+
+def test_an_object_without_content_is_damaged_for_the_hash_too() -> None:
+    """Without digests, nothing else would show that its events are lost."""
+    content = LogFileContent(KEY, b"")
+    content.hash()
+    assert content.problem is not None
+    assert "it is empty" in content.problem
 
 
 @pytest.mark.promise("bounded")

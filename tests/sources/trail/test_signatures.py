@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -177,3 +177,28 @@ def test_a_missing_permission_is_an_error_not_a_finding() -> None:
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListPublicKeys")
     with pytest.raises(AccessDeniedError, match="cloudtrail:ListPublicKeys"):
         fetched(Pages(denied)).find(REGION, "unknown", DAY, DAY + HOUR)
+
+
+@pytest.mark.promise("nothing-lost", "proven-by-aws")
+def test_a_region_that_somebody_made_up_has_no_keys() -> None:
+    """Its name is in a digest's key, and nobody can be asked; the window must still be loaded."""
+    unreachable = Pages(EndpointConnectionError(endpoint_url="https://cloudtrail.us-bogus-9.amazonaws.com"))
+    keys = fetched(unreachable)
+    for _ in range(3):
+        assert keys.find("us-bogus-9", "unknown", DAY, DAY + HOUR) is None
+    assert len(unreachable.requests) == 1
+    with pytest.raises(TransientError, match="public keys of eu-central-1"):
+        keys.find(REGION, "unknown", DAY, DAY + HOUR)
+
+
+def test_a_region_that_botocore_does_not_know_is_asked() -> None:
+    """It can be newer than botocore."""
+    key = signing_key()
+    assert fetched(Pages(key_page())).find("us-newest-1", fingerprint_of(key), DAY, DAY + HOUR) == public_der(key)
+
+
+@pytest.mark.promise("nothing-lost", "proven-by-aws")
+def test_times_that_aws_rejects_have_no_keys() -> None:
+    """A forged digest can state any times."""
+    rejected = ClientError({"Error": {"Code": "InvalidTimeRangeException", "Message": "no"}}, "ListPublicKeys")
+    assert fetched(Pages(rejected)).find(REGION, "unknown", DAY, DAY + HOUR) is None

@@ -43,6 +43,14 @@ AHEAD: Final = 16
 _NAMESPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _METADATA: Final = "x-amz-meta-"
 _ARCHIVED: Final = "InvalidObjectState"
+_KMS: Final = "KMS."
+"""S3 puts it before the code of an error of KMS."""
+
+_TEMPORARY_IN_KMS: Final = frozenset(
+    {"DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException"}
+)
+"""Codes of KMS that no other service has: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html"""
+
 _TEMPORARY: Final = frozenset({408, 425, 500, 502, 503, 504})
 _LARGEST_ERROR: Final = 64 * 1024
 _LARGEST_PAGE: Final = 16 * 1024 * 1024
@@ -287,10 +295,12 @@ def _parse_page(doing: str, body: bytes) -> ListPage:
     space = _NAMESPACE if root.tag.startswith("{") else ""
     if root.tag != f"{space}ListBucketResult":
         raise TransientError(f"{doing}: the answer is not a listing.")
+    # S3 writes a blank as +, and + as %2B.
+    unquote = urllib.parse.unquote_plus
     folders = [each.findtext(f"{space}Prefix", "") for each in root.iter(f"{space}CommonPrefixes")]
     objects = [
         ListedObject(
-            urllib.parse.unquote(each.findtext(f"{space}Key", "")),
+            unquote(each.findtext(f"{space}Key", "")),
             int(each.findtext(f"{space}Size", "0")),
             each.findtext(f"{space}ETag", "").strip('"'),
         )
@@ -300,7 +310,7 @@ def _parse_page(doing: str, body: bytes) -> ListPage:
     is_truncated = root.findtext(f"{space}IsTruncated") == "true"
     if is_truncated and not token:
         raise TransientError(f"{doing}: the listing is incomplete, and S3 returned no token for its rest.")
-    return ListPage(tuple(map(urllib.parse.unquote, folders)), tuple(objects), token if is_truncated else None)
+    return ListPage(tuple(map(unquote, folders)), tuple(objects), token if is_truncated else None)
 
 
 def _parse_error(body: bytes) -> dict[str, str]:
@@ -315,7 +325,11 @@ def _parse_error(body: bytes) -> dict[str, str]:
 def _check_refusal(doing: str, error: dict[str, str], status: int) -> None:
     """Raise the errors of objects that need sentences of their own, and of temporary faults without a code."""
     code, message = error.get("Code", ""), error.get("Message", "")
-    if code.startswith("KMS.") or "kms:Decrypt" in message:
+    in_kms = code.removeprefix(_KMS)
+    if in_kms in _TEMPORARY_IN_KMS or (in_kms != code and is_temporary(in_kms)):
+        # Every object costs a request to KMS, and KMS has a quota of its own.
+        raise TransientError(f"{doing}: KMS has a temporary fault or throttles the requests ({code}).")
+    if in_kms != code or "kms:Decrypt" in message:
         raise AccessDeniedError(
             f"{doing}: the object is encrypted with a KMS key that the loader's role may not use, or that is "
             f"disabled or deleted. Allow kms:Decrypt on that key, through S3, in the role's policy and in the "

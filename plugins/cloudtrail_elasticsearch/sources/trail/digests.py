@@ -28,6 +28,10 @@ AWS documents no limit.
 SIGNATURE_ALGORITHM: Final = "SHA256withRSA"
 HASH_ALGORITHM: Final = "SHA-256"
 
+_FIRST_YEAR: Final = 2013
+_LAST_YEAR: Final = 9000
+"""CloudTrail began in 2013. Times near the ends of what Python can compute with would be errors, not findings."""
+
 _GZIP: Final = zlib.MAX_WBITS | 16
 _HEX: Final = frozenset("0123456789abcdef")
 
@@ -122,7 +126,7 @@ def decode_digest(bucket: str, key: DigestKey, stored: StoredObject) -> Digest |
         previous = _read_link(content)
     except _UnreadableError as error:
         return Finding(FindingKind.UNREADABLE, key.key, str(error))
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         # The error's own message can quote the content.
         return Finding(FindingKind.UNREADABLE, key.key, "it is not the JSON of a digest")
     problem = _check_place(bucket, key, content, start, end) or _check_algorithms(content, stored.metadata)
@@ -172,6 +176,8 @@ def _parse_time(text: str) -> datetime:
         raise _UnreadableError("one of its times is not a time") from error
     if time.utcoffset() != timedelta(0):
         raise _UnreadableError("one of its times is not in UTC")
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise _UnreadableError("one of its times is out of range")
     return time
 
 

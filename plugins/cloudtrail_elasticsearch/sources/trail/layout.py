@@ -139,6 +139,11 @@ class TrailRoot:
         return DigestKey(name["account"], name["region"], trail, time, name["backfill"] is not None, key)
 
 
+def is_region(name: str) -> bool:
+    """Return whether a folder's name can be that of a region."""
+    return re.fullmatch(_REGION, name, re.ASCII) is not None
+
+
 def _parse_time(text: str) -> datetime | None:
     """Return the time of a text like ``20261120T2359Z`` or ``20261120T235931Z``; None if there is no such time."""
     try:

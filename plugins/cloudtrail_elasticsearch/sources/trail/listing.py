@@ -6,8 +6,9 @@ inferred from the order of a listing.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -16,7 +17,14 @@ from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import DAY, Window, midnight
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
-from cloudtrail_elasticsearch.sources.trail.layout import DIGEST_KIND, LogFileKey, MisnamedKey, TrailRoot
+from cloudtrail_elasticsearch.sources.trail.layout import (
+    DIGEST_KIND,
+    DigestKey,
+    LogFileKey,
+    MisnamedKey,
+    TrailRoot,
+    is_region,
+)
 from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 
 PARALLEL: Final = 32
@@ -29,6 +37,9 @@ to list them. At 30 ms a call, that is 285 s one after another, and about 15 s o
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII).fullmatch
 _ORGANIZATION: Final = re.compile(r"o-[a-z0-9]{10,32}", re.ASCII).fullmatch
 """https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html"""
+
+_YEAR: Final = re.compile(r"20\d\d", re.ASCII).fullmatch
+_TWO_DIGITS: Final = re.compile(r"\d\d", re.ASCII).fullmatch
 
 _KIND: Final = "CloudTrail"
 _LOGS: Final = "AWSLogs"
@@ -112,7 +123,7 @@ def find_roots(bucket: TrailBucket, prefix: str = "") -> list[TrailRoot]:
     """
     head, organization = _split_prefix(bucket, prefix)
     root = TrailRoot(head)
-    names = [folder.rstrip("/").rpartition("/")[2] for folder in bucket.list_folders(root.folder)]
+    names = _list_names(bucket, root.folder)
     roots = [TrailRoot(head, name) for name in names if _ORGANIZATION(name)]
     if organization is not None:
         roots = [each for each in roots if each.organization == organization]
@@ -159,25 +170,24 @@ def find_regions(
     accounts = [
         (root, name)
         for root in roots
-        for folder in bucket.list_folders(root.folder)
-        if _ACCOUNT(name := folder.rstrip("/").rpartition("/")[2]) and selection.wants_account(name)
+        for name in _list_names(bucket, root.folder)
+        if _ACCOUNT(name) and selection.wants_account(name)
     ]
     found: dict[tuple[TrailRoot, str, str], set[str]] = {}
 
     def list_kinds(asked: tuple[TrailRoot, str]) -> list[tuple[TrailRoot, str, str]]:
         root, account = asked
-        folders = bucket.list_folders(root.account_folder(account) + _KIND)
-        kinds = [folder.rstrip("/").rpartition("/")[2] for folder in folders]
         return [
             (root, account, kind)
-            for kind in kinds
+            for kind in _list_names(bucket, root.account_folder(account), _KIND)
             if kind == DIGEST_KIND or not selection.kinds or kind in selection.kinds
         ]
 
     def list_regions(asked: tuple[TrailRoot, str, str]) -> list[tuple[TrailRoot, str, str, str]]:
         root, account, kind = asked
-        folders = bucket.list_folders(root.kind_folder(account, kind))
-        return [(root, account, kind, folder.rstrip("/").rpartition("/")[2]) for folder in folders]
+        names = _list_names(bucket, root.kind_folder(account, kind))
+        # Others store results of queries beside the regions, for example.
+        return [(root, account, kind, name) for name in names if is_region(name)]
 
     kinds = [each for some in run_side_by_side(list_kinds, accounts, parallel) for each in some]
     for some in run_side_by_side(list_regions, kinds, parallel):
@@ -199,6 +209,11 @@ def find_regions(
     ]
 
 
+def _list_names(bucket: TrailBucket, folder: str, beginning: str = "") -> list[str]:
+    """Return the names of the folders directly below a folder that begin with a text."""
+    return [found[len(folder) : -1] for found in bucket.list_folders(folder + beginning)]
+
+
 def find_first_day(bucket: TrailBucket, regions: Iterable[RegionFolders], parallel: int = PARALLEL) -> date | None:
     """Return the first day of delivery in any of these regions, digests included; None if there is none."""
     days = run_side_by_side(lambda region: _find_first_day_of(bucket, region), regions, parallel)
@@ -216,21 +231,26 @@ def _find_first_day_of(bucket: TrailBucket, region: RegionFolders) -> date | Non
 
 
 def _find_first_day(bucket: TrailBucket, folder: str) -> date | None:
-    numbers: list[int] = []
-    for _ in ("year", "month", "day"):
-        named = [
-            (int(name), below)
-            for below in bucket.list_folders(folder)
-            if (name := below.rstrip("/").rpartition("/")[2]).isdecimal()
-        ]
-        if not named:
-            return None
-        number, folder = min(named)
-        numbers.append(number)
-    try:
-        return date(*numbers)
-    except ValueError:
-        return None
+    """Return the first day below a region's folder; folders of others, such as ``0/``, are no years."""
+    for year in _list_numbers(bucket, folder, _YEAR):
+        for month in _list_numbers(bucket, f"{folder}{year}/", _TWO_DIGITS):
+            for day in _list_numbers(bucket, f"{folder}{year}/{month}/", _TWO_DIGITS):
+                with contextlib.suppress(ValueError):
+                    return date(int(year), int(month), int(day))
+    return None
+
+
+def _list_numbers(bucket: TrailBucket, folder: str, fits: Callable[[str], object]) -> list[str]:
+    return sorted(name for name in _list_names(bucket, folder) if fits(name))
+
+
+def has_digest(bucket: TrailBucket, region: RegionFolders) -> bool:
+    """Return whether a region has a digest of any time, and not only other objects in its folder.
+
+    :raises LoaderError: S3 cannot be asked
+    """
+    folder = region.root.region_folder(region.account, DIGEST_KIND, region.region)
+    return any(isinstance(region.root.parse_key(key), DigestKey) for key in bucket.list_keys(folder))
 
 
 def list_log_files(bucket: TrailBucket, region: RegionFolders, window: Window) -> WindowListing:

@@ -74,6 +74,9 @@ class LogFileContent:
                 self.sha256 = None
                 raise FileError(f"it unpacks to more than {LARGEST_UNPACKED} bytes")
             yield piece
+        if not total:
+            # CloudTrail writes an empty list if anything, so the content is lost.
+            raise FileError("it is empty: restore the object from a backup or a replica")
 
     def _unpack_members(self) -> Iterator[bytes]:
         body = self._body

@@ -70,6 +70,8 @@ class _RegionKeys:
 
     by_fingerprint: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    is_unknown: bool = False
+    """Whether no region of AWS has its name: somebody made it up."""
 
 
 class FetchedKeys:
@@ -97,17 +99,32 @@ class FetchedKeys:
         """
         with self._lock:
             known = self._regions.setdefault(region, _RegionKeys())
-            if fingerprint not in known.by_fingerprint and not _is_asked(known, start, end):
-                self._fetch(region, known, start, end)
+            is_known = fingerprint in known.by_fingerprint or known.is_unknown
+            if not is_known and not _is_asked(known, start, end):
+                try:
+                    self._fetch(region, known, start, end)
+                except TransientError:
+                    # The name of a region comes from a key, and anybody who may write objects can make one up.
+                    known.is_unknown = not _is_of_aws(region)
+                    if not known.is_unknown:
+                        raise
             return known.by_fingerprint.get(fingerprint)
 
     def _fetch(self, region: str, known: _RegionKeys, start: datetime, end: datetime) -> None:
+        from botocore.exceptions import ClientError
+
         asked_at = self._now()
         client = self._make_client(region)
         request: dict[str, Any] = {"StartTime": start, "EndTime": end}
         for _ in range(MOST_PAGES):
             with translate_errors(f"Fetching CloudTrail's public keys of {region}", "cloudtrail:ListPublicKeys"):
-                page = client.list_public_keys(**request)
+                try:
+                    page = client.list_public_keys(**request)
+                except ClientError as error:
+                    # A forged digest can state times at which AWS had no keys.
+                    if error.response["Error"]["Code"] != "InvalidTimeRangeException":
+                        raise
+                    page = {}
             for each in page.get("PublicKeyList", ()):
                 known.by_fingerprint[each["Fingerprint"]] = each["Value"]
             token = page.get("NextToken")
@@ -124,3 +141,14 @@ class FetchedKeys:
 
 def _is_asked(known: _RegionKeys, start: datetime, end: datetime) -> bool:
     return any(floor <= start and end <= ceiling for floor, ceiling in known.asked)
+
+
+def _is_of_aws(region: str) -> bool:
+    """Return whether botocore knows a region; it can be older than a region of AWS."""
+    import botocore.session
+
+    session = botocore.session.get_session()
+    return any(
+        region in session.get_available_regions("cloudtrail", partition, allow_non_regional=True)
+        for partition in session.get_available_partitions()
+    )

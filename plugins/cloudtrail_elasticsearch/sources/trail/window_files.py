@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 MOST_DENIED: Final = 20
 """If this many log files may not be read, and none was read before, the window fails as a whole."""
 
+_REPLACED: Final = "it was replaced after it was listed: list and load the window again"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
@@ -34,6 +36,8 @@ class OpenedFile:
 
     file: TrailFile
     content: LogFileContent | None
+    is_replaced: bool = False
+    """Whether it has another ETag than in the manifest."""
 
 
 class WindowFiles:
@@ -49,6 +53,7 @@ class WindowFiles:
         self._bucket = bucket
         self._ahead = ReadAhead(bucket, settings)
         self._findings = set(manifest.findings)
+        self._replaced: list[TrailFile] = []
         self.bytes_read = 0
         """The packed bytes of the log files that were read so far."""
 
@@ -67,8 +72,21 @@ class WindowFiles:
             yield opened
             if opened.content is not None:
                 is_any_read = True
-                self._check(read, opened.content)
+                self._check(opened, opened.content)
             self.bytes_read += read.file.size
+
+    @property
+    def is_as_listed(self) -> bool:
+        """Whether every log file that was read so far has the ETag of the manifest."""
+        return not self._replaced
+
+    def report_replaced(self) -> None:
+        """Add a finding for each log file that was replaced after it was listed.
+
+        For a reading whose events are not sent: those that were sent can be of the content that was replaced.
+        """
+        for file in self._replaced:
+            self._report(FindingKind.CHANGED_FILE, file, _REPLACED)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -88,22 +106,23 @@ class WindowFiles:
         elif read.found is None:
             self._report(FindingKind.MISSING_FILE, read.file, "it was deleted after it was listed")
         else:
-            return OpenedFile(read.file, LogFileContent(read.file.key, read.found.body))
+            is_replaced = read.found.etag != read.file.etag
+            if is_replaced:
+                self._replaced.append(read.file)
+            return OpenedFile(read.file, LogFileContent(read.file.key, read.found.body), is_replaced)
         return OpenedFile(read.file, None)
 
-    def _check(self, read: ReadFile, content: LogFileContent) -> None:
-        file, problem = read.file, content.problem
-        is_changed = read.found is not None and read.found.etag != file.etag
+    def _check(self, opened: OpenedFile, content: LogFileContent) -> None:
+        file, problem = opened.file, content.problem
         # Of a replaced object, at most as many bytes as listed were read, so its end can be missing.
-        if problem is not None and not is_changed:
+        if problem is not None and not opened.is_replaced:
             self._report(FindingKind.DAMAGED_FILE, file, problem)
         if file.sha256 is not None:
             difference = explain_difference(file.sha256, content.sha256)
             if difference is not None:
                 self._report(FindingKind.ALTERED_FILE, file, f"a digest lists it, but {difference}")
-        elif is_changed:
-            reason = "it was replaced after it was listed: list and load the window again"
-            self._report(FindingKind.CHANGED_FILE, file, reason)
+        elif opened.is_replaced:
+            self._report(FindingKind.CHANGED_FILE, file, _REPLACED)
 
     def _report(self, kind: FindingKind, file: TrailFile, reason: str) -> None:
         finding = Finding(kind, file.key, reason)

@@ -1,0 +1,54 @@
+"""The tasks of a trail after its plan was made again: nothing is taken for the work of another plan."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core.coverage.batch_cells import pack_cells
+from cloudtrail_elasticsearch.core.errors import StagingError
+from cloudtrail_elasticsearch.operators.trail_coverage import CloudTrailTrailCoverageOperator
+from cloudtrail_elasticsearch.operators.trail_list import CloudTrailTrailListOperator
+from cloudtrail_elasticsearch.operators.trail_to_elasticsearch import CloudTrailTrailToElasticsearchOperator
+from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow, TrailBatch
+from tests.core.test_batch_cells import START, verified
+
+CONTEXT: Any = {}
+BATCH = TrailBatch("batch", f"{START.date()}", "plans/new.json", 0, 2, 0, 0)
+STAGED: dict[str, Any] = {"bucket": "staging"}
+
+
+def test_a_batch_that_was_planned_again_after_it_was_listed_is_not_loaded() -> None:
+    """The numbers of its failed windows are those of another list of windows."""
+    before = {"plan": "plans/old.json", "number": 0, "failed": [7]}
+    load = CloudTrailTrailToElasticsearchOperator(task_id="load", batch=BATCH.to_dict(), listed=before, **STAGED)
+    with pytest.raises(StagingError, match="batch was planned again after it was listed: clear its list task"):
+        load.execute(CONTEXT)
+
+
+def test_the_result_of_a_list_names_its_batch() -> None:
+    """Also if it lists nothing."""
+    lists = CloudTrailTrailListOperator(task_id="list", batch=BATCH.to_dict(), lists=False, **STAGED)
+    result = lists.execute(CONTEXT)
+    assert (result["plan"], result["number"], result["failed"]) == (BATCH.plan, BATCH.number, [])
+
+
+@pytest.mark.promise("nothing-lost")
+def test_the_cells_of_the_plan_before_do_not_count() -> None:
+    """Their windows are missing, by name; the others count."""
+    cells = {number: verified(number, None) for number in range(2)}
+    windows = [found.cell.window for found in cells.values()]
+    rows = [
+        {"plan": BATCH.plan, "number": 0} | pack_cells({0: cells[0]}, None),
+        {"plan": "plans/old.json", "number": 0} | pack_cells(cells, None),
+        {"plan": BATCH.plan, "number": 9} | pack_cells(cells, None),
+    ]
+    task = CloudTrailTrailCoverageOperator(task_id="coverage", planned=[BATCH.to_dict()], cells=rows, **STAGED)
+    region: Any = None
+    plan = SimpleNamespace(windows=lambda _: [BatchWindow(region, window) for window in windows])
+    vars(task)["_plans"] = {BATCH.plan: plan}
+    found = task.compare(CONTEXT)
+    assert [cell.window for cell in found.coverage.cells] == windows[:1]
+    assert found.coverage.missing == tuple(windows[1:])
