@@ -87,7 +87,8 @@ def run_backfill(
         )
         airflow.prepare()
         first, last = str(trail.settings.first), str(trail.settings.last)
-        conf = json.dumps({"index": settings.pattern, "prefix": settings.name})
+        # More tasks than run at once would only cost their starts.
+        conf = json.dumps({"index": settings.pattern, "prefix": settings.name, "tasks": settings.parallelism})
         at_once = str(settings.runs_at_once)
         airflow.backfill(DAG_ID, first, last, "--dag-run-conf", conf, "--max-active-runs", at_once)
         with airflow:
