@@ -138,6 +138,9 @@ class _Handler(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline(65_537)) not in (b"\r\n", b"\n", b""):
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
+        if headers.get("expect", "").lower() == "100-continue":
+            # boto3 waits a second for this before it sends the body.
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self.rfile.read(int(headers.get("content-length", 0)))
         path, _, query = target.partition("?")
         return Request(method, unquote(path), dict(parse_qsl(query, keep_blank_values=True)), headers, body)
