@@ -3,6 +3,8 @@
 boto3's client spends most of the time of a small GET on its own generality, so requests are signed and sent by
 botocore's signer and its HTTP session (docs/adr/0018-log-files-are-read-ahead.md). Endpoint, credentials, TLS
 settings, proxies and timeouts are those of a boto3 client.
+
+Over 300 lines, because listing and reading share the signing, the retries and the translation of errors.
 """
 
 from __future__ import annotations
