@@ -163,8 +163,11 @@ def _render(asked: _Asked) -> None:
     parts: list[Part] = []
     manifest = _staging(asked, PREFIX).manifest(past_weekday(1))
     assert manifest is not None
+    server = connect(SearchSettings.from_url(asked.search))
+    # The documents are made for the loader's own index, not for one of another strategy.
+    _new_index(server, asked)
     with asked.bodies.open("wb") as file:
-        for item in _items(connect(SearchSettings.from_url(asked.search)), asked):
+        for item in _items(server, asked):
             assert item.document is not None
             file.write(bulk.encode_bulk_body([item]))
             line = b"%b %b" % (item.id.encode(), item.document)
