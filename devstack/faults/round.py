@@ -183,7 +183,7 @@ def _scene(settings: RoundSettings, target: Target, folder: Path) -> Iterator[Sc
             **endpoints.environment(),
             **_QUICK_TO_NOTICE,
             "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": STAGING,
-            **target.prepare(simulator, storage),
+            **target.prepare(simulator, endpoints),
         }
         yield Scene(
             dag_id=target.dag_id,

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from devstack.aws import AwsServices
 from devstack.bulk_objects import BulkBucket
+from devstack.endpoints import Endpoints
 from devstack.faults.proof import list_truth
 from devstack.simulator import Simulator
 from devstack.simulator.trails import Trail, Volumes, plan_organization, write_trail
@@ -46,7 +46,7 @@ class Target(Protocol):
     def conf(self) -> dict[str, Any]:
         """Return the params of the runs, without the index."""
 
-    def prepare(self, simulator: Simulator, storage: AwsServices) -> Mapping[str, str]:
+    def prepare(self, simulator: Simulator, endpoints: Endpoints) -> Mapping[str, str]:
         """Make the events, and return the environment variables that Airflow needs."""
 
     def list_truth(self, simulator: Simulator) -> list[str]:
@@ -71,9 +71,9 @@ class LookupTarget:
         """Return the params of the runs."""
         return {"regions": self.regions}
 
-    def prepare(self, simulator: Simulator, storage: AwsServices) -> Mapping[str, str]:
+    def prepare(self, simulator: Simulator, endpoints: Endpoints) -> Mapping[str, str]:
         """Make nothing: the simulator generates its events."""
-        del simulator, storage
+        del simulator, endpoints
         return {}
 
     def list_truth(self, simulator: Simulator) -> list[str]:
@@ -110,16 +110,12 @@ class TrailTarget:
         """Return the params of the runs: small batches, so that faults hit several tasks."""
         return {"tasks": 4}
 
-    def prepare(self, simulator: Simulator, storage: AwsServices) -> Mapping[str, str]:
+    def prepare(self, simulator: Simulator, endpoints: Endpoints) -> Mapping[str, str]:
         """Deliver the trail."""
-        import boto3
-
         simulator.service.trails[self._trail.arn] = self._trail
-        boto3.client("s3", endpoint_url=storage.endpoint_url, **_CREDENTIALS).create_bucket(
-            Bucket=self._trail.bucket
-        )
+        endpoints.client("s3").create_bucket(Bucket=self._trail.bucket)
         plan = replace(self._plan, end=self._plan.end + _AFTER)
-        with BulkBucket(storage.endpoint_url, self._trail.bucket) as bucket:
+        with BulkBucket(endpoints.aws, self._trail.bucket) as bucket:
             written = write_trail(plan, bucket)
         of_days = [file for file in written.log_files if file.day <= self._last]
         self._truth = sorted({event_id for file in of_days for event_id in file.event_ids})
@@ -133,10 +129,3 @@ class TrailTarget:
     def count_windows(self) -> int:
         """Return the number of cells."""
         return self._days * sum(1 for _ in self._plan.cells())
-
-
-_CREDENTIALS: Final[dict[str, Any]] = {
-    "aws_access_key_id": "testing",
-    "aws_secret_access_key": "testing",
-    "region_name": "us-east-1",
-}
