@@ -51,9 +51,8 @@ class CloudTrailTrailListOperator(BatchOperator):
         from cloudtrail_elasticsearch.pipeline.trail_list import WindowLister
 
         totals = {"windows": 0, "listed": 0, "files": 0, "bytes": 0, "digests": 0}
-        batch = self.planned_batch()
         # The load task must work on the same windows.
-        named = {"plan": batch.plan, "number": batch.number}
+        named = self.planned_batch().identity
         if not is_true(self.lists):
             self.log.info("Listed nothing: this run works on the windows that are listed already.")
             return named | totals | {"failed": []}

@@ -75,8 +75,7 @@ class CloudTrailTrailToElasticsearchOperator(LoadingOperator, BatchOperator):
         if self.listed is None:
             raise StagingError(f"{self.batch['name']} was not listed: see the log of its list task.")
         batch = self.planned_batch()
-        named = {"plan": batch.plan, "number": batch.number}
-        if any(self.listed[name] != value for name, value in named.items()):
+        if any(self.listed[name] != value for name, value in batch.identity.items()):
             raise StagingError(f"{batch.name} was planned again after it was listed: clear its list task.")
         s3 = self.aws().s3()
         plan, windows = self.read_windows(s3)
@@ -104,7 +103,7 @@ class CloudTrailTrailToElasticsearchOperator(LoadingOperator, BatchOperator):
             busy.sort(key=lambda numbered: numbered[0])
             cells |= {number: loaded for number, _, loaded in each_window.run(load.load, busy, _LOADS_AT_ONCE)}
         self.log.info("%s: %d of %d windows have log files.", self.batch["name"], len(busy), len(windows))
-        result = named | pack_cells(cells, run)
+        result = batch.identity | pack_cells(cells, run)
         with return_early(context, result):
             each_window.check("loaded", len(windows))
         load.forget()

@@ -110,6 +110,11 @@ class TrailBatch:
     files: int
     bytes: int
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The plan and the number: the results of a batch's tasks have them, so that no other batch takes them."""
+        return {"plan": self.plan, "number": self.number}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for an XCom; `from_dict` reads them back."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
