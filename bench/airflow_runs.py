@@ -73,6 +73,18 @@ class Runs:
         seconds = _time(ended["end_date"]) - _time(ended["start_date"])
         return Run(self.airflow, path, seconds.total_seconds())
 
+    def run_both(
+        self, real: str, conf: Mapping[str, Any], trivial: str, cells: int, number: int
+    ) -> tuple[Run, Run]:
+        """Run a DAG and one of trivial tasks; an odd `number` starts with the first one.
+
+        :param cells: the mapped chains of the trivial DAG
+        """
+        cases: dict[str, Mapping[str, Any]] = {real: conf, trivial: {"cells": cells}}
+        order = [real, trivial] if number % 2 else [trivial, real]
+        ended = {dag: self.run(dag, cases[dag]) for dag in order}
+        return ended[real], ended[trivial]
+
     def settle(self, dag_id: str) -> None:
         """Wait until the runs that the scheduler made by itself have ended."""
         for run in self.airflow.runs(dag_id):

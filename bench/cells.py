@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from bench.airflow_runs import DAGS, REAL_DAG, Run, Runs, airflow
 from bench.results import Result, machine
@@ -75,10 +75,7 @@ def _pair(runs: Runs, number: int, days: int = DAYS) -> tuple[Run, Run]:
         "prefix": name,
         "index": f"{name}-%Y.%m",
     }
-    cases: dict[str, dict[str, Any]] = {_REAL: conf, _TRIVIAL: {"cells": days * len(REGIONS)}}
-    order = [_REAL, _TRIVIAL] if number % 2 else [_TRIVIAL, _REAL]
-    ended = {dag: runs.run(dag, cases[dag]) for dag in order}
-    return ended[_REAL], ended[_TRIVIAL]
+    return runs.run_both(_REAL, conf, _TRIVIAL, days * len(REGIONS), number)
 
 
 def _median(lists: list[list[float]]) -> float:

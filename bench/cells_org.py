@@ -7,7 +7,7 @@ import statistics
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.airflow_runs import DAGS, TRAIL_DAG, Run, Runs, airflow
 from bench.children import BUCKET
@@ -97,10 +97,7 @@ def _pair(runs: Runs, number: int) -> tuple[Run, Run]:
         "prefix": name,
         "index": f"{name}-%Y.%m",
     }
-    cases: dict[str, dict[str, Any]] = {_REAL: conf, _TRIVIAL: {"cells": len(REGIONS)}}
-    order = [_REAL, _TRIVIAL] if number % 2 else [_TRIVIAL, _REAL]
-    ended = {dag: runs.run(dag, cases[dag]) for dag in order}
-    return ended[_REAL], ended[_TRIVIAL]
+    return runs.run_both(_REAL, conf, _TRIVIAL, len(REGIONS), number)
 
 
 def _write_trail(bucket: FolderBucket, accounts: int) -> None:
