@@ -25,7 +25,7 @@ _CELLS_AT_ONCE: Final = 8
 
 
 class _Object(NamedTuple):
-    """An object, the time of its arrival, and what the truth says of it."""
+    """An object, the time of its arrival, and its entry in `Written`."""
 
     arrives: int
     key: str
