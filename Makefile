@@ -6,10 +6,12 @@ UV := uv==0.13.9
 AUDIT := pip-audit==2.10.1
 WORKERS ?= 3
 AIRFLOW2 := .venv-airflow2
+AIRFLOW3 ?= 0 1 2
 COMPOSE := .venv-compose
+QUEUE := .venv-queue
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test test-fast coverage test-airflow2 test-celery test-packages wheel fidelity faults organization bench lint format lock audit screenshots catalogue learn views view-files clean
+.PHONY: help demo stack test test-fast coverage test-airflow2 test-airflow3 test-celery test-queue test-packages wheel fidelity faults organization accounts live bench lint format lock audit screenshots catalogue learn views view-files clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +34,15 @@ coverage: $(VENV)/installed ## run the whole suite and report its coverage of li
 test-airflow2: $(VENV)/installed $(AIRFLOW2)/installed ## run the tests on Airflow 2.11: its backfill command and its webserver
 	AIRFLOW2_PYTHON=$(abspath $(AIRFLOW2))/bin/python $(BIN)/python -m pytest -m airflow2 -n $(WORKERS) --dist worksteal
 
+test-airflow3: $(VENV)/installed $(AIRFLOW3:%=.venv-airflow3-%/installed) ## run the tests on Airflow 3.0, 3.1 and 3.2, or some of them (AIRFLOW3="0 2"): a backfill with a kill, and the pages
+	$(foreach minor,$(AIRFLOW3),AIRFLOW3_$(minor)_PYTHON=$(abspath .venv-airflow3-$(minor))/bin/python) \
+	$(BIN)/python -m pytest -m airflow3 -n $(WORKERS) --dist loadgroup
+
 test-celery: $(VENV)/installed $(COMPOSE)/installed ## run docker-compose.yaml's services without Docker; requires PostgreSQL and Redis
 	COMPOSE_PYTHON=$(abspath $(COMPOSE))/bin/python $(BIN)/python -m pytest -m celery
+
+test-queue: $(VENV)/installed $(QUEUE)/installed ## run the example that starts a DAG by messages of an SQS queue, on an Airflow with aiobotocore
+	QUEUE_PYTHON=$(abspath $(QUEUE))/bin/python $(BIN)/python -m pytest -m queue
 
 test-packages: $(VENV)/installed ## install as a wheel and as folders, on each of Python 3.11, 3.12 and 3.13 that is installed
 	$(BIN)/python -m pytest -m packages -n $(WORKERS)
@@ -49,6 +58,12 @@ faults: $(VENV)/installed ## kill processes and break services at 50 random mome
 
 organization: $(VENV)/installed ## backfill ten days of an organization's trail, intact and damaged, on two servers; print a table (ARGS="--accounts N …")
 	$(BIN)/python -m devstack.organization $(ARGS)
+
+accounts: $(VENV)/installed ## backfill three days of 30 accounts, three of them without the role at first; print a table (ARGS="--days N …")
+	$(BIN)/python -m devstack.accounts $(ARGS)
+
+live: $(VENV)/installed ## make live runs of four simulated hours with faults, then prove the day; print a table (ARGS="--sources lookup …")
+	$(BIN)/python -m devstack.live $(ARGS)
 
 bench: $(VENV)/installed ## run the benchmarks; write bench/results.json and its table (ARGS="NAME …")
 	$(BIN)/python -m bench $(ARGS)
@@ -69,7 +84,10 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 lock: $(VENV)/installed ## update the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
 	$(LOCK) pyproject.toml --group compose --constraint requirements.lock --output-file requirements-compose.lock
+	$(LOCK) pyproject.toml --group queue --output-file requirements-queue.lock
 	$(LOCK) pyproject.toml --group airflow2 --output-file requirements-airflow2.lock
+	for minor in 0 1 2; do \
+		$(LOCK) pyproject.toml --group airflow3-$$minor --output-file requirements-airflow3-$$minor.lock || exit 1; done
 	$(LOCK) --group pyproject.toml:awscli --output-file requirements-awscli.lock
 
 audit: $(VENV)/installed ## check the lock files for known vulnerabilities (pip-audit, PyPI's advisories)
@@ -93,7 +111,7 @@ view-files: $(VENV)/installed ## write the files of docs/views again
 	$(BIN)/python -m devstack.views write
 
 clean: ## delete everything that make created here
-	rm -rf $(VENV) $(AIRFLOW2) $(COMPOSE) .venv-awscli .demo .coverage-report dist
+	rm -rf $(VENV) $(AIRFLOW2) .venv-airflow3-* $(COMPOSE) $(QUEUE) .venv-awscli .demo .coverage-report dist
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required: make PYTHON=python3.12 …")'

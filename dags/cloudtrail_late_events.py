@@ -1,56 +1,5 @@
-"""Looks up a loaded day again, and loads the events that CloudTrail delivered late."""
+"""Looks up a loaded day again, and loads the events that CloudTrail delivered late, with Airflow."""
 
-from datetime import UTC, datetime, timedelta
+from cloudtrail_elasticsearch import LateEvents, cloudtrail_dag
 
-from airflow.providers.common.compat.sdk import DAG, Param, task_group
-from airflow.timetables.interval import CronDataIntervalTimetable
-
-from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
-from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
-from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
-from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
-from cloudtrail_elasticsearch.params import LATE_PARAMS
-
-with DAG(
-    dag_id="cloudtrail_late_events",
-    description="Looks up loaded days again, and loads the events that CloudTrail delivered late.",
-    schedule=CronDataIntervalTimetable("0 12 * * *", timezone="UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    is_paused_upon_creation=True,
-    default_args={"retries": 5, "retry_delay": timedelta(minutes=1), "weight_rule": "upstream"},
-    params={name: Param(**param) for name, param in LATE_PARAMS.items()},
-    tags=["aws", "cloudtrail", "elasticsearch", "opensearch"],
-    doc_md=__doc__,
-):
-    staged = {
-        "bucket": "{{ var.value.get('cloudtrail_staging_bucket', '') }}",
-        "prefix": "{{ params.prefix }}",
-    }
-    plan = CloudTrailPlanOperator(
-        task_id="plan",
-        start="{{ params.start or '' }}",
-        end="{{ params.end or '' }}",
-        regions="{{ (params.regions or []) | join(' ') }}",
-        days_ago="{{ params.days_ago }}",
-        declared=LATE_PARAMS,
-    )
-
-    @task_group
-    def cell(window: dict[str, str]):
-        """Fetch and load one region and day."""
-        fetch = CloudTrailToS3Operator(task_id="fetch", window=window, late=True, **staged)
-        load = S3ToElasticsearchOperator(
-            task_id="load",
-            window=window,
-            index="{{ params.index }}",
-            mapping="{{ params.mapping }}",
-            ecs="{{ params.ecs }}",
-            own_events="{{ params.own_events }}",
-            **staged,
-        )
-        fetch >> load
-        return load.output
-
-    cells = cell.expand(window=plan.output)
-    CloudTrailCoverageOperator(task_id="coverage", planned=plan.output, cells=cells, index="{{ params.index }}")
+dag = cloudtrail_dag("cloudtrail_late_events", source=LateEvents(), is_paused_upon_creation=True, doc_md=__doc__)

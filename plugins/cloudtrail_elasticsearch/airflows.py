@@ -1,9 +1,9 @@
-"""All differences between the supported versions of Airflow, 3.3 and 2.11, and nothing else (ADR-0013).
+"""All differences between the supported versions of Airflow, 2.11 and 3.0 to 3.3, and nothing else (ADR-0013).
 
-Names that only moved between versions come from `airflow.providers.common.compat.sdk`. Airflow 2.11 lacks some
-features. It has no retry policies: a failure that a retry cannot fix raises `AirflowFailException` instead. It has
-no API for backfills: only its command can start them. It has no task state store: `staging.state` stores the
-progress in the bucket instead.
+Names that only moved between versions come from `airflow.providers.common.compat.sdk`. Versions before 3.3 have no
+retry policies: a failure that a retry cannot fix raises `AirflowFailException` instead. They have no task state
+store: `staging.state` stores the progress in the bucket instead, and their tasks cannot name the partition of an
+asset event. Airflow 2.11 has no API for backfills: only its command can start them. https://airflow.apache.org/docs/apache-airflow/stable/release_notes.html
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import os
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
@@ -22,7 +23,24 @@ from airflow.providers.common.compat.sdk import Variable, conf
 
 from cloudtrail_elasticsearch.core.encoding import codec
 
-_IS_2: Final = __version__.startswith("2.")
+_VERSION: Final = tuple(int(part) for part in __version__.split(".")[:2])
+_IS_2: Final = _VERSION < (3, 0)
+
+HAS_RETRY_POLICIES: Final = _VERSION >= (3, 3)
+"""Whether an operator can have a retry policy."""
+
+HAS_PARTITIONS: Final = _VERSION >= (3, 3)
+"""Whether a task can name the partitions of an asset event; in 3.2, only its run has a partition."""
+
+HAS_LOGIN_COOKIE: Final = _VERSION >= (3, 1)
+"""Whether the UI keeps a user's login in a cookie; in 3.0 it is in the browser's local storage."""
+
+SUPERVISOR: Final = threading.Lock()
+"""Held while a thread of a task requests a variable or a connection.
+
+In Airflow 3.0, a task and its supervisor share one stream, and a thread can read the answer to another one's
+request: the other one then waits for ever.
+"""
 
 Reprocess = Literal["none", "failed", "completed"]
 """Which existing runs a backfill runs again: none, the failed ones, or the completed ones too."""
@@ -33,10 +51,10 @@ Execute = TypeVar("Execute", bound=Callable[..., Any])
 def make_retry_arguments(kinds: Iterable[type[Exception]]) -> dict[str, Any]:
     """Return the operator arguments that prevent retries after failures of these kinds.
 
-    Airflow 2 has no such argument; use this together with `fail_without_retry`.
+    Airflow before 3.3 has no such argument; use this together with `fail_without_retry`.
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html
     """
-    if _IS_2:
+    if not HAS_RETRY_POLICIES:
         return {}
     from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
@@ -48,7 +66,7 @@ def make_retry_arguments(kinds: Iterable[type[Exception]]) -> dict[str, Any]:
 
 
 def fail_without_retry(kinds: tuple[type[Exception], ...]) -> Callable[[Execute], Execute]:
-    """Return a decorator for ``execute``: in Airflow 2, failures of these kinds end the task without a retry."""
+    """Return a decorator for ``execute`` that ends the task without a retry, for Airflow before 3.3."""
 
     def decorate(execute: Execute) -> Execute:
         from airflow.providers.common.compat.sdk import AirflowFailException
@@ -62,7 +80,7 @@ def fail_without_retry(kinds: tuple[type[Exception], ...]) -> Callable[[Execute]
 
         return execute_or_fail  # type: ignore[return-value]
 
-    return decorate if _IS_2 else lambda execute: execute
+    return (lambda execute: execute) if HAS_RETRY_POLICIES else decorate
 
 
 def stop_tasks_from_expanding() -> None:
@@ -78,13 +96,40 @@ def stop_tasks_from_expanding() -> None:
 
 
 def read_asset_events(context: Mapping[str, Any], asset: Any, oldest: datetime) -> Iterable[Any]:
-    """Return the events of a task's inlet since a time; Airflow 2 cannot filter by time, so it is done here."""
+    """Return the events of a task's inlet since a time; before Airflow 3.2, they are filtered here."""
     events = context["inlet_events"][asset]
     if _IS_2:
         _register_alias(asset)
-        return (event for event in events if event.timestamp >= oldest)
-    since: Iterable[Any] = events.after(oldest.isoformat())
-    return since
+    if hasattr(events, "after"):
+        since: Iterable[Any] = events.after(oldest.isoformat())
+        return since
+    return (event for event in events if event.timestamp >= oldest)
+
+
+def add_partitioned_events(
+    context: Mapping[str, Any], asset: Any, keys: Iterable[str], extra: Mapping[str, Any]
+) -> None:
+    """Add an event of an asset for each of these partition keys when the task ends; nothing before Airflow 3.3.
+
+    An alias has no partitions, and a declared outlet gets an event with every success of its task. So the asset
+    becomes an outlet of the running task only now. Airflow stores the events if some DAG's schedule has the asset.
+    """
+    if not HAS_PARTITIONS:
+        return
+    task = context["ti"].task
+    task.outlets = [*task.outlets, asset]
+    event = context["outlet_events"][asset]
+    event.extra = dict(extra)
+    event.add_partitions(list(keys))
+
+
+def schedule_by_partition(asset: Any, otherwise: Any) -> Any:
+    """Return the schedule of a DAG that runs for each partition of an asset; before Airflow 3.3, the other one."""
+    if not HAS_PARTITIONS:
+        return otherwise
+    from airflow.sdk import PartitionedAssetTimetable
+
+    return PartitionedAssetTimetable(assets=asset)
 
 
 def _register_alias(alias: Any) -> None:
@@ -111,8 +156,19 @@ def only_in_airflow_2(pages: Any) -> Any:
 
 def read_variable(name: str) -> str | None:
     """Return an Airflow variable; None if it is not set."""
-    no_default: dict[str, Any] = {"default_var" if _IS_2 else "default": None}
-    found: str | None = Variable.get(name, **no_default)
+    with SUPERVISOR:
+        return _read_variable(name)
+
+
+def _read_variable(name: str) -> str | None:
+    found: str | None
+    if _VERSION < (3, 1):
+        # The task SDK of 3.0 cannot read the database's variables in an API server; this class can.
+        from airflow.models import Variable as DatabaseVariable
+
+        found = DatabaseVariable.get(name, default_var=None)
+    else:
+        found = Variable.get(name, default=None)
     return found
 
 
@@ -142,7 +198,11 @@ def task_page(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
 
 
 def backfill_command(dag_id: str, first: str, last: str, reprocess: Reprocess, run_conf: Mapping[str, Any]) -> str:
-    """Return the shell command of a backfill of a range of days, both included."""
+    """Return the shell command of a backfill of a range of days, both included.
+
+    The command of Airflow 3.0 fails with a conf (https://github.com/apache/airflow/issues/56230), so there it is a
+    request to the API; the user sets AIRFLOW_TOKEN to a token for it.
+    """
     conf_json = codec.encode(run_conf).decode()
     conf_of_2, conf_of_3 = (["--conf", conf_json], ["--dag-run-conf", conf_json]) if run_conf else ([], [])
     if _IS_2:
@@ -150,6 +210,13 @@ def backfill_command(dag_id: str, first: str, last: str, reprocess: Reprocess, r
         again = {"none": [], "failed": ["--rerun-failed-tasks"], "completed": ["--reset-dagruns", "--yes"]}
         days = ("--start-date", first, "--end-date", last)
         return shlex.join(["airflow", "dags", "backfill", *days, *again[reprocess], *conf_of_2, dag_id])
+    if run_conf and _VERSION < (3, 1):
+        address = conf.get("api", "base_url", fallback="").rstrip("/")
+        request = backfill_request(dag_id, first, last, reprocess, run_conf)
+        assert request is not None  # noqa: S101 - only Airflow 2 has no API
+        body = codec.encode(request["body"]).decode()
+        post = ["curl", "--fail-with-body", f"{address}{request['path']}", "--json", body]
+        return f'{shlex.join(post)} --header "Authorization: Bearer $AIRFLOW_TOKEN"'
     return shlex.join(
         [
             *("airflow", "backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last),

@@ -100,6 +100,12 @@ def _translate_answer(doing: str, permission: str, answer: dict[str, Any]) -> Lo
     code = str(error.get("Code", ""))
     message = str(error.get("Message", "")) or "no reason given"
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    # EC2 uses this code for expired credentials, too: https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
+    if code == "RequestExpired" and len(_TIMES.findall(message)) < 2:
+        return ExpiredCredentialsError(
+            f"{doing}: the AWS credentials have expired, or this machine's clock is wrong ({code}); the next "
+            f"attempt requests new credentials."
+        )
     # First, because AWS reports clock skew with the codes of wrong signatures, too.
     if is_skewed(code, message):
         return ClockSkewError(_describe_skew(doing, code, message, error))

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from cloudtrail_elasticsearch.cli_trail import (
 )
 from cloudtrail_elasticsearch.core.documents.catalogue import describe
 from cloudtrail_elasticsearch.core.documents.declared_fields import read_fields
-from cloudtrail_elasticsearch.core.documents.events import Event, Unreadable, parse_line
-from cloudtrail_elasticsearch.core.documents.explain import explain
+from cloudtrail_elasticsearch.core.documents.event_filter import EventFilter
+from cloudtrail_elasticsearch.core.documents.events import Event, Unreadable, document_id, parse_line
+from cloudtrail_elasticsearch.core.documents.explain import explain, explain_left_out
 from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Schema
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments)
     except LoaderError as error:
-        _print_error(str(error))
+        _print_sentence(str(error))
         return 2
     except BrokenPipeError:
         # Python flushes standard output at its end, and would report the closed pipe.
@@ -67,10 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_normalize(arguments: argparse.Namespace) -> int:
-    normalizer = Normalizer(_build_schema(arguments))
+    schema = _build_schema(arguments)
+    normalizer = Normalizer(schema)
     files = _open_files(arguments)
-    for event in _read_events(files):
-        _write(codec.encode(normalizer.document(event).source))
+    for event, rule in _filter_events(files, schema):
+        if rule is None:
+            _write(codec.encode(normalizer.document(event).source))
     return _report_problems(files)
 
 
@@ -88,12 +92,17 @@ def _run_restore(arguments: argparse.Namespace) -> int:
 
 
 def _run_explain(arguments: argparse.Namespace) -> int:
-    normalizer = Normalizer(_build_schema(arguments))
+    schema = _build_schema(arguments)
+    normalizer = Normalizer(schema)
     pattern = IndexPattern(arguments.index)
     files = _open_files(arguments)
-    for event in _read_events(files):
-        document = normalizer.document(event)
-        _write(codec.encode(explain(document.id, pattern.name(document.time), document.source)))
+    for event, rule in _filter_events(files, schema):
+        if rule is None:
+            document = normalizer.document(event)
+            report = explain(document.id, pattern.name(document.time), document.source)
+        else:
+            report = explain_left_out(document_id(event), rule)
+        _write(codec.encode(report))
     return _report_problems(files)
 
 
@@ -162,6 +171,8 @@ def _run_loader(
         "indexed": report.indexed,
         "duplicates": report.duplicates,
         "quarantined": report.quarantined,
+        "left_out": report.left_out,
+        "left_out_by": dict(report.left_out_by),
         "seconds": round(time.monotonic() - began, 3),
     }
 
@@ -187,19 +198,32 @@ def _read_events(files: Files) -> Iterator[Event]:
             yield event
 
 
+def _filter_events(files: Files, schema: Schema) -> Iterator[tuple[Event, str | None]]:
+    """Yield each event, and the rule that leaves it out; report how many events each rule left out."""
+    event_filter = EventFilter(schema.leave_out)
+    left_out: Counter[str] = Counter()
+    for event in _read_events(files):
+        rule = event_filter.find_rule_of(event.record)
+        if rule is not None:
+            left_out[rule] += 1
+        yield event, rule
+    for rule, events in left_out.most_common():
+        _print_sentence(f"{events} events were left out by rule {rule}.")
+
+
 def _report_unreadable(report: FileReport, reason: str) -> None:
-    _print_error(f"event {report.read} of {report.file} is unreadable: {reason}")
+    _print_sentence(f"event {report.read} of {report.file} is unreadable: {reason}")
 
 
 def _report_problems(files: Files) -> int:
     """Print the problems of each file, and return the exit status."""
     for report in files.reports:
         if report.error:
-            _print_error(f"{report.file}: {report.error}.")
+            _print_sentence(f"{report.file}: {report.error}.")
     return 0 if files.are_sound else 1
 
 
-def _print_error(sentence: str) -> None:
+def _print_sentence(sentence: str) -> None:
     sys.stderr.write(f"cloudtrail-elasticsearch: {sentence}\n")
 
 

@@ -18,6 +18,7 @@ from cloudtrail_elasticsearch.core.errors import ConfigurationError, LoaderError
 from cloudtrail_elasticsearch.core.loading.loader import Loader
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
 from cloudtrail_elasticsearch.core.log_text import safe_text
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.pipeline.trail import LoadedWindow, load_window_once, verify_window
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket, open_bucket
 from cloudtrail_elasticsearch.sources.trail.listing import (
@@ -30,7 +31,6 @@ from cloudtrail_elasticsearch.sources.trail.listing import (
 )
 from cloudtrail_elasticsearch.sources.trail.prove import Prover, list_window
 from cloudtrail_elasticsearch.sources.trail.read_ahead import AheadSettings
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.sources.trail.signatures import FetchedKeys
 from cloudtrail_elasticsearch.staging import TrailManifest
 
@@ -204,6 +204,8 @@ def _describe_load(
         "indexed": cell.indexed,
         "duplicates": cell.duplicates,
         "quarantined": cell.quarantined,
+        "left_out": cell.left_out,
+        "left_out_by": cell.left_out_by,
         "proof": outcome.proof,
         "findings": [_describe_finding(each) for each in outcome.findings],
         "problem": cell.problem,

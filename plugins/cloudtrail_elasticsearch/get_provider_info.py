@@ -63,7 +63,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html
 """
 
-_LINKS: Final = ("StagedObjectsLink", "DocumentsLink", "CoverageLink", "RunCoverageLink")
+_LINKS: Final = ("StagedObjectsLink", "DocumentsLink", "CoverageLink")
 
 _LABELS: Final = {"host": "Host or URL", "port": "Port (Test needs it)", "schema": "Scheme"}
 """Airflow 3.3.2's Test button sends port 0 if none is saved; its API then treats it as another server's."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cloudtrail_elasticsearch.core.coverage.accounts import ACCOUNT_PATTERN, ORGANIZATION
+from cloudtrail_elasticsearch.core.coverage.source import CATEGORIES
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
@@ -13,12 +15,6 @@ SETTLE_MINUTES: Final = 30
 """CloudTrail usually delivers events within 15 minutes, but AWS does not guarantee it.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
-"""
-
-TRAIL_SETTLE_MINUTES: Final = 120
-"""The digest of a day's last hour ends up to an hour after the day, and is delivered up to an hour later.
-
-https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html
 """
 
 TASKS: Final = 16
@@ -50,6 +46,14 @@ Opt-in regions are loaded too; to choose one, write it in the run's conf (JSON).
 https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 """
 
+DEFAULT_CATEGORIES: Final = ("management",)
+
+OVERLAP_MINUTES: Final = 15
+"""A live run looks so much time up again, because CloudTrail usually delivers events within 15 minutes."""
+
+WORK_MINUTES: Final = 4
+"""A live run ends before the next one begins, five minutes later."""
+
 PARAMS: Final[dict[str, dict[str, Any]]] = {
     "start": {
         "default": None,
@@ -65,13 +69,39 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "Day after the last",
         "description": "The day after the last day to load (UTC); today at the latest. Empty: load one day.",
     },
+    "accounts": {
+        "default": [],
+        "type": ["null", "array"],
+        "items": {"type": "string", "pattern": ACCOUNT_PATTERN},
+        "examples": [ORGANIZATION, "123456789012", "-123456789012"],
+        "title": "Accounts",
+        "description": "The ids of the accounts to load; organization: all active accounts of the organization. A "
+        "minus before an id leaves the account out. Empty: the Airflow variable cloudtrail_accounts, or the "
+        "account of the AWS connection.",
+    },
+    "categories": {
+        "default": list(DEFAULT_CATEGORIES),
+        "type": ["null", "array"],
+        "items": {"type": "string", "enum": list(CATEGORIES)},
+        "examples": list(CATEGORIES),
+        "title": "Categories",
+        "description": "The categories of events to look up: management, insight, or both. Empty: management.",
+    },
     "regions": {
         "default": [],
         "type": ["null", "array"],
         "items": {"type": "string", "pattern": "^[a-z]{2}(-[a-z]+)+-[0-9]+$"},
         "examples": list(DEFAULT_REGIONS),
         "title": "Regions",
-        "description": "The regions to load. Empty: every region that is enabled for the account.",
+        "description": "The regions to load. Empty: every region that is enabled for an account.",
+    },
+    "tasks": {
+        "default": TASKS,
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "title": "Tasks of a day",
+        "description": "The maximum number of batches for each day. Each batch has two tasks.",
     },
     "prefix": {
         "default": DEFAULT_PREFIX,
@@ -140,7 +170,10 @@ LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
     # Without `force`, `replay` and `verify`: this DAG only adds events to loaded days.
     **{
         name: PARAMS[name]
-        for name in ("start", "end", "regions", "prefix", "index", "mapping", "ecs", "own_events")
+        for name in (
+            *("start", "end", "accounts", "categories", "regions", "tasks"),
+            *("prefix", "index", "mapping", "ecs", "own_events"),
+        )
     },
     "days_ago": {
         "default": 1,
@@ -154,85 +187,40 @@ LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
 }
 """The params of the DAG that loads late events."""
 
-_TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
-    "start": PARAMS["start"]
-    | {"description": "The first day of delivery to load (UTC). Empty: the day of the run's data interval."},
-    "end": PARAMS["end"],
-    "trail": {
-        "default": "",
-        "type": "string",
-        "pattern": "^(arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9._-]+)?$",
-        "title": "Trail",
-        "description": "The trail's ARN. Empty: the bucket below, or the Airflow variable cloudtrail_trail.",
-    },
-    "trail_bucket": {
-        "default": "",
-        "type": "string",
-        "pattern": "^([a-z0-9][a-z0-9.-]+[a-z0-9])?$",
-        "title": "Trail's bucket",
-        "description": "The bucket that the trail writes to. Empty: the Airflow variable cloudtrail_trail_bucket.",
-    },
-    "trail_prefix": {
-        "default": "",
-        "type": "string",
-        "title": "Trail's prefix",
-        "description": "The key prefix of the trail in its bucket, if it has one.",
-    },
-    "accounts": {
-        "default": [],
-        "type": ["null", "array"],
-        "items": {"type": "string", "pattern": "^-?[0-9]{12}$"},
-        "examples": ["123456789012", "-123456789012"],
-        "title": "Accounts",
-        "description": "The ids of the accounts to load. A minus before an id leaves the account out. Empty: the "
-        "Airflow variable cloudtrail_trail_accounts, or every account in the bucket.",
-    },
-    "regions": PARAMS["regions"]
+LIVE_PARAMS: Final[dict[str, dict[str, Any]]] = {
+    **{name: PARAMS[name] for name in ("accounts", "categories", "regions")},
+    "tasks": PARAMS["tasks"]
+    | {"title": "Tasks", "description": "The maximum number of batches; about 200 regions share a task."},
+    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs")},
+    "own_events": PARAMS["own_events"]
     | {
-        "description": "The regions to load. Empty: the Airflow variable cloudtrail_trail_regions, or every "
-        "region in the bucket."
+        "default": OwnEvents.LEAVE_OUT.value,
+        "description": "The loader's LookupEvents calls are events too, one for each region and run: keep them, "
+        "mark them, or leave them to the daily run.",
     },
-    "kinds": {
-        "default": [],
-        "type": ["null", "array"],
-        "items": {"type": "string", "pattern": "^CloudTrail(-[A-Za-z]+)?$"},
-        "examples": ["CloudTrail", "CloudTrail-Insight"],
-        "title": "Kinds of event",
-        "description": "The kinds of event to load, by the names of their folders. Empty: the Airflow variable "
-        "cloudtrail_trail_kinds, or every kind.",
+    "overlap_minutes": {
+        "default": OVERLAP_MINUTES,
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 720,
+        "title": "Minutes of overlap",
+        "description": "Minutes before the watermark that are looked up again, because CloudTrail delivers late.",
     },
-    "tasks": {
-        "default": TASKS,
+    "work_minutes": {
+        "default": WORK_MINUTES,
         "type": "integer",
         "minimum": 1,
-        "maximum": 1000,
-        "title": "Tasks of a day",
-        "description": "The maximum number of batches for each day. Each batch has a list task and a load task.",
+        "maximum": 1440,
+        "title": "Minutes of work",
+        "description": "Minutes after which a run begins no further page; the next run goes on.",
+    },
+    "until": {
+        "default": None,
+        "type": ["null", "string"],
+        "format": "date-time",
+        "title": "Until",
+        "description": "Load only the events before this time (ISO 8601), which is the present for the run. "
+        "Empty: now.",
     },
 }
-
-TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
-    **_TRAIL_NAMES,
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "own_events")},
-    "settle_minutes": PARAMS["settle_minutes"]
-    | {
-        "default": TRAIL_SETTLE_MINUTES,
-        "description": "Minutes to wait after the end of a day for its last log files and digests.",
-    },
-    "force": PARAMS["force"] | {"description": "List and load again even if already complete."},
-    "replay": PARAMS["replay"],
-    "verify": PARAMS["verify"]
-    | {"description": "List and load nothing; read the log files, and count their documents on the server again."},
-}
-"""The params of the DAG that loads a trail."""
-
-LATE_FILES_PARAMS: Final[dict[str, dict[str, Any]]] = {
-    **_TRAIL_NAMES,
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "own_events")},
-    "days_ago": LATE_PARAMS["days_ago"]
-    | {
-        "maximum": 366,
-        "description": "The day to list again, counted back from the start of the run's data interval.",
-    },
-}
-"""The params of the DAG that loads late log files."""
+"""The params of the DAG that follows its accounts within minutes."""

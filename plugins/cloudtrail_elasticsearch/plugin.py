@@ -11,7 +11,6 @@ from cloudtrail_elasticsearch.ui.lazy import LazyApp, LazyBlueprints
 from cloudtrail_elasticsearch.ui.operator_links import (
     CoverageLink,
     DocumentsLink,
-    RunCoverageLink,
     StagedObjectsLink,
 )
 from cloudtrail_elasticsearch.ui.paths import PREFIX, path
@@ -38,7 +37,7 @@ class CloudTrailElasticsearchPlugin(AirflowPlugin):
     name = "cloudtrail_elasticsearch"
     listeners = [preload]  # noqa: RUF012 - as the base class has it
     fastapi_apps = [{"name": "CloudTrail", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012
-    operator_extra_links = [StagedObjectsLink(), DocumentsLink(), CoverageLink(), RunCoverageLink()]  # noqa: RUF012
+    operator_extra_links = [StagedObjectsLink(), DocumentsLink(), CoverageLink()]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         _make_view("coverage", "nav", "cloudtrail-coverage"),
         _make_view("coverage", "dag", "cloudtrail-coverage-dag"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.errors import PlanError
@@ -70,6 +70,8 @@ def _is_valid_text(value: Any, schema: Schema) -> bool:
         return value in schema["enum"]
     if schema.get("format") == "date":
         return _is_day(value)
+    if schema.get("format") == "date-time":
+        return _is_time(value)
     # A pattern's `$` also matches before a final line end.
     return re.search(schema.get("pattern", ""), value.replace("\n", " ")) is not None
 
@@ -78,6 +80,13 @@ def _is_day(text: str) -> bool:
     try:
         # `fromisoformat` alone also takes 20261120 and days of weeks.
         return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
 
@@ -120,6 +129,8 @@ def _describe_kind(kind: str, schema: Schema) -> str:
         return " or ".join(schema["enum"])
     if schema.get("format") == "date":
         return "a day such as 2026-11-20"
+    if schema.get("format") == "date-time":
+        return "a time such as 2026-11-20T12:00:00Z"
     return f"a text that matches {schema['pattern']}" if "pattern" in schema else "a text"
 
 

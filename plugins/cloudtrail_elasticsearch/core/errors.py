@@ -8,6 +8,7 @@
     │   ├── RulesError            a rules or fields file has a mistake
     │   ├── CredentialsError      there are no usable credentials
     │   ├── AccessDeniedError     a permission is missing; the message names it
+    │   │   └── RoleRefusedError  the role of an account cannot be assumed
     │   ├── FileError             a file, or a part of it, cannot be read as CloudTrail events
     │   ├── MappingError          an index or a template cannot be set up as configured
     │   └── RejectedRequestError  the search server rejects a request; a retry gives the same answer
@@ -57,6 +58,10 @@ class CredentialsError(ConfigurationError):
 
 class AccessDeniedError(ConfigurationError):
     """A permission is missing; the message names it."""
+
+
+class RoleRefusedError(AccessDeniedError):
+    """The role of an account cannot be assumed; the message names it and the statement to add."""
 
 
 class FileError(ConfigurationError):

@@ -39,7 +39,7 @@ class CellFigures(StagingFigures):
     own: int = _figure("from the loader's calls", default=0)
     """Events of the loader's own calls."""
     left_out: int = _figure("left out", default=0)
-    """Events of the loader's own calls that the configuration leaves out of the index."""
+    """Events that rules, or the treatment of the loader's own calls, leave out of the index."""
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots, so that a class can have both these figures and those above

@@ -30,6 +30,12 @@ _SYNONYMS: Final = {
     "key": "api_key",
     "region": "region_name",
     "service": "aws_service",
+    "event": "events",
+    "event_name": "name",
+    "arn": "caller",
+    "principal": "caller",
+    "role": "caller",
+    "user": "caller",
 }
 """Names that people often write instead of the valid ones, and that are too different for a spelling match."""
 

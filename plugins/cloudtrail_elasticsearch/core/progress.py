@@ -43,6 +43,40 @@ class InMemoryStore:
         self._values.pop(key, None)
 
 
+class PartOfStore:
+    """The values of one of several pieces of work in a store that their threads share.
+
+    :param part: a name that no other piece of work has
+    :param turn: a lock that all parts share: Airflow's store answers one request at a time
+    """
+
+    def __init__(self, store: StateStore, part: str, turn: threading.Lock) -> None:
+        self._store = store
+        self._part = part
+        self._turn = turn
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or the default if the key has none."""
+        with self._turn:
+            return self._store.get(self._name(key), default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Write or replace a value.
+
+        :raises SupersededError: another attempt has replaced this one
+        """
+        with self._turn:
+            self._store.set(self._name(key), value)
+
+    def delete(self, key: str) -> None:
+        """Remove a value, if the key has one."""
+        with self._turn:
+            self._store.delete(self._name(key))
+
+    def _name(self, key: str) -> str:
+        return f"{key}-{self._part}"
+
+
 class Checkpoint:
     """One saved value of a store. It belongs to one fingerprint of work; values of other work are ignored.
 
@@ -97,10 +131,13 @@ class BackgroundCheckpoint:
 
     A context manager: on exit, the newest value is saved. If another attempt has replaced this one, the next call
     or the exit raises `SupersededError`.
+
+    :param seconds: the least time before each save, except for the one on exit
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, seconds: float = 0.0) -> None:
         self._checkpoint = checkpoint
+        self._seconds = seconds
         self._changed = threading.Condition()
         self._newest: Any = None
         self._is_over = False
@@ -131,9 +168,15 @@ class BackgroundCheckpoint:
             self._newest = value
             self._changed.notify()
 
+    def discard(self) -> None:
+        """Drop a queued value, because it is not needed any more."""
+        with self._changed:
+            self._newest = None
+
     def _run(self) -> None:
         while True:
             with self._changed:
+                self._changed.wait_for(lambda: self._is_over, self._seconds)
                 while self._newest is None and not self._is_over:
                     self._changed.wait()
                 # Taken as a whole: values that were replaced meanwhile are never saved.

@@ -1,20 +1,24 @@
-"""The AWS hook: clients of CloudTrail in any region and of S3, a trail's bucket, the account's id and regions."""
+"""The AWS hook: S3, a trail's bucket, the worker's identity, its organization, and lookups in any account."""
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import Any, Final
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from boto3.session import Session
 from botocore.config import Config
-from botocore.loaders import Loader
 
-from cloudtrail_elasticsearch import __version__
 from cloudtrail_elasticsearch.aws_errors import translate_errors
-from cloudtrail_elasticsearch.core.coverage.windows import Window
-from cloudtrail_elasticsearch.core.documents.own_events import USER_AGENT
-from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.core.coverage.accounts import Account
+from cloudtrail_elasticsearch.hooks.account_clients import (
+    AGENT,
+    AccountClients,
+    assume_role,
+    make_config,
+    share_models,
+)
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket, open_bucket
 from cloudtrail_elasticsearch.sources.trail.settings import TrailSettings, find_home_region, read_settings
 from cloudtrail_elasticsearch.sources.trail.signatures import FetchedKeys
@@ -22,10 +26,10 @@ from cloudtrail_elasticsearch.sources.trail.signatures import FetchedKeys
 ANY_REGION: Final = "us-east-1"
 """The region for requests that any region can answer, if the connection names none."""
 
-_ATTEMPTS: Final = 12
-_USER_AGENT: Final = f"{USER_AGENT}{__version__}"
-_LOADER: Final = Loader()
-"""Reads each botocore service model once per process; forked processes share them (ADR-0012)."""
+_ACTIVE: Final = "ACTIVE"
+
+_S3_CONNECTIONS: Final = 64
+"""The most threads of a batch that stage pages at once: 8 busy windows with 8 slices each."""
 
 
 class CloudTrailHook(AwsBaseHook):
@@ -41,15 +45,28 @@ class CloudTrailHook(AwsBaseHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "cloudtrail"
         super().__init__(*args, **kwargs)
+        self._by_role: dict[str, AccountClients] = {}
+        self._opening = threading.Lock()
 
-    def source(self, window: Window) -> LookupEvents:
-        """Return a LookupEvents client for the window's region."""
-        # One attempt: a retry by botocore would take no slot of the quota (ADR-0009).
-        return LookupEvents(self._make_client("cloudtrail", window.region, _make_config(attempts=1)))
+    def open_account(self, role: str = "", external_id: str = "") -> AccountClients:
+        """Return the clients of the account that a role belongs to; threads may share them.
+
+        :param role: the ARN of the role to assume; empty: the connection's own identity is used
+        :param external_id: the external id that the role's trust policy requires
+        """
+        with self._opening:
+            if role not in self._by_role:
+                self._by_role[role] = AccountClients(
+                    lambda: self._assume_role(role, external_id) if role else self._session,
+                    self._make_session_client,
+                    self._home,
+                )
+            return self._by_role[role]
 
     def s3(self) -> Any:
-        """Return a client of S3."""
-        return self._make_client("s3", None, Config(user_agent_extra=_USER_AGENT))
+        """Return a client of S3; the threads of a batch may share it."""
+        connections = max(_S3_CONNECTIONS, self.config.max_pool_connections)
+        return self._make_client("s3", None, Config(user_agent_extra=AGENT, max_pool_connections=connections))
 
     def open_trail_bucket(self, name: str, folder: str) -> TrailBucket:
         """Return a trail's bucket, in whichever region and account it is.
@@ -65,7 +82,7 @@ class CloudTrailHook(AwsBaseHook):
             folder,
             endpoint_url=self.conn_config.get_service_endpoint_url("s3"),
             # `TrailBucket` retries its requests itself.
-            config=self.config.merge(_make_config()),
+            config=self.config.merge(make_config()),
             verify=self.verify,
         )
 
@@ -75,32 +92,50 @@ class CloudTrailHook(AwsBaseHook):
         :raises PlanError: the text is not the ARN of a trail
         :raises AccessDeniedError: cloudtrail:GetTrail is not allowed
         """
-        return read_settings(self._make_client("cloudtrail", find_home_region(arn), _make_config()), arn)
+        return read_settings(self._make_client("cloudtrail", find_home_region(arn), make_config()), arn)
 
     def public_keys(self) -> FetchedKeys:
         """Return CloudTrail's public keys, which are fetched when a digest's signature is verified."""
-        return FetchedKeys(lambda region: self._make_client("cloudtrail", region, _make_config()))
+        return FetchedKeys(lambda region: self._make_client("cloudtrail", region, make_config()))
 
-    @cached_property
+    @property
     def account(self) -> str:
         """The id of the account that the credentials belong to.
 
         :raises CredentialsError: no credentials were found, or AWS does not accept them
         """
-        with translate_errors("Finding the AWS account", "sts:GetCallerIdentity"):
-            identity = self._make_client("sts", self._home, _make_config()).get_caller_identity()
-        account: str = identity["Account"]
+        account: str = self._identity["Account"]
         return account
 
-    def enabled_regions(self) -> list[str]:
-        """Return the sorted names of the regions that are enabled for the account.
+    @property
+    def partition(self) -> str:
+        """The partition of AWS that the credentials belong to, such as ``aws``."""
+        return self._identity["Arn"].split(":")[1] or "aws"
 
-        :raises AccessDeniedError: ec2:DescribeRegions is not allowed
+    def list_accounts(self) -> list[Account]:
+        """Return the active accounts of the organization, sorted by id.
+
+        :raises AccessDeniedError: organizations:ListAccounts is not allowed, or the account is neither the
+            management account nor a delegated administrator
+        :raises ConfigurationError: the account is in no organization
         """
-        with translate_errors("Listing the account's regions", "ec2:DescribeRegions"):
-            # Without the opt-in regions that the account has not enabled: they have no events.
-            answer = self._make_client("ec2", self._home, _make_config()).describe_regions(AllRegions=False)
-        return sorted(region["RegionName"] for region in answer["Regions"])
+        with translate_errors("Listing the accounts of the organization", "organizations:ListAccounts"):
+            pages = self._make_client("organizations", self._home, make_config()).get_paginator("list_accounts")
+            found = [account for page in pages.paginate() for account in page["Accounts"]]
+        # AWS replaces Status by State: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+        active = (each for each in found if (each.get("State") or each.get("Status")) == _ACTIVE)
+        return sorted((Account(each["Id"], each.get("Name", "")) for each in active), key=lambda each: each.id)
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        with translate_errors("Finding the AWS account", "sts:GetCallerIdentity"):
+            identity: dict[str, str] = self._make_client("sts", self._home, make_config()).get_caller_identity()
+        return identity
+
+    def _assume_role(self, role: str, external_id: str) -> Session:
+        with self._opening:
+            sts = self._make_client("sts", self._home, make_config())
+        return assume_role(sts, role, external_id, lambda: self._identity["Arn"], self._home)
 
     @property
     def _home(self) -> str:
@@ -108,12 +143,13 @@ class CloudTrailHook(AwsBaseHook):
 
     @cached_property
     def _session(self) -> Session:
-        session = self.get_session(region_name=self.region_name)
-        session._session.register_component("data_loader", _LOADER)  # noqa: SLF001 - as Airflow's hook does
-        return session
+        return share_models(self.get_session(region_name=self.region_name))
 
     def _make_client(self, service: str, region: str | None, config: Config) -> Any:
-        return self._session.client(
+        return self._make_session_client(self._session, service, region, config)
+
+    def _make_session_client(self, session: Session, service: str, region: str | None, config: Config) -> Any:
+        return session.client(
             service,
             region_name=region,
             endpoint_url=self.conn_config.get_service_endpoint_url(service),
@@ -126,15 +162,6 @@ def read_models() -> None:
     """Read botocore's service models in advance, for this process and its forks."""
     # Otherwise botocore would search for credentials, at the machine's metadata service, too.
     session = Session(aws_access_key_id="none", aws_secret_access_key="none", region_name=ANY_REGION)  # noqa: S106
-    session._session.register_component("data_loader", _LOADER)  # noqa: SLF001 - as above
+    share_models(session)
     for service in ("cloudtrail", "s3"):
         session.client(service)
-
-
-def _make_config(attempts: int = _ATTEMPTS) -> Config:
-    return Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        user_agent_extra=_USER_AGENT,
-        connect_timeout=10,
-        read_timeout=60,
-    )

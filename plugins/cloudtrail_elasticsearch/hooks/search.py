@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from cloudtrail_elasticsearch.airflows import SUPERVISOR
 from cloudtrail_elasticsearch.aws_errors import translate_errors
 from cloudtrail_elasticsearch.core.errors import CredentialsError, LoaderError
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.connection import OWN_KIND, Extra, SearchConnection, read_extra
 
 if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
     from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 
@@ -39,6 +41,17 @@ class SearchHook(BaseHook):
         """
         return self._connect(f"The connection {self.search_conn_id}")
 
+    def open_ledger(self, pattern: str, patience: float) -> Ledger:
+        """Return the ledger of an index pattern.
+
+        :param patience: seconds for which each request is retried
+        :raises ConfigurationError: the connection is incomplete or wrong; the message names the field
+        """
+        from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+        from cloudtrail_elasticsearch.core.search.sender import LoadSettings
+
+        return Ledger(self.get_conn(), pattern, LoadSettings(patience=patience))
+
     def test_connection(self) -> tuple[bool, str]:
         """Return the result for the Test button: the server and the user's rights, or the error.
 
@@ -54,7 +67,8 @@ class SearchHook(BaseHook):
     def _connect(self, name: str) -> SearchServer:
         for noisy in ("opensearch", "elastic_transport"):  # a line for every request, at INFO
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        found = self.get_connection(self.search_conn_id)
+        with SUPERVISOR:
+            found = self.get_connection(self.search_conn_id)
         connection = SearchConnection(
             name=name,
             kind=found.conn_type or self.conn_type,

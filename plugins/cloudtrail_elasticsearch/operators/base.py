@@ -1,4 +1,4 @@
-"""The bases of the operators: AWS connection, staging and retries, and the work on one window."""
+"""The base of the operators: AWS connection, staging and retries."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from cloudtrail_elasticsearch.airflows import read_variable
-from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.operators.retries import make_retry_arguments
-from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, Staging, TrailPlans
+from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX, Encryption, TrailPlans
 
 if TYPE_CHECKING:
     from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
@@ -95,41 +94,3 @@ class StagingOperator(BaseOperator):
             read_setting(self.encryption, "cloudtrail_staging_encryption"),
             read_setting(self.kms_key, "cloudtrail_staging_kms_key"),
         )
-
-
-class WindowOperator(StagingOperator):
-    """Works on one window's staged events. `StagingOperator` has the arguments of the staging bucket.
-
-    :param window: the window, as `CloudTrailPlanOperator` returns it
-    :param force: do the work again even if it is complete (``true`` or ``false``, so that it can be templated)
-    """
-
-    template_fields: Sequence[str] = ("window", "force", *StagingOperator.template_fields)
-
-    def __init__(self, *, window: dict[str, str], force: str | bool = False, **kwargs: Any) -> None:
-        # Airflow's pages then show a cell's name instead of its map index.
-        kwargs.setdefault("map_index_template", "{{ task.window['name'] }}")
-        super().__init__(**kwargs)
-        self.window = window
-        self.force = force
-
-    def staged_uri(self) -> str:
-        """Return the URI of the window's folder in the staging bucket."""
-        # No client: only the path is needed.
-        return Staging(None, self.bucket, self.prefix).uri(self.planned_window())
-
-    @property
-    def forced(self) -> bool:
-        """Whether to do complete work again."""
-        return is_true(self.force)
-
-    def planned_window(self) -> Window:
-        """Return the window that this task works on."""
-        return Window.from_dict(self.window)
-
-    def staging(self, aws: CloudTrailHook) -> Staging:
-        """Return the staging bucket.
-
-        :raises ConfigurationError: no bucket is configured
-        """
-        return Staging(aws.s3(), self.require_bucket(), self.prefix, self.read_encryption)

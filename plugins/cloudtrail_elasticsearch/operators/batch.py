@@ -1,89 +1,36 @@
-"""The base of the operators that work on one batch of a trail's windows."""
+"""The base of the operators that work on one batch of windows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from cloudtrail_elasticsearch.operators.base import StagingOperator
 
-if TYPE_CHECKING:
-    from cloudtrail_elasticsearch.core.progress import StateStore
-    from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
-    from cloudtrail_elasticsearch.pipeline.trail_list import StagingOf
-    from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow, DayPlan, TrailBatch
-    from cloudtrail_elasticsearch.sources.trail.layout import TrailRoot
-    from cloudtrail_elasticsearch.staging import TrailStaging
+
+class NamedBatch(Protocol):
+    """A batch of windows."""
+
+    @property
+    def name(self) -> str:
+        """Its name on Airflow's pages."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Values that no other batch of windows has: the results of its tasks have them."""
 
 
 class BatchOperator(StagingOperator):
     """Works on the windows of a batch. `StagingOperator` has the arguments of the staging bucket.
 
-    :param batch: the batch, as `CloudTrailTrailPlanOperator` returns it
-    :param trail_conn_id: the AWS connection that reads the trail; its role may be one of another account
+    :param batch: the batch, as the plan task returns it
     """
 
-    template_fields: Sequence[str] = ("batch", "trail_conn_id", *StagingOperator.template_fields)
+    template_fields: Sequence[str] = ("batch", *StagingOperator.template_fields)
 
-    def __init__(self, *, batch: dict[str, Any], trail_conn_id: str | None = "aws_default", **kwargs: Any) -> None:
+    def __init__(self, *, batch: dict[str, Any], **kwargs: Any) -> None:
         # Airflow's pages then show a batch's name instead of its map index.
-        kwargs.setdefault("map_index_template", "{{ task.batch['name'] }}")
+        # Of `ti`: in Airflow 3.0, the context's own task is not rendered.
+        kwargs.setdefault("map_index_template", "{{ ti.task.batch['name'] }}")
         super().__init__(**kwargs)
         self.batch = batch
-        self.trail_conn_id = trail_conn_id
-        # Kept for the lineage, which OpenLineage requests after the task.
-        self._plan: DayPlan | None = None
-
-    def trail_aws(self) -> CloudTrailHook:
-        """Return the hook of the connection that reads the trail."""
-        from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
-
-        return CloudTrailHook(aws_conn_id=self.trail_conn_id)
-
-    def planned_batch(self) -> TrailBatch:
-        """Return the batch that this task works on."""
-        from cloudtrail_elasticsearch.pipeline.trail_plan import TrailBatch
-
-        return TrailBatch.from_dict(self.batch)
-
-    def read_windows(self, s3: Any) -> tuple[DayPlan, list[BatchWindow]]:
-        """Return the plan and the windows of the batch.
-
-        :param s3: the client of the staging bucket
-        :raises StagingError: the plan is missing or altered
-        """
-        from cloudtrail_elasticsearch.pipeline.trail_plan import read_plan
-
-        batch = self.planned_batch()
-        plan = self._plan = read_plan(self.open_plans(s3), batch.plan)
-        return plan, plan.windows(batch.number)
-
-    def stagings(self, s3: Any, trail_bucket: str) -> StagingOf:
-        """Return a function that returns the staged windows of a root."""
-        from cloudtrail_elasticsearch.staging import TrailStaging
-
-        bucket = self.require_bucket()
-
-        @cache
-        def staging_of(root: TrailRoot) -> TrailStaging:
-            return TrailStaging(s3, bucket, trail_bucket, root.folder, self.prefix, self.read_encryption)
-
-        return staging_of
-
-    def open_substitute_store(self, staging_of: StagingOf, windows: Sequence[BatchWindow]) -> StateStore:
-        """Return the store of the progress in the staging bucket, for an Airflow without a task state store."""
-        first = windows[0]
-        return staging_of(first.region.root).state(first.window, self.task_id)
-
-    def trail_uri(self) -> str:
-        """Return the URI of the trail's log files, for the lineage."""
-        plan = self._plan
-        if plan is None:
-            return ""
-        return f"s3://{plan.bucket}/{plan.folder}"
-
-    def staged_uri(self) -> str:
-        """Return the URI of the plans' and manifests' folder in the staging bucket, for the lineage."""
-        folder = f"{self.prefix.strip('/')}/trail={self._plan.bucket if self._plan else ''}".lstrip("/")
-        return f"s3://{self.bucket}/{folder}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.common.compat.sdk import Context
 
@@ -14,8 +14,10 @@ from cloudtrail_elasticsearch.operators.base import StagingOperator
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
 
 if TYPE_CHECKING:
-    from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
     from cloudtrail_elasticsearch.pipeline.trail_plan import DayPlan
+
+_LEDGER_PATIENCE: Final = 300.0
+"""Seconds for which requests to the ledger are retried: the ledger has the cells to compare."""
 
 
 class CloudTrailCompareOperator(StagingOperator):
@@ -57,13 +59,14 @@ class CloudTrailCompareOperator(StagingOperator):
         :raises LoaderError: S3 or the search server cannot be asked
         """
         from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
+        from cloudtrail_elasticsearch.hooks.search import SearchHook
         from cloudtrail_elasticsearch.pipeline.compare import compare_window, find_windows_to_compare
         from cloudtrail_elasticsearch.staging import Staging
 
         s3 = self.aws().s3()
         plans = self._read_plans(s3)
         folders = {(each.account, each.region): (plan, each) for plan in plans for each in plan.regions}
-        ledger = self._open_ledger()
+        ledger = SearchHook(self.search_conn_id).open_ledger(self.index, _LEDGER_PATIENCE)
         windows = find_windows_to_compare(
             ledger, (plan.day for plan in plans), {account for account, _ in folders}
         )
@@ -81,7 +84,7 @@ class CloudTrailCompareOperator(StagingOperator):
             try:
                 found = compare_window(window, staging, bucket, region)
             except (FileError, StagingError) as error:
-                self.log.warning("%s of account %s is not compared: %s", window.name, window.account, error)
+                self.log.warning("%s is not compared: %s", window.name, error)
                 continue
             ledger.record_comparison(window, found)
             sums = {
@@ -92,9 +95,8 @@ class CloudTrailCompareOperator(StagingOperator):
             }
             totals = {name: totals[name] + figure for name, figure in sums.items()}
             self.log.info(
-                "%s of account %s: %d events in both sources, %d only in LookupEvents, %d only in the trail.",
+                "%s: %d events in both sources, %d only in LookupEvents, %d only in the trail.",
                 window.name,
-                window.account,
                 found.both,
                 found.only_lookup_events.events,
                 found.only_trail.events,
@@ -107,9 +109,3 @@ class CloudTrailCompareOperator(StagingOperator):
         plans = self.open_plans(s3)
         keys = {TrailBatch.from_dict(batch).plan for batch in self.planned or ()}
         return [read_plan(plans, key) for key in sorted(keys)]
-
-    def _open_ledger(self) -> Ledger:
-        from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
-        from cloudtrail_elasticsearch.hooks.search import SearchHook
-
-        return Ledger(SearchHook(self.search_conn_id).get_conn(), self.index)

@@ -1,4 +1,4 @@
-"""The base of the plan tasks: which days a run loads, and when they are settled."""
+"""The bases of the plan tasks: the run's params, which days it loads, and when they are settled."""
 
 from __future__ import annotations
 
@@ -10,43 +10,27 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from cloudtrail_elasticsearch.core.coverage.windows import midnight, parse_day
 from cloudtrail_elasticsearch.core.errors import PlanError
+from cloudtrail_elasticsearch.operators.base import read_setting
 from cloudtrail_elasticsearch.operators.retries import make_retry_arguments
 from cloudtrail_elasticsearch.run_params import check_params
 
 
-class DaysOperator(BaseOperator):
-    """Finds the days of a run.
+class PlanOperator(BaseOperator):
+    """Plans the work of a run.
 
-    Without `start` and `end` it is the run's data interval, or yesterday if the run has none.
-
-    :param start: the first day, as ``2026-11-20``
-    :param end: the day after the last day
-    :param settle_minutes: minutes to wait after the end of the last day, because CloudTrail delivers late; the
-        task is rescheduled and takes no worker slot meanwhile
-    :param days_ago: plan the day that is this many days before the data interval
     :param declared: the params that the DAG declares, as `params.PARAMS`; the run's params, including those of
         other tasks, are checked against them first; None: no check
     :param aws_conn_id: the AWS connection
     """
 
-    template_fields: Sequence[str] = ("start", "end", "settle_minutes", "days_ago")
-
     def __init__(
         self,
         *,
-        settle_minutes: str | int,
-        start: str | None = None,
-        end: str | None = None,
-        days_ago: str | int = 0,
         declared: Mapping[str, Mapping[str, Any]] | None = None,
         aws_conn_id: str | None = "aws_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**make_retry_arguments() | kwargs)
-        self.start = start
-        self.end = end
-        self.settle_minutes = settle_minutes
-        self.days_ago = days_ago
         self.declared = declared
         self.aws_conn_id = aws_conn_id
 
@@ -58,6 +42,37 @@ class DaysOperator(BaseOperator):
         """
         if self.declared is not None:
             check_params(self.declared, context["params"], context["dag_run"].conf or {})
+
+
+class DaysOperator(PlanOperator):
+    """Finds the days of a run.
+
+    Without `start` and `end` it is the run's data interval, or yesterday if the run has none. `PlanOperator` has
+    the other arguments.
+
+    :param start: the first day, as ``2026-11-20``
+    :param end: the day after the last day
+    :param settle_minutes: minutes to wait after the end of the last day, because CloudTrail delivers late; the
+        task is rescheduled and takes no worker slot meanwhile
+    :param days_ago: plan the day that is this many days before the data interval
+    """
+
+    template_fields: Sequence[str] = (*PlanOperator.template_fields, "start", "end", "settle_minutes", "days_ago")
+
+    def __init__(
+        self,
+        *,
+        settle_minutes: str | int,
+        start: str | None = None,
+        end: str | None = None,
+        days_ago: str | int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.start = start
+        self.end = end
+        self.settle_minutes = settle_minutes
+        self.days_ago = days_ago
 
     def wait_until_settled(self, end: date) -> None:
         """Reschedule the task if CloudTrail may still deliver events of the last day.
@@ -114,6 +129,25 @@ def parse_whole(value: str | int, name: str) -> int:
         return int(value)
     except ValueError as error:
         raise PlanError(f"{name} is {value!r}, which is not a whole number.") from error
+
+
+def parse_tasks(value: str | int) -> int:
+    """Return the most batches of a day.
+
+    :raises PlanError: it is not a whole number of 1 or more
+    """
+    tasks = parse_whole(value, "tasks")
+    if tasks < 1:
+        raise PlanError(f"tasks is {tasks}: give at least 1.")
+    return tasks
+
+
+def read_names(given: Sequence[str] | str, variable: str) -> list[str]:
+    """Return an operator's names, or if there are none, those in an Airflow variable.
+
+    Reading a variable is a request to Airflow's API, so it is read only if it is needed.
+    """
+    return split_names(given) or split_names(read_setting(None, variable))
 
 
 def split_names(names: Sequence[str] | str) -> list[str]:

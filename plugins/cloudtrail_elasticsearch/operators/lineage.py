@@ -5,6 +5,7 @@ The names of S3 and search servers follow OpenLineage's conventions: https://ope
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
     from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 
-def describe_fetch(window: Window, staged: str) -> OperatorLineage[Any, Any]:
-    """Return the lineage of a fetch: from CloudTrail in one account and region to a staged folder."""
+def describe_fetch(windows: Iterable[Window], staged: Iterable[str]) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a fetch: from CloudTrail in accounts and regions to staged folders."""
     return OperatorLineage(
-        inputs=[Dataset(f"cloudtrail://{window.account}", window.region)], outputs=[_make_s3_dataset(staged)]
+        inputs=[Dataset(f"cloudtrail://{window.account}", window.region) for window in windows],
+        outputs=[_make_s3_dataset(each) for each in staged],
     )
 
 
-def describe_load(staged: str, server: SearchServer | None, index: str) -> OperatorLineage[Any, Any]:
-    """Return the lineage of a load: from a staged folder to an index; no index if the window has no events."""
+def describe_load(staged: Iterable[str], server: SearchServer | None, index: str) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a load: from staged folders to an index; no index if no window has events."""
     outputs = [] if server is None else [Dataset(f"{server.engine}://{urlsplit(server.name).netloc}", index)]
-    return OperatorLineage(inputs=[_make_s3_dataset(staged)], outputs=outputs)
+    return OperatorLineage(inputs=[_make_s3_dataset(each) for each in staged], outputs=outputs)
 
 
 def describe_list(trail: str, staged: str) -> OperatorLineage[Any, Any]:
@@ -38,7 +40,7 @@ def describe_trail_load(
     trail: str, staged: str, server: SearchServer | None, index: str
 ) -> OperatorLineage[Any, Any]:
     """Return the lineage of a load of log files: from a trail's folder and its manifests to an index."""
-    loaded = describe_load(staged, server, index)
+    loaded = describe_load([staged], server, index)
     return OperatorLineage(inputs=[_make_s3_dataset(trail), *loaded.inputs], outputs=loaded.outputs)
 
 

@@ -18,6 +18,7 @@ from cloudtrail_elasticsearch.operators.rules_folder import find_user_file
 if TYPE_CHECKING:
     from cloudtrail_elasticsearch.core.coverage.cells import Cell
     from cloudtrail_elasticsearch.core.loading.loader import Loader
+    from cloudtrail_elasticsearch.core.search.sender import LoadSettings
     from cloudtrail_elasticsearch.core.search.server import SearchServer
     from cloudtrail_elasticsearch.pipeline.load import WindowLoad
 
@@ -81,16 +82,27 @@ class LoadingOperator(StagingOperator):
         # Kept for the lineage, which OpenLineage requests after the task.
         self._server: SearchServer | None = None
 
-    def connect(self, pattern: IndexPattern) -> tuple[SearchServer, Loader]:
-        """Return the search server and a loader for an index pattern.
+    def connect(self) -> SearchServer:
+        """Return the search server.
 
-        :raises ConfigurationError: the connection, the mapping, the rules or `own_events` is wrong
+        :raises ConfigurationError: the connection is incomplete or wrong
         """
-        from cloudtrail_elasticsearch.core.loading.loader import Loader
         from cloudtrail_elasticsearch.hooks.search import SearchHook
 
-        server = self._server = SearchHook(self.search_conn_id).get_conn()
-        return server, Loader(server, pattern, self._build_schema(), own_events=self._read_own_events())
+        self._server = SearchHook(self.search_conn_id).get_conn()
+        return self._server
+
+    def make_loader(
+        self, server: SearchServer, pattern: IndexPattern, settings: LoadSettings | None = None
+    ) -> Loader:
+        """Return a loader for an index pattern.
+
+        :param settings: the sizes and the patience of the load; None: those of a daily run
+        :raises ConfigurationError: the mapping, the rules or `own_events` is wrong
+        """
+        from cloudtrail_elasticsearch.core.loading.loader import Loader
+
+        return Loader(server, pattern, self._build_schema(), settings, self._read_own_events())
 
     def choose_work(self) -> Callable[[WindowLoad], Cell]:
         """Return what to do with a window."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloudtrail_elasticsearch.core.coverage.source import Source
-
 if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.core.coverage.source import Source
+    from cloudtrail_elasticsearch.core.coverage.watermarks import Place
     from cloudtrail_elasticsearch.core.coverage.windows import Window
 
 
@@ -26,16 +26,29 @@ def add_to_counters(window: Window, **figures: int) -> None:
             Stats.incr(f"cloudtrail.{name}", figure, tags=tags)
 
 
-def report_newest_ages(account: str, newest: Mapping[str, datetime], source: Source) -> None:
-    """Set ``cloudtrail.newest_event_age.{region}`` to the age of each region's newest event, in seconds.
+def report_newest_ages(newest: Mapping[tuple[str, str], datetime], source: Source) -> None:
+    """Set ``cloudtrail.newest_event_age.{account}.{region}`` to the age of the newest event, in seconds.
 
-    The name includes the region, because plain StatsD drops tags and would keep only the last region's value. For
-    a trail, which can have the events of many accounts, the name ends with ``.trail.{account}.{region}``.
+    The name includes both, because plain StatsD drops tags and would keep only the last region's value.
+
+    :param newest: the time of the newest event by account and region
     """
     from airflow.providers.common.compat.sdk import Stats
 
     now = datetime.now(UTC)
-    for region, time in newest.items():
+    for (account, region), time in newest.items():
         tags = {"account": account, "region": region, "source": source.value}
-        place = f"trail.{account}.{region}" if source is Source.TRAIL else region
-        Stats.gauge(f"cloudtrail.newest_event_age.{place}", (now - time).total_seconds(), tags=tags)
+        Stats.gauge(f"cloudtrail.newest_event_age.{account}.{region}", (now - time).total_seconds(), tags=tags)
+
+
+def report_lag(place: Place, lag: float) -> None:
+    """Set ``cloudtrail.lag.{account}.{region}`` to the seconds by which the watermark of a place is behind.
+
+    The name includes both, because plain StatsD drops tags and would keep only the last region's value.
+    """
+    from airflow.providers.common.compat.sdk import Stats
+
+    tags = {"account": place.account, "region": place.region, "source": place.source.value}
+    if place.kind:
+        tags["kind"] = place.kind
+    Stats.gauge(f"cloudtrail.lag.{place.account}.{place.region}", lag, tags=tags)

@@ -1,4 +1,4 @@
-"""The load task: sends a window's staged events to Elasticsearch or OpenSearch, and verifies the documents."""
+"""The load task: sends the staged events of a batch's windows to the search server, and verifies the documents."""
 
 from __future__ import annotations
 
@@ -7,69 +7,63 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
-from cloudtrail_elasticsearch.operators.base import WindowOperator
-from cloudtrail_elasticsearch.operators.context import find_this_run, open_state_store
-from cloudtrail_elasticsearch.operators.loading import LoadingOperator
-from cloudtrail_elasticsearch.operators.metrics import add_to_counters
+from cloudtrail_elasticsearch.operators.batch_loading import BatchLoadingOperator
+from cloudtrail_elasticsearch.operators.context import open_state_store
+from cloudtrail_elasticsearch.operators.lookup_batch import LookupBatchOperator
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
-from cloudtrail_elasticsearch.operators.supervision import exit_with_supervisor
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
 
-class S3ToElasticsearchOperator(LoadingOperator, WindowOperator):
-    """Loads a staged window and counts its documents on the server; returns the cell's figures.
+class S3ToElasticsearchOperator(BatchLoadingOperator, LookupBatchOperator):
+    """Loads each staged window of a batch and counts its documents on the server; returns the cells.
 
     A window that is already loaded costs no bulk request if the server still holds every document, unless `force`
-    is true. `WindowOperator` has the arguments of the window, and `LoadingOperator` those of the documents.
+    is true. `BatchLoadingOperator` has the rules of failures and retries, `LookupBatchOperator` the arguments of
+    the batch, and `LoadingOperator` those of the documents.
+
+    :param fetched: the result of the fetch task of the same batch; empty: all windows that are staged are loaded
     """
 
+    STAGED_BY = ("fetch", "fetched")
+
     template_fields: Sequence[str] = (
-        *WindowOperator.template_fields,
-        *(name for name in LoadingOperator.template_fields if name != "force"),
+        *LookupBatchOperator.template_fields,
+        *(name for name in BatchLoadingOperator.template_fields if name != "force"),
+        "fetched",
     )
+
+    def __init__(self, *, fetched: Any = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fetched: Any = fetched
 
     @never_retry_final_errors
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load the window and return its `Cell` as plain values.
+        """Load the windows and return their cells in a compact form.
 
-        A window without events sends no request: it returns a `VerifiedCell`, which the coverage task stores.
+        A batch without events sends no request: the coverage task stores its cells. The error of a batch of a
+        single window is that of the window.
 
         :raises MappingError: the index is not a valid index name
-        :raises StagingError: the staged objects do not match the manifest
-        :raises TransientError: the server does not recover in time
+        :raises StagingError: the fetch task did not run
+        :raises CoverageError: some windows were not loaded, and a retry would not help; the message names them
+        :raises TransientError: some windows were not loaded, and a retry may help
         """
-        from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
-        from cloudtrail_elasticsearch.pipeline.load import WindowLoad, make_quiet_cell
-        from cloudtrail_elasticsearch.pipeline.staged_parts import StagedParts
+        from cloudtrail_elasticsearch.pipeline.lookup_load import StagedWindows
 
-        # First, so that a wrong name fails for a window without events, too.
-        pattern = IndexPattern(self.index)
-        window, staging = self.planned_window(), self.staging(self.aws())
-        manifest = staging.manifest(window)
-        if manifest is None:
-            raise StagingError(f"{window.name} is not staged in {staging.uri(window)}: run its fetch task first.")
-        parts = StagedParts(manifest, staging)
-        if not manifest.parts:
-            self.log.info("%s has no events: no request to the search server is needed.", window.name)
-            # Quiet cells are stored in the ledger by the coverage task, all in one request (ADR-0010).
-            return make_quiet_cell(parts, find_this_run(context)).to_dict()
-        server, loader = self.connect(pattern)
-        store = open_state_store(context, lambda: staging.state(window, self.task_id))
-        ledger = Ledger(server, pattern.text)
-        load = WindowLoad(parts, staging, loader, ledger, store, find_this_run(context))
-        try:
-            with exit_with_supervisor():
-                return self.choose_work()(load).to_dict()
-        finally:
-            # Also after a failure: these events are on the server.
-            add_to_counters(window, events_indexed=load.sent.indexed, events_quarantined=load.sent.quarantined)
+        # First, so that a wrong name fails for windows without events, too.
+        IndexPattern(self.index)
+        batch = self.planned_batch()
+        unstaged = {} if self.fetched == () else self.read_unstaged(batch, self.fetched)
+        staging = self.staging(self.aws())
+        first = batch.windows[0].window
+        store = open_state_store(context, lambda: staging.state(first, self.task_id))
+        return self.load_batch(context, batch, batch.windows, unstaged, StagedWindows(staging).read, store)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002 - its name
         """Return the task's inputs and outputs; OpenLineage's provider calls this, if it is installed."""
         from cloudtrail_elasticsearch.operators import lineage
 
-        return lineage.describe_load(self.staged_uri(), self._server, self.index)
+        return lineage.describe_load(self.staged_uris(), self._server, self.index)

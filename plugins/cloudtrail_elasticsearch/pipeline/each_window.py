@@ -6,9 +6,11 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
+from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import (
+    AccessDeniedError,
     ConfigurationError,
     CoverageError,
     LoaderError,
@@ -16,15 +18,15 @@ from cloudtrail_elasticsearch.core.errors import (
     SupersededError,
     TransientError,
 )
-from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
 
 log = logging.getLogger(__name__)
 
 MOST_IN_A_ROW: Final = 5
-"""If so many windows fail one after another, the rest is not tried: S3, the server or the rights are at fault.
+"""If so many windows fail one after another, the rest is not tried: AWS, the server or the rights are at fault.
 
 If all of them are of one account, only its other windows are not tried: it may have a key or a policy of its own.
+Windows that fail because a permission is missing count for their account only.
 """
 
 _MOST_OF_ACCOUNT: Final = 3
@@ -34,8 +36,17 @@ _MOST_NAMED: Final = 20
 _FINAL: Final = (ConfigurationError, CoverageError, StagingError)
 """The errors that a further attempt does not resolve."""
 
+
+class HasWindow(Protocol):
+    """A window, or a value that has one."""
+
+    @property
+    def window(self) -> Window:
+        """The window."""
+
+
+Asked = TypeVar("Asked", bound=HasWindow)
 Result = TypeVar("Result")
-Numbered = tuple[int, BatchWindow]
 
 
 class EachWindow:
@@ -45,23 +56,32 @@ class EachWindow:
         self._lock = threading.Lock()
         self._in_a_row: Counter[str] = Counter()
         """The failures since the last success, by account."""
-        self._errors: dict[int, tuple[str, Exception | None]] = {}
-        """The name and the error of each window that failed; None for those that were not tried."""
+        self._denied: set[str] = set()
+        """The accounts with a missing permission."""
+        self._errors: dict[int, tuple[Window, Exception | None]] = {}
+        """The window and the error of each one that failed; None for those that were not tried."""
 
     @property
-    def failed(self) -> list[int]:
-        """The numbers of the windows that failed or were not tried, sorted."""
-        return sorted(self._errors)
+    def failures(self) -> dict[int, str]:
+        """The reason of each window that failed or was not tried, by its number."""
+        texts = {number: _describe(error) for number, (_, error) in self._errors.items() if error is not None}
+        # The account's own reason is the better one: its role may be missing, for example.
+        of_account = {self._errors[number][0].account: text for number, text in texts.items()}
+        newest = next(reversed(texts.values()), "")
+        return {
+            number: texts.get(number) or f"it was not tried after: {of_account.get(window.account, newest)}"
+            for number, (window, _) in sorted(self._errors.items())
+        }
 
     def run(
-        self, work: Callable[[BatchWindow], Result], windows: Iterable[Numbered], parallel: int
-    ) -> Iterator[tuple[int, BatchWindow, Result]]:
+        self, work: Callable[[Asked], Result], windows: Iterable[tuple[int, Asked]], parallel: int
+    ) -> Iterator[tuple[int, Asked, Result]]:
         """Yield the result of each window that did not fail, in the order in which they are ready.
 
         :raises SupersededError: another attempt has replaced this one
         """
 
-        def attempt(numbered: Numbered) -> tuple[int, BatchWindow, list[Result]]:
+        def attempt(numbered: tuple[int, Asked]) -> tuple[int, Asked, list[Result]]:
             number, each = numbered
             if self._is_hopeless(each):
                 self._fail(number, each, None)
@@ -81,21 +101,25 @@ class EachWindow:
             for result in results:
                 yield number, each, result
 
-    def fail(self, number: int, each: BatchWindow, error: Exception) -> None:
+    def fail(self, number: int, each: HasWindow, error: Exception) -> None:
         """Keep the error of a window on which no work is possible."""
-        self._errors[number] = (each.window.name, error)
+        self._errors[number] = (each.window, error)
 
     def check(self, doing: str, total: int) -> None:
         """Raise an error that names the windows that failed, if there are any.
 
         :param doing: what failed, such as ``listed``
         :param total: the number of all windows
+        If there is only one window, its own error is raised.
+
         :raises TransientError: a further attempt can succeed for at least one of them
         :raises CoverageError: no further attempt can succeed
         """
         if not self._errors:
             return
-        tried = {name: error for name, error in self._errors.values() if error is not None}
+        tried = {window.name: error for window, error in self._errors.values() if error is not None}
+        if total == 1:
+            raise next(iter(tried.values()))
         lines = [f"  {name}: {_describe(error)}" for name, error in list(tried.items())[:_MOST_NAMED]]
         more = len(self._errors) - len(lines)
         if more:
@@ -105,16 +129,20 @@ class EachWindow:
             raise CoverageError(text)
         raise TransientError(text) from next(iter(tried.values()))
 
-    def _is_hopeless(self, each: BatchWindow) -> bool:
+    def _is_hopeless(self, each: HasWindow) -> bool:
         with self._lock:
             failed = self._in_a_row
-            of_all = sum(min(count, _MOST_OF_ACCOUNT) for count in failed.values())
+            of_all = sum(
+                min(count, _MOST_OF_ACCOUNT) for account, count in failed.items() if account not in self._denied
+            )
             return of_all >= MOST_IN_A_ROW or failed[each.window.account] >= MOST_IN_A_ROW
 
-    def _fail(self, number: int, each: BatchWindow, error: Exception | None) -> None:
+    def _fail(self, number: int, each: HasWindow, error: Exception | None) -> None:
         with self._lock:
             self._in_a_row[each.window.account] += 1
-            self._errors[number] = (each.window.name, error)
+            if isinstance(error, AccessDeniedError):
+                self._denied.add(each.window.account)
+            self._errors[number] = (each.window, error)
         if isinstance(error, LoaderError):
             log.error("%s failed: %s", each.window.name, error)
         elif error is not None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
 
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
-from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.ledger import Run, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.loading.loader import HeldEvents, Loader
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
+from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.progress import BackgroundCheckpoint, Checkpoint, StateStore
 from cloudtrail_elasticsearch.core.progress_log import ProgressLog
 from cloudtrail_elasticsearch.pipeline.sources import Done, Position, WindowSource
@@ -23,6 +25,16 @@ from cloudtrail_elasticsearch.staging import LoadRecord
 log = logging.getLogger(__name__)
 
 STATE_KEY: Final = "load"
+
+
+class CellLedger(Protocol):
+    """Records the state of cells, such as a `Ledger`."""
+
+    def record_loading(self, window: Window, run: Run | None) -> None:
+        """Record that a task is loading a cell."""
+
+    def record_verified(self, found: VerifiedCell) -> None:
+        """Record a cell's figures, which were just verified on the server."""
 
 
 class LoadRecords(Protocol):
@@ -52,7 +64,7 @@ class WindowLoad:
         source: WindowSource,
         records: LoadRecords,
         loader: Loader,
-        ledger: Ledger,
+        ledger: CellLedger,
         store: StateStore,
         run: Run | None = None,
         state_key: str = STATE_KEY,
@@ -69,6 +81,20 @@ class WindowLoad:
         """The outcomes, so far, of the events that this attempt has sent."""
         self.found: VerifiedCell | None = None
         """The cell, when the work is done."""
+
+    def find_loaded(self, since: datetime) -> VerifiedCell | None:
+        """Return the cell of an earlier attempt of the same task that loaded this window; None if there is none.
+
+        :param since: the start of the first attempt; the server may have lost documents of earlier loads
+        """
+        record = self._records.load_record(self._window)
+        if record is None or record.fingerprint != self._fingerprint or not record.cell:
+            return None
+        found = VerifiedCell.from_dict(record.cell)
+        if found is None or found.cell.problem is not None or found.at < since:
+            return None
+        # Another run's work can be another one, such as a replay.
+        return found if _is_same_task(found.run, self._run) else None
 
     def load(self) -> Cell:
         """Load the window, and verify it on the server.
@@ -160,6 +186,7 @@ class WindowLoad:
         """
         held = self._loader.count_places(self._source.read_places(self._loader.index_of))
         found = self.found = _make_verified_cell(self._source, held, self._run)
+        _log_left_out(found.cell, held.still_indexed)
         self._ledger.record_verified(found)
         return found.cell
 
@@ -191,6 +218,25 @@ class WindowLoad:
 
 def _make_verified_cell(source: WindowSource, held: HeldEvents, run: Run | None) -> VerifiedCell:
     return VerifiedCell(source.make_cell(held), source.describe(), run, datetime.now(UTC))
+
+
+def _log_left_out(cell: Cell, still_indexed: int) -> None:
+    if cell.left_out:
+        counts = ", ".join(f"{events} by {safe_text(rule)}" for rule, events in cell.left_out_rules)
+        log.info("%s: %d events were left out by rules: %s.", cell.window.name, cell.left_out, counts)
+    if still_indexed:
+        log.warning(
+            "%s: %d events that rules leave out are in the index, because an earlier load had other rules. They "
+            "count as indexed. Delete them from the index if it must not have them: docs/rules.md has the query.",
+            cell.window.name,
+            still_indexed,
+        )
+
+
+def _is_same_task(one: Run | None, other: Run | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return replace(one, attempt=0) == replace(other, attempt=0)
 
 
 def _make_fingerprint(source: WindowSource, target: str) -> str:

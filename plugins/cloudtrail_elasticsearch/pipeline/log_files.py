@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext
 
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
 from cloudtrail_elasticsearch.core.coverage.ledger import StagingDetails
@@ -11,6 +12,7 @@ from cloudtrail_elasticsearch.core.coverage.proof import Proof
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.loading.places import Place, RecordedPlaces, locate_line
 from cloudtrail_elasticsearch.core.loading.presence import HeldEvents
+from cloudtrail_elasticsearch.core.side_by_side import HoldMemory
 from cloudtrail_elasticsearch.pipeline.sources import Done, Position
 from cloudtrail_elasticsearch.sources.trail.window_files import WindowFiles
 from cloudtrail_elasticsearch.staging import TrailManifest
@@ -22,11 +24,22 @@ class LogFiles:
     A resumed load reads the log files before its position again, but sends none of their events: their places are
     needed for the verification on the server, and their hashes for the proof. That costs a fifth of loading them,
     and an attempt need not trust what an earlier one has seen (ADR-0018).
+
+    :param hold_memory: returns a context within which the log files are read
+    :param locate: returns the place of a line, such as `Loader.locate`
     """
 
-    def __init__(self, manifest: TrailManifest, open_files: Callable[[], WindowFiles]) -> None:
+    def __init__(
+        self,
+        manifest: TrailManifest,
+        open_files: Callable[[], WindowFiles],
+        hold_memory: HoldMemory = nullcontext,
+        locate: Callable[[bytes], Place] = locate_line,
+    ) -> None:
+        self._locate = locate
         self._manifest = manifest
         self._open_files = open_files
+        self._hold_memory = hold_memory
         self._places: RecordedPlaces | None = None
         self._reading: Generator[bytes] | None = None
         self._distinct = 0
@@ -92,20 +105,21 @@ class LogFiles:
 
     def _read_from(self, first_file: int, first_event: int, places: RecordedPlaces) -> Generator[bytes]:
         yielded = 0
-        for number, opened in enumerate(self.files.open_all()):
-            if opened.content is None:
-                continue
-            if opened.is_replaced and self._first_replaced is None:
-                self._first_replaced = number
-            skipped = first_event if number == first_file else 0
-            if number >= first_file:
-                self._sent_before.append((yielded, number, skipped))
-            for event, line in enumerate(opened.content.lines()):
-                places.add(locate_line(line))
-                if number < first_file or event < skipped:
+        with self._hold_memory():
+            for number, opened in enumerate(self.files.open_all()):
+                if opened.content is None:
                     continue
-                yielded += 1
-                yield line
+                if opened.is_replaced and self._first_replaced is None:
+                    self._first_replaced = number
+                skipped = first_event if number == first_file else 0
+                if number >= first_file:
+                    self._sent_before.append((yielded, number, skipped))
+                for event, line in enumerate(opened.content.lines()):
+                    places.add(self._locate(line))
+                    if number < first_file or event < skipped:
+                        continue
+                    yielded += 1
+                    yield line
         self._is_whole = True
 
     def find_position(self, acknowledged: int) -> Position:
@@ -149,6 +163,7 @@ class LogFiles:
             quarantined=held.quarantined,
             own=held.own,
             left_out=held.left_out,
+            left_out_by=dict(held.left_out_by),
         )
 
     def describe(self) -> StagingDetails:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
@@ -12,16 +13,29 @@ from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
 from cloudtrail_elasticsearch.core.figures import CallFigures, StagingFigures, copy_figures
 from cloudtrail_elasticsearch.core.loading.places import Place, locate_line
 from cloudtrail_elasticsearch.core.loading.presence import HeldEvents
+from cloudtrail_elasticsearch.core.side_by_side import HoldMemory
 from cloudtrail_elasticsearch.pipeline.sources import Done, Position
 from cloudtrail_elasticsearch.staging import Manifest, Staging
 
 
 class StagedParts:
-    """The events of a staged window. A position is the number of events before it."""
+    """The events of a staged window. A position is the number of events before it.
 
-    def __init__(self, manifest: Manifest, staging: Staging) -> None:
+    :param hold_memory: returns a context within which the parts are read
+    :param locate: returns the place of a line, such as `Loader.locate`
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        staging: Staging,
+        hold_memory: HoldMemory = nullcontext,
+        locate: Callable[[bytes], Place] = locate_line,
+    ) -> None:
+        self._locate = locate
         self._manifest = manifest
         self._staging = staging
+        self._hold_memory = hold_memory
         self._start = 0
         self._read = 0
 
@@ -56,6 +70,10 @@ class StagedParts:
         return self._read_from(self._start)
 
     def _read_from(self, skipped: int) -> Iterator[bytes]:
+        with self._hold_memory():
+            yield from self._read_parts(skipped)
+
+    def _read_parts(self, skipped: int) -> Iterator[bytes]:
         for part in self._manifest.parts:
             if skipped >= part.events:
                 skipped -= part.events
@@ -83,7 +101,7 @@ class StagedParts:
 
     def read_places(self, index_of: Callable[[str | None], str]) -> Iterator[Place]:  # noqa: ARG002 - of the protocol
         """Yield the place of each staged event; a fetch stages each event once."""
-        return map(locate_line, self.read_lines())
+        return map(self._locate, self.read_lines())
 
     def make_cell(self, held: HeldEvents) -> Cell:
         """Return the window's cell."""
@@ -94,6 +112,7 @@ class StagedParts:
             quarantined=held.quarantined,
             own=held.own,
             left_out=held.left_out,
+            left_out_by=dict(held.left_out_by),
             **copy_figures(self._manifest, StagingFigures),
         )
 

@@ -56,7 +56,8 @@ def load_window(
     :raises TransientError: S3 or the server does not recover in time; a further attempt resumes this one
     :raises AccessDeniedError: none of the log files may be read
     """
-    with closing(LogFiles(manifest, lambda: WindowFiles(manifest, bucket, settings))) as source:
+    files = LogFiles(manifest, lambda: WindowFiles(manifest, bucket, settings), locate=loader.locate)
+    with closing(files) as source:
         load = WindowLoad(source, records, loader, ledger, store, run)
         cell = load.load()
         return LoadedWindow(cell, source.files.findings, load.sent)
@@ -75,7 +76,8 @@ def load_window_once(
     :param on_progress: takes the numbers of events sent and of bytes read since its last call
     :raises LoaderError: as `load_window` raises
     """
-    with closing(LogFiles(manifest, lambda: WindowFiles(manifest, bucket, settings))) as source:
+    files = LogFiles(manifest, lambda: WindowFiles(manifest, bucket, settings), locate=loader.locate)
+    with closing(files) as source:
         if not manifest.files:
             # There is nothing to verify on the server.
             cell = source.make_cell(HeldEvents())

@@ -142,9 +142,7 @@ def plan_days(
     :raises PlanError: a selected account, region or kind is not in the bucket, or there is none at all
     :raises LoaderError: S3 cannot be asked
     """
-    roots = _choose_roots(find_roots(bucket, prefix), settings)
-    regions = find_regions(bucket, roots, selection)
-    _check_regions(bucket, regions, selection)
+    regions = find_selected_regions(bucket, prefix, selection, settings)
     is_signed = settings is not None and settings.is_validated and settings.is_multi_region
     trail = settings.trail if settings is not None and is_signed else None
     for day in days:
@@ -160,6 +158,21 @@ def plan_days(
             regions=tuple(regions),
             batches=tuple(map(_describe_batch, batches)),
         )
+
+
+def find_selected_regions(
+    bucket: TrailBucket, prefix: str, selection: Selection, settings: TrailSettings | None = None
+) -> list[RegionFolders]:
+    """Return the regions of a trail that are selected, found by listing the bucket.
+
+    :param prefix: the trail's key prefix
+    :param settings: the trail's settings, if it was given by its ARN
+    :raises PlanError: a selected account, region or kind is not in the bucket, or there is none at all
+    :raises LoaderError: S3 cannot be asked
+    """
+    regions = find_regions(bucket, _choose_roots(find_roots(bucket, prefix), settings), selection)
+    _check_regions(bucket, regions, selection)
+    return regions
 
 
 def store_plan(plan: DayPlan, plans: TrailPlans) -> list[TrailBatch]:

@@ -24,7 +24,7 @@ from cloudtrail_elasticsearch.core.errors import (
     UnexpectedAnswerError,
 )
 from cloudtrail_elasticsearch.core.log_text import redact, safe_text
-from cloudtrail_elasticsearch.core.search.bulk import is_transient, join_reasons
+from cloudtrail_elasticsearch.core.search.bulk_answer import is_transient, join_reasons
 from cloudtrail_elasticsearch.core.search.rejection_reasons import cut_quoted_content, never_fits
 
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")

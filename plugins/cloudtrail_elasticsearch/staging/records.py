@@ -7,6 +7,8 @@
         loaded.json       the window is loaded; a fingerprint of the load
         state/….json      progress, if Airflow has no task state store
 
+The records of LookupEvents' Insights events are below ``{prefix}/category=insight/``.
+
 Only the manifest can be replaced by another one, which requires its current ETag: an attempt that Airflow gave up
 cannot undo the work of a later one (ADR-0008).
 """
@@ -20,6 +22,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import StagingError
@@ -158,6 +161,8 @@ class WindowRecords(Generic[AnyManifest]):
     def region_folder(self, window: Window) -> str:
         """Return the key prefix of a window's account and region, without a trailing slash."""
         top = f"{self._prefix}/" if self._prefix else ""
+        if window.source is Source.LOOKUP_INSIGHTS:
+            top += "category=insight/"
         return f"{top}account={window.account}/region={window.region}"
 
     def _decode(self, key: str, body: bytes, decode: Callable[[bytes], Document]) -> Document:

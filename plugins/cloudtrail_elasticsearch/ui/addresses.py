@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -22,16 +23,19 @@ https://docs.aws.amazon.com/general/latest/gr/managementconsole.html
 _UNQUOTED = re.compile(r"[A-Za-z_./~][A-Za-z0-9_./~]*")
 
 
-def discover(base: str, engine: Engine, account: str, region: str, start: datetime, end: datetime) -> str:
-    """Return the address of Discover, filtered to the events of one account and region between two times.
+def discover(
+    base: str, engine: Engine, accounts: Collection[str], regions: Collection[str], start: datetime, end: datetime
+) -> str:
+    """Return the address of Discover, filtered to the events of accounts and regions between two times.
 
     It uses the data view that `make views` imports. Both products read their state from the URL fragment, as
     Rison, but each in its own form.
     """
     times = {"time": {"from": _format_time(start), "to": _format_time(end)}}
+    named = [_name_any(["awsRegion"], regions)]
     # Aggregated events have `accountId` instead.
-    received = f'recipientAccountId:"{account}" OR accountId:"{account}"'
-    query = {"language": "lucene", "query": f'awsRegion:"{region}" AND ({received})'}
+    named.append(_name_any(["recipientAccountId", "accountId"], accounts))
+    query = {"language": "lucene", "query": " AND ".join(named)}
     if engine == "opensearch":
         shown = {"discover": {"columns": ["_source"]}, "metadata": {"indexPattern": DATA_VIEW, "view": "discover"}}
         state = {"_g": times, "_a": shown, "_q": {"query": query}}
@@ -61,6 +65,12 @@ def rison(value: Any) -> str:
     if isinstance(value, str):
         return value if _UNQUOTED.fullmatch(value) else "'" + re.sub(r"([!'])", r"!\1", value) + "'"
     return "!n" if value is None else str(value)
+
+
+def _name_any(fields: Sequence[str], values: Collection[str]) -> str:
+    """Return a Lucene query for documents that have one of the values in one of the fields."""
+    terms = " OR ".join(f'{field}:"{value}"' for value in sorted(values) for field in fields)
+    return terms if len(fields) * len(values) == 1 else f"({terms})"
 
 
 def _quote_rison(value: Any) -> str:

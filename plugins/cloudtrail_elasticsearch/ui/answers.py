@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from cloudtrail_elasticsearch import airflows
 from cloudtrail_elasticsearch.core.coverage.cells import State
@@ -15,22 +14,21 @@ from cloudtrail_elasticsearch.core.coverage.source import Source, label_figures
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import LoaderError, TransientError
 from cloudtrail_elasticsearch.core.search.server import SearchServer
-from cloudtrail_elasticsearch.ui import addresses, coverage_table, quarantine_report
-from cloudtrail_elasticsearch.ui.backfills import Backfill, Replay, choose_reprocess, make_replay_command
+from cloudtrail_elasticsearch.ui import addresses, coverage_table, live, quarantine_report
+from cloudtrail_elasticsearch.ui.backfills import DAG_ID, DAG_IDS, Backfill, Replay, make_replay_command
+from cloudtrail_elasticsearch.ui.boxes import Box
+from cloudtrail_elasticsearch.ui.chosen_cells import Selection, find_chosen_cells
 from cloudtrail_elasticsearch.ui.questions import AskedError, Question
 from cloudtrail_elasticsearch.ui.server import DASHBOARDS, find_dashboards
-from cloudtrail_elasticsearch.ui.tables import Tables
-
-DAG_ID: Final = "cloudtrail_to_elasticsearch"
-"""Users who may read this DAG may see the pages; users who may trigger it may start backfills and replays."""
-
-DAG_IDS: Final = {Source.LOOKUP_EVENTS: DAG_ID, Source.TRAIL: "cloudtrail_trail_to_elasticsearch"}
-"""The DAG that loads the cells of each source."""
+from cloudtrail_elasticsearch.ui.tables import COLUMNS, Tables
 
 STATIC: Final = Path(__file__).parent / "static"
 DAYS: Final = 90
 FIRST_DAYS: Final = 7
 NEVER_PLANNED: Final = "none"
+MOST_COMMANDS: Final = 20
+"""The most backfills that one choice of cells is divided into; further ones are counted."""
+
 JSON: Final = "application/json"
 
 _OF_A_TASK: Final = ("dag_id", "run_id", "task_id", "map_index")
@@ -61,31 +59,42 @@ def read_static_file(name: str) -> tuple[bytes, str]:
 
 
 def coverage(asked: Question, server: SearchServer, tables: Tables, *, may_backfill: bool) -> bytes:
-    """Return the cells of a range of days, in columns; without a range, of the last 90 days that have ended.
+    """Return the cells of a range of days, in columns, and the live squares of its last days.
+
+    Without a range, it is the last 90 days that have ended; with live runs, it ends with today.
 
     :raises AskedError: a parameter is wrong, or the range is empty or too long
     """
-    first, last = _read_days(asked)
+    now = datetime.now(UTC)
     account, pattern = asked.optional_text("account"), asked.optional_text("pattern")
     source = asked.optional_source("source")
-    ledger = coverage_table.summarize_ledger(server)
-    account = account or coverage_table.choose_default_account(ledger.accounts)
-    pattern = pattern or coverage_table.choose_default_pattern(ledger.patterns)
+    _read_days(asked, now.date())  # before any request to the server
+    ledger, followed = tables.summarize(server), live.summarize_watermarks(server)
+    accounts = live.join_names(ledger.accounts, followed.accounts)
+    patterns = live.join_names(ledger.patterns, followed.checked_at)
+    account = account or coverage_table.choose_default_account(accounts)
+    pattern = pattern or coverage_table.choose_default_pattern(patterns)
+    # Only live runs load a day that is not over.
+    latest = now.date() - timedelta(days=0 if pattern in followed.checked_at else 1)
+    first, last = _read_days(asked, latest)
     choice = coverage_table.Choice(first, last, account, pattern, source)
     return codec.encode(
         {
             **msgspec.to_builtins(choice),
-            "accounts": ledger.accounts,
-            "patterns": ledger.patterns,
-            "sources": ledger.sources,
+            "latest": latest,
+            "live": live.describe_live(server, choice, followed, now),
+            "accounts": accounts,
+            "account_names": coverage_table.read_account_names(server),
+            "patterns": patterns,
+            "sources": [each for each in Source if each in (*ledger.sources, *followed.sources)],
             "rows": choice.row_field,
-            # Cached as JSON. orjson's fault (see `codec`) does not occur: few brackets follow.
-            "table": orjson.Fragment(tables.get(server, choice, ledger.version)),
+            "table": tables.get(server, choice, ledger),
+            "columns": COLUMNS,
             "states": coverage_table.STATES,
             "labels": {source.value: _label_table(source) for source in Source},
             "may_backfill": may_backfill,
             "dag_id": DAG_ID,
-            "first_command": None if ledger.accounts else _make_first_command(),
+            "first_command": None if accounts else _make_first_command(),
         }
     )
 
@@ -99,6 +108,8 @@ def _label_table(source: Source) -> dict[str, str]:
 def cells(asked: Question, server: SearchServer) -> bytes:
     """Return the ledger's full records of one day and region, with links to the task and the documents.
 
+    For a day that live runs load, it also returns the watermarks of the region.
+
     :raises AskedError: a parameter is missing or wrong
     """
     day, region, account, pattern = asked.day("day"), *map(asked.text, ("region", "account", "pattern"))
@@ -108,29 +119,69 @@ def cells(asked: Question, server: SearchServer) -> bytes:
     for cell in found:
         cell.setdefault("source", Source.LOOKUP_EVENTS)  # cells of version 0.1
         cell["task"] = _find_task_page(cell)
-        cell["documents"] = base and addresses.discover(base, server.engine, account, region, *_read_times(cell))
+        cell["documents"] = base and addresses.discover(
+            base, server.engine, [account], [region], *_read_times(cell)
+        )
+    now = datetime.now(UTC)
+    is_live = day in live.list_live_days(now.date())
+    start = datetime.combine(day, time(), UTC)
     return codec.encode(
         {
             "cells": found,
+            "now": live.to_milliseconds(now),
+            "today": now.date(),
+            "day": day,
+            "watermarks": live.read_places(server, choice, region) if is_live else [],
+            "documents": base
+            and addresses.discover(base, server.engine, [account], [region], start, start + timedelta(days=1)),
             "labels": {source.value: dict(label_figures(source)) for source in Source},
             "dashboards_variable": None if base else DASHBOARDS,
         }
     )
 
 
-def backfill(asked: Question) -> bytes:
-    """Return the backfill of the chosen cells: the shell command, and the request to Airflow's API.
+def backfill(asked: Question, server: SearchServer) -> bytes:
+    """Return the backfills that load exactly the chosen cells: shell commands, and requests to Airflow's API.
 
-    :raises AskedError: a parameter is missing or wrong
+    :raises AskedError: a parameter is missing or wrong, or too many cells are chosen
     """
+    selection = _read_selection(asked)
+    choice = selection.choice
+    chosen = find_chosen_cells(server, selection)
+    source = choice.source or Source.LOOKUP_EVENTS
+
+    def describe(box: Box) -> dict[str, Any]:
+        reprocess = chosen.choose_reprocess(box)
+        made = Backfill(source, box.first, box.last, box.accounts, box.regions, choice.pattern, reprocess)
+        return {"command": made.command, "request": made.request}
+
+    joint = chosen.joint
+    return codec.encode(
+        {
+            "backfills": [describe(box) for box in chosen.boxes[:MOST_COMMANDS]],
+            "further": max(0, len(chosen.boxes) - MOST_COMMANDS),
+            "cells": chosen.cells,
+            "joint": joint and {**describe(joint), "cells": joint.cells},
+            "dag_id": DAG_IDS[source],
+        }
+    )
+
+
+def _read_selection(asked: Question) -> Selection:
     first, last = asked.day("first"), asked.day("last")
     _check_days(first, last)
-    states = [None if name == NEVER_PLANNED else _read_state(name) for name in asked.texts("state")]
-    regions, pattern = asked.regions("region"), asked.pattern("pattern")
+    account = asked.text("account")
+    # Only ids and names that the DAG accepts may become a part of a command.
+    if account == coverage_table.ALL_ACCOUNTS:
+        rows = asked.accounts("row")
+    else:
+        asked.accounts("account")
+        rows = asked.regions("row")
+    states = asked.texts("state") if "state" in asked.values else ()
+    wanted = frozenset(None if name == NEVER_PLANNED else _read_state(name) for name in states)
     source = asked.optional_source("source") or Source.LOOKUP_EVENTS
-    accounts = asked.accounts("account") if source is Source.TRAIL else ()
-    chosen = Backfill(DAG_IDS[source], first, last, regions, pattern, choose_reprocess(states), accounts)
-    return codec.encode({"command": chosen.command, "request": chosen.request, "dag_id": chosen.dag_id})
+    choice = coverage_table.Choice(first, last, account, asked.pattern("pattern"), source)
+    return Selection(choice, rows, wanted)
 
 
 def quarantine(asked: Question, server: SearchServer, *, may_trigger: bool) -> bytes:
@@ -189,8 +240,7 @@ def encode_error(error: Exception) -> tuple[bytes, int]:
 
 
 def _make_replay(pattern: str, found: coverage_table.QuarantinedDays) -> Replay:
-    accounts = tuple(found.accounts) if found.source is Source.TRAIL else ()
-    return Replay(DAG_IDS[found.source], pattern, found.days, found.regions, accounts)
+    return Replay(found.source, pattern, found.days, found.regions, found.accounts)
 
 
 def _make_first_command() -> str:
@@ -200,10 +250,11 @@ def _make_first_command() -> str:
     return airflows.backfill_command(DAG_ID, first.isoformat(), last.isoformat(), "none", {})
 
 
-def _read_days(asked: Question) -> tuple[date, date]:
-    # Today is not over, so it cannot be complete.
-    last = asked.optional_day("last") or datetime.now(UTC).date() - timedelta(days=1)
-    first = asked.optional_day("first") or last - timedelta(days=DAYS - 1)
+def _read_days(asked: Question, latest: date) -> tuple[date, date]:
+    """Return the range of days: from `first` to `last`, or as many `days` up to `last`, or to the latest day."""
+    last = asked.optional_day("last") or latest
+    days = asked.optional_number("days")
+    first = asked.optional_day("first") or last - timedelta(days=(DAYS if days is None else days) - 1)
     _check_days(first, last)
     return first, last
 

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 from cloudtrail_elasticsearch.ui import answers
-from cloudtrail_elasticsearch.ui.access import may_backfill, may_read
+from cloudtrail_elasticsearch.ui.access import add_login, may_backfill, may_read
 from cloudtrail_elasticsearch.ui.questions import AskedError, Question
 from cloudtrail_elasticsearch.ui.server import find_search_server
 from cloudtrail_elasticsearch.ui.tables import Tables
@@ -39,6 +39,7 @@ def make_app() -> FastAPI:
     app.middleware("http")(_add_headers)
     app.exception_handler(LoaderError)(_respond_with_error)
     app.exception_handler(AskedError)(_respond_with_error)
+    add_login(app)
     app.get("/coverage")(lambda: static("coverage.html"))
     app.get("/quarantine")(lambda: static("quarantine.html"))
     app.get("/static/{name}")(static)
@@ -68,9 +69,9 @@ def cells(asked: Asked, server: Server) -> Response:
     return _make_response(answers.cells(asked, server))
 
 
-def backfill(asked: Asked) -> Response:
-    """Return the backfill of the chosen cells."""
-    return _make_response(answers.backfill(asked))
+def backfill(asked: Asked, server: Server) -> Response:
+    """Return the backfills of the chosen cells."""
+    return _make_response(answers.backfill(asked, server))
 
 
 def quarantine(asked: Asked, server: Server, backfills: MayBackfill) -> Response:
@@ -89,7 +90,8 @@ def _make_response(content: bytes, status: int = 200) -> Response:
 
 async def _add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await answer(request)
-    response.headers.update(answers.HEADERS)
+    for name, value in answers.HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
 
 

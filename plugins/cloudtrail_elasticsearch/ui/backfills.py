@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 from cloudtrail_elasticsearch import airflows
 from cloudtrail_elasticsearch.airflows import Reprocess
-from cloudtrail_elasticsearch.core.coverage.cells import State
+from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
 
-_FAILED: Final = frozenset({State.FAILED, State.MISSING, State.LOADING})
+DAG_ID: Final = "cloudtrail_to_elasticsearch"
+"""Users who may read this DAG may see the pages; users who may trigger it may start backfills and replays."""
+
+DAG_IDS: Final = {
+    Source.LOOKUP_EVENTS: DAG_ID,
+    Source.LOOKUP_INSIGHTS: DAG_ID,
+    Source.TRAIL: "cloudtrail_trail_to_elasticsearch",
+}
+"""The DAG that loads the cells of each source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """The days (both included) and regions to load, and which existing runs to run again."""
+    """The days (both included), accounts and regions to load, and which existing runs to run again."""
 
-    dag_id: str
+    source: Source
     first: date
     last: date
+    accounts: tuple[str, ...]
+    """Always named: the DAG's own choice of accounts can be another one."""
     regions: tuple[str, ...]
+    """Empty: the regions that the DAG loads."""
     pattern: str
     reprocess: Reprocess
-    accounts: tuple[str, ...] = ()
-    """The accounts to load from a trail; LookupEvents returns the events of one account only."""
 
     @property
     def conf(self) -> dict[str, Any]:
         """The runs' params."""
         # The default is left out, so that the usual command is short.
         index = {} if self.pattern == DEFAULT_INDEX else {"index": self.pattern}
-        accounts = {"accounts": sorted(self.accounts)} if self.accounts else {}
-        return {**accounts, "regions": sorted(self.regions), **index}
+        regions = {"regions": sorted(self.regions)} if self.regions else {}
+        return {"accounts": sorted(self.accounts), **regions, **_name_category(self.source), **index}
 
     @property
     def command(self) -> str:
@@ -49,19 +57,18 @@ class Backfill:
 
     @property
     def _arguments(self) -> tuple[str, str, str, Reprocess, dict[str, Any]]:
-        return self.dag_id, self.first.isoformat(), self.last.isoformat(), self.reprocess, self.conf
+        return DAG_IDS[self.source], self.first.isoformat(), self.last.isoformat(), self.reprocess, self.conf
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay of an index pattern's quarantined events of one source, in the days and regions of its cells."""
+    """A replay of a pattern's quarantined events of one source, in the days, accounts and regions of its cells."""
 
-    dag_id: str
+    source: Source
     pattern: str
     days: list[str]
     regions: list[str]
-    accounts: tuple[str, ...] = ()
-    """The accounts of a trail's cells; LookupEvents returns the events of one account only."""
+    accounts: list[str]
 
     @property
     def request(self) -> dict[str, Any]:
@@ -72,26 +79,19 @@ class Replay:
             "replay": True,
             "start": self.days[0],
             "end": end.isoformat(),
+            "accounts": self.accounts,
             "regions": self.regions,
             "index": self.pattern,
-            **({"accounts": list(self.accounts)} if self.accounts else {}),
+            **_name_category(self.source),
         }
-        return airflows.trigger_request(self.dag_id, conf)
+        return airflows.trigger_request(DAG_IDS[self.source], conf)
+
+
+def _name_category(source: Source) -> dict[str, list[str]]:
+    """Return the param that chooses the category of events, if it is not the DAG's default."""
+    return {"categories": ["insight"]} if source is Source.LOOKUP_INSIGHTS else {}
 
 
 def make_replay_command(server: str, pattern: str) -> str:
     """Return the shell command that replays all of a pattern's quarantined events without Airflow."""
     return shlex.join(["cloudtrail-elasticsearch", "replay", "--url", server, "--index", pattern])
-
-
-def choose_reprocess(states: Collection[State | None]) -> Reprocess:
-    """Return which existing runs must run again to load cells of these states; None: a cell never planned.
-
-    A cell that failed or is missing belongs to a run that failed. A complete cell may belong to a run that
-    succeeded, so runs of both kinds are repeated; a cell that is already complete costs little then.
-    """
-    known = {state for state in states if state is not None}
-    if not known:
-        return "none"
-    # `completed` includes the failed runs.
-    return "failed" if known <= _FAILED else "completed"

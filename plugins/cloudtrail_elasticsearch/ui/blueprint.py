@@ -11,7 +11,8 @@ from flask import Blueprint, Response, redirect, request
 
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.ui import answers
-from cloudtrail_elasticsearch.ui.answers import DAG_ID, HEADERS
+from cloudtrail_elasticsearch.ui.answers import HEADERS
+from cloudtrail_elasticsearch.ui.backfills import DAG_ID
 from cloudtrail_elasticsearch.ui.paths import PREFIX
 from cloudtrail_elasticsearch.ui.questions import AskedError, Question
 from cloudtrail_elasticsearch.ui.server import find_search_server
@@ -46,7 +47,7 @@ def make_blueprint() -> Blueprint:
         lambda: answers.coverage(_read_question(), find_search_server(), tables, may_backfill=may_trigger()),
     )
     serve("/api/cells", lambda: answers.cells(_read_question(), find_search_server()))
-    serve("/api/backfill", lambda: answers.backfill(_read_question()))
+    serve("/api/backfill", lambda: answers.backfill(_read_question(), find_search_server()))
     serve(
         "/api/quarantine",
         lambda: answers.quarantine(_read_question(), find_search_server(), may_trigger=may_trigger()),

@@ -1,15 +1,15 @@
-"""The coverage ledger as a table of rows by days, read in few requests and stored in columns.
+"""The squares of the coverage table, read from the ledger in few requests.
 
-A row is a region of one account from one source. If all accounts are chosen, a row is a whole account from one
-source, so that the table of an organization has a row for each account, not for each account and region.
+A row of the table is a region of one account from one source. If all accounts are chosen, a row is a whole account
+from one source, so that the table of an organization has a row for each account, not for each account and region.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cloudtrail_elasticsearch.core.coverage.cells import State
 from cloudtrail_elasticsearch.core.coverage.ledger import query_source
@@ -28,19 +28,31 @@ STATES: Final = (
     State.MISSING,
     State.FAILED,
 )
-"""By how much attention they need, least first. If several windows share a day, the table shows their last."""
+"""By how much attention they need, least first. A square of several windows has the last of their states."""
 
 _RANKS: Final = {state.value: rank for rank, state in enumerate(STATES)}
+_VERIFIED: Final = [State.QUIET, State.COMPLETE]
 
 MOST_DAYS: Final = 400
-_CELLS_PER_PAGE: Final = 20_000
+_SQUARES_PER_PAGE: Final = 20_000
 """Well below the servers' limit for one answer (``search.max_buckets``, 65,535)."""
+
+_DAYS_PER_REQUEST: Final = 50
+"""Few enough that Python need not keep the answers of a whole year at once."""
 
 ALL_ACCOUNTS: Final = "*"
 """The choice of all accounts together."""
 
+CLOCKS_DIFFER_BY: Final = timedelta(minutes=15)
+"""More than the clocks of two workers differ: AWS rejects requests of a clock that is five minutes wrong.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+"""
+
 _NAMES_AT_MOST: Final = 5_000
 _HITS_AT_MOST: Final = 10_000
+_IS_CELL: Final[dict[str, Any]] = {"exists": {"field": "pattern"}}
+"""The query for cells: the documents with the names of accounts have no pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,63 +82,116 @@ class Choice:
         """The field of the ledger that names the rows."""
         return "account" if self.account == ALL_ACCOUNTS else "region"
 
-    @property
-    def query(self) -> dict[str, Any]:
-        """The query for this part."""
-        wanted: list[dict[str, Any]] = [
-            {"range": {"day": {"gte": self.first.isoformat(), "lte": self.last.isoformat()}}},
-            {"term": {"pattern": self.pattern}},
-        ]
-        if self.account != ALL_ACCOUNTS:
-            wanted.append({"term": {"account": self.account}})
-        if self.source is not None:
-            wanted.append(query_source(self.source))
-        return {"bool": {"filter": wanted}}
 
+class Square(NamedTuple):
+    """One day of one row: a cell of the ledger, or all cells of an account."""
 
-@dataclass(slots=True)
-class Table:
-    """Cells in columns: each cell's day and row (as positions in the lists), state and event counts."""
-
-    days: list[str]
-    regions: list[str] = field(default_factory=list)
-    """The name of each row: a region, or an account if all accounts are chosen."""
-    sources: list[Source] = field(default_factory=list)
-    """The source of each row."""
-    day: list[int] = field(default_factory=list)
-    region: list[int] = field(default_factory=list)
-    state: list[int] = field(default_factory=list)
-    figures: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in FIGURES})
+    day: str
+    name: str
+    """A region, or an account if all accounts are chosen."""
+    source: Source
+    rank: int
+    """The position of its state in `STATES`."""
+    figures: Sequence[int]
+    """Numbers of events, in the order of `FIGURES`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerSummary:
-    """The accounts, index patterns and sources of the whole ledger, and its version."""
+    """The accounts, index patterns, sources and days of the whole ledger, and the time of its last change."""
 
     accounts: list[str]
     """The account with the most cells first."""
     patterns: list[str]
     """The index pattern with the most cells first."""
     sources: list[Source]
-    version: str
-    """A text that changes with every change of the ledger."""
+    days: Mapping[str, int]
+    """The number of cells of each day."""
+    newest: float
+    """The time of the last update of a cell, in milliseconds since 1970."""
+
+    @property
+    def cells(self) -> int:
+        """The number of cells."""
+        return sum(self.days.values())
 
 
-def summarize_ledger(server: SearchServer) -> LedgerSummary:
-    """Return the accounts, index patterns and sources that the ledger has, and its version."""
-    fields = {"accounts": "account", "patterns": "pattern", "sources": "source"}
-    request = {
-        "aggs": {
-            **{name: {"terms": {"field": path, "size": _NAMES_AT_MOST}} for name, path in fields.items()},
-            "updates": {"stats": {"field": "updated_at"}},
-        },
+def summarize_ledger(server: SearchServer, known: LedgerSummary | None = None) -> LedgerSummary:
+    """Return the accounts, index patterns, sources and days that the ledger has, and its last change.
+
+    :param known: an earlier summary; then only days with cells that were updated since are read again, unless
+        cells were deleted
+    """
+    if known is not None:
+        figures = {"cells": {"value_count": {"field": "pattern"}}, "newest": {"max": {"field": "updated_at"}}}
+        found = _aggregate_cells(server, figures)
+        cells, newest = (found.get(name, Aggregation()).value or 0 for name in figures)
+        if (cells, newest) == (known.cells, known.newest):
+            return known
+        updated = _add_changes(server, known, newest)
+        if updated.cells == cells:
+            return updated
+    return _summarize(server)
+
+
+def _summarize(server: SearchServer, *further: dict[str, Any]) -> LedgerSummary:
+    """Return a summary of all cells, or of those that match further queries."""
+    fields = {"accounts": "account", "patterns": "pattern", "sources": "source", "days": "day"}
+    figures = {
+        **{name: {"terms": {"field": path, "size": _NAMES_AT_MOST}} for name, path in fields.items()},
+        "newest": {"max": {"field": "updated_at"}},
     }
-    found = read_index(server, COVERAGE_INDEX).aggregate(request)
+    found = _aggregate_cells(server, figures, *further)
     names = {name: [str(bucket.key) for bucket in found.get(name, Aggregation()).buckets] for name in fields}
-    updates = found.get("updates", Aggregation())
-    # Number, newest and sum of the times of updates: a new, changed or deleted cell changes one of them.
-    version = f"{updates.count}/{updates.max}/{updates.sum}"
-    return LedgerSummary(names["accounts"], names["patterns"], _list_sources(found, updates.count or 0), version)
+    days = {str(bucket.key): bucket.doc_count for bucket in found.get("days", Aggregation()).buckets}
+    newest = found.get("newest", Aggregation()).value or 0
+    sources = _list_sources(found, sum(days.values()))
+    return LedgerSummary(names["accounts"], names["patterns"], sources, days, newest)
+
+
+def _add_changes(server: SearchServer, known: LedgerSummary, newest: float) -> LedgerSummary:
+    """Return a summary with the changes since then; it has too many cells if some were deleted."""
+    changes = _summarize(server, {"terms": {"day": sorted(find_changed_days(server, known.newest))}})
+    return LedgerSummary(
+        list(dict.fromkeys((*known.accounts, *changes.accounts))),
+        list(dict.fromkeys((*known.patterns, *changes.patterns))),
+        [source for source in Source if source in (*known.sources, *changes.sources)],
+        {**known.days, **changes.days},
+        newest,
+    )
+
+
+def _aggregate_cells(
+    server: SearchServer, figures: Mapping[str, Any], *further: dict[str, Any]
+) -> dict[str, Aggregation]:
+    request = {
+        "track_total_hits": False,
+        "query": {"bool": {"filter": [_IS_CELL, *further]}},
+        "aggs": dict(figures),
+    }
+    return read_index(server, COVERAGE_INDEX).aggregate(request)
+
+
+def read_account_names(server: SearchServer) -> dict[str, str]:
+    """Return the names of accounts that the ledger has, by account id."""
+    request = {
+        "size": _HITS_AT_MOST,
+        "query": {"exists": {"field": "account_name"}},
+        "_source": ["account", "account_name"],
+    }
+    hits = read_index(server, COVERAGE_INDEX).find(request, dict[str, str])
+    return {hit.source["account"]: hit.source["account_name"] for hit in hits}
+
+
+def find_changed_days(server: SearchServer, newest: float) -> set[str]:
+    """Return the days with a cell that was updated since a time, or up to `CLOCKS_DIFFER_BY` before it.
+
+    :param newest: `LedgerSummary.newest` of an earlier summary
+    """
+    since = int(newest - CLOCKS_DIFFER_BY / timedelta(milliseconds=1))
+    updated = {"range": {"updated_at": {"gte": since, "format": "epoch_millis"}}}
+    found = _aggregate_cells(server, {"days": {"terms": {"field": "day", "size": _NAMES_AT_MOST}}}, updated)
+    return {str(bucket.key) for bucket in found.get("days", Aggregation()).buckets}
 
 
 def _list_sources(found: dict[str, Aggregation], cells: int) -> list[Source]:
@@ -148,40 +213,49 @@ def choose_default_pattern(patterns: list[str]) -> str:
     return DEFAULT_INDEX if DEFAULT_INDEX in patterns or not patterns else patterns[0]
 
 
-def read_table(server: SearchServer, choice: Choice) -> Table:
-    """Return the cells of a choice as a table."""
-    days = [choice.first + timedelta(days=number) for number in range((choice.last - choice.first).days + 1)]
-    made = Table([day.isoformat() for day in days])
-    numbers = {day: number for number, day in enumerate(made.days)}
-    places: dict[tuple[int, str], int] = {}
-    rows: dict[tuple[str, Source], int] = {}
-    for bucket in _read_buckets(server, choice):
-        cell, windows = bucket.values, bucket.doc_count
-        day = cell["day"]
-        name = (cell[choice.row_field], Source(cell["source"] or Source.LOOKUP_EVENTS))
-        row = rows.setdefault(name, len(rows))
-        place = places.setdefault((row, day), len(places))
-        rank = _RANKS.get(cell["state"], _RANKS[State.FAILED])  # a newer version's state
-        if place == len(made.state):
-            made.region.append(row)
-            made.day.append(numbers[day])
-            made.state.append(rank)
-            for figure, column in made.figures.items():
-                # Windows with equal figures share one bucket.
-                column.append((cell[figure] or 0) * windows)
-            continue
-        # The worst state of a day's windows is shown.
-        made.state[place] = max(made.state[place], rank)
-        for figure, column in made.figures.items():
-            column[place] += (cell[figure] or 0) * windows
-    made.regions = [name for name, _ in rows]
-    made.sources = [source for _, source in rows]
-    return made
+def list_days(first: date, last: date) -> list[str]:
+    """Return the days of a range, both included, as the ledger writes them."""
+    return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+
+
+def read_squares(server: SearchServer, choice: Choice, days: Sequence[str]) -> Iterator[Square]:
+    """Yield the squares of a choice on these days."""
+    for first in range(0, len(days), _DAYS_PER_REQUEST):
+        yield from _read_squares(server, choice, days[first : first + _DAYS_PER_REQUEST])
+
+
+def _read_squares(server: SearchServer, choice: Choice, days: Sequence[str]) -> Iterator[Square]:
+    wanted = query_choice(choice, days)
+    ranks: dict[tuple[str, str, str | None], int] = {}
+    unverified = {"bool": {"filter": [wanted], "must_not": [{"terms": {"state": _VERIFIED}}]}}
+    for bucket in read_buckets(server, unverified, ("day", choice.row_field), ("source", "state")):
+        key = bucket.values
+        place = (key["day"], key[choice.row_field], key["source"])
+        # A newer version can have another state.
+        ranks[place] = max(ranks.get(place, 0), _RANKS.get(key["state"], _RANKS[State.FAILED]))
+    merged: dict[tuple[str, str, Source], Square] = {}
+    sums = {name: {"sum": {"field": name}} for name in FIGURES}
+    for bucket in read_buckets(server, wanted, ("day", choice.row_field), ("source",), sums):
+        key = bucket.values
+        day, name, source = key["day"], key[choice.row_field], key["source"]
+        figures = [round(each.value or 0) for each in bucket.sums]
+        # Of verified cells, only those with events are complete.
+        rank = max(ranks.get((day, name, source), 0), _RANKS[State.COMPLETE] if figures[0] else 0)
+        square = Square(day, name, Source(source or Source.LOOKUP_EVENTS), rank, figures)
+        place = (day, name, square.source)
+        # Cells of version 0.1 have a bucket of their own.
+        merged[place] = _merge_squares(merged[place], square) if place in merged else square
+    yield from merged.values()
+
+
+def _merge_squares(one: Square, other: Square) -> Square:
+    figures = [a + b for a, b in zip(one.figures, other.figures, strict=True)]
+    return Square(one.day, one.name, one.source, max(one.rank, other.rank), figures)
 
 
 def read_cells(server: SearchServer, choice: Choice, region: str) -> list[dict[str, Any]]:
     """Return the ledger's full records of one region of one account, one for each window and source."""
-    query = choice.query
+    query = query_choice(choice, list_days(choice.first, choice.last))
     query["bool"]["filter"].append({"term": {"region": region}})
     request = {"size": MOST_DAYS, "query": query, "sort": ["start", "end"]}
     return [hit.source for hit in read_index(server, COVERAGE_INDEX).find(request, dict[str, Any])]
@@ -208,26 +282,22 @@ def _read_quarantined(server: SearchServer, pattern: str, source: Source) -> lis
     return [hit.source for hit in read_index(server, COVERAGE_INDEX).find(request, dict[str, str])]
 
 
-def _read_buckets(server: SearchServer, choice: Choice) -> Iterator[Bucket]:
-    """Yield one bucket for each group of windows with equal row, day, state and figures.
+def query_choice(choice: Choice, days: Collection[str]) -> dict[str, Any]:
+    """Return the query for the cells of a choice on these days, whatever its range."""
+    wanted: list[dict[str, Any]] = [{"terms": {"day": sorted(days)}}, {"term": {"pattern": choice.pattern}}]
+    if choice.account != ALL_ACCOUNTS:
+        wanted.append({"term": {"account": choice.account}})
+    if choice.source is not None:
+        wanted.append(query_source(choice.source))
+    return {"bool": {"filter": wanted}}
 
-    A composite aggregation reads only the index's columns. Reading the documents takes several times as long,
-    and computing sums on the server takes twice as long. A cell that is not loaded yet has no figures. Most cells
-    of an organization are quiet, and those of one account and day are one bucket.
-    """
-    sources = [
-        *({name: {"terms": {"field": name}}} for name in (choice.row_field, "day", "state")),
-        *({name: {"terms": {"field": name, "missing_bucket": True}}} for name in ("source", *FIGURES)),
-    ]
-    composite: dict[str, Any] = {"size": _CELLS_PER_PAGE, "sources": sources}
-    request = {
-        "track_total_hits": False,
-        "query": choice.query,
-        "aggs": {"cells": {"composite": composite}},
-    }
-    while True:
-        found = read_index(server, COVERAGE_INDEX).aggregate(request).get("cells", Aggregation())
-        yield from found.buckets
-        if len(found.buckets) < _CELLS_PER_PAGE:
-            return
-        composite["after"] = found.after_key
+
+def read_buckets(
+    server: SearchServer,
+    query: dict[str, Any],
+    fields: Sequence[str],
+    optional: Sequence[str] = (),
+    sums: Mapping[str, Any] | None = None,
+) -> Iterator[Bucket]:
+    """Yield a bucket for each group of cells with equal values of these fields, as `IndexReader.group` does."""
+    return read_index(server, COVERAGE_INDEX).group(query, fields, _SQUARES_PER_PAGE, optional, sums)

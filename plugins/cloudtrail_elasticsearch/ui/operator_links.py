@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import posixpath
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -43,49 +44,50 @@ class _RenderedLink(BaseOperatorLink):
         """Return the address for a task with these rendered fields."""
 
 
-class _CellLink(_RenderedLink):
+class _BatchLink(_RenderedLink):
     @property
     def operators(self) -> list[type[BaseOperator]]:  # type: ignore[override]
-        """The operators that work on a cell; imported late, because every Airflow process loads plugins."""
+        """The operators that work on staged cells; imported late, because every Airflow process loads plugins."""
         from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
         from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
 
         return [CloudTrailToS3Operator, S3ToElasticsearchOperator]
 
     def address(self, fields: dict[str, Any]) -> str:
-        """Return the address for the cell that the fields name."""
-        window = _read_window(fields.get("window"))
-        return NO_LINK if window is None else self.cell_address(window, fields)
+        """Return the address for the batch that the fields name."""
+        windows = _list_windows(fields.get("batch"))
+        return self.batch_address(windows, fields) if windows else NO_LINK
 
     @abstractmethod
-    def cell_address(self, window: Window, fields: dict[str, Any]) -> str:
-        """Return the address for a cell."""
+    def batch_address(self, windows: list[Window], fields: dict[str, Any]) -> str:
+        """Return the address for the cells of a batch."""
 
 
-class StagedObjectsLink(_CellLink):
-    """The folder of the cell in the S3 console; no link if the bucket is not in AWS."""
+class StagedObjectsLink(_BatchLink):
+    """The folder that has a batch's cells in the S3 console; no link if the bucket is not in AWS."""
 
     name = "Staged objects"
 
-    def cell_address(self, window: Window, fields: dict[str, Any]) -> str:
-        """Return the address of the cell's folder."""
+    def batch_address(self, windows: list[Window], fields: dict[str, Any]) -> str:
+        """Return the address of the folder that has the cells' folders."""
         from cloudtrail_elasticsearch.staging import Staging
 
         bucket = fields.get("bucket")
         if not bucket or _uses_another_s3():
             return NO_LINK
         # No client: only the path is needed.
-        folder = Staging(None, bucket, fields.get("prefix", "")).folder(window)
-        return addresses.staged_objects(bucket, folder, window.region)
+        staging = Staging(None, bucket, fields.get("prefix", ""))
+        folder = posixpath.commonpath([staging.folder(window) for window in windows])
+        return addresses.staged_objects(bucket, folder, windows[0].region)
 
 
-class DocumentsLink(_CellLink):
-    """The documents of the cell in Kibana or OpenSearch Dashboards; no link if their address is not configured."""
+class DocumentsLink(_BatchLink):
+    """The documents of a batch's cells in Kibana or OpenSearch Dashboards; no link without their address."""
 
     name = "Documents"
 
-    def cell_address(self, window: Window, fields: dict[str, Any]) -> str:  # noqa: ARG002 - the signature of all cell links
-        """Return the address of Discover with the cell's documents."""
+    def batch_address(self, windows: list[Window], fields: dict[str, Any]) -> str:  # noqa: ARG002 - of the base class
+        """Return the address of Discover with the cells' documents."""
         from cloudtrail_elasticsearch.ui.server import find_dashboards, find_search_server
 
         base = find_dashboards()
@@ -95,30 +97,23 @@ class DocumentsLink(_CellLink):
             engine = find_search_server().engine
         except LoaderError as error:
             # A search server that does not answer must not break the task's page.
-            log.warning("Cannot make the link to the documents of %s: %s", window.name, error)
+            log.warning("Cannot make the link to the documents of %s: %s", windows[0].name, error)
             return NO_LINK
-        return addresses.discover(base, engine, window.account, window.region, window.start, window.end)
+        accounts, regions = ({getattr(each, name) for each in windows} for name in ("account", "region"))
+        return addresses.discover(base, engine, accounts, regions, windows[0].start, windows[0].end)
 
 
-class CoverageLink(_CellLink):
-    """The coverage page, at the square of the cell."""
-
-    name = "Coverage"
-
-    def cell_address(self, window: Window, fields: dict[str, Any]) -> str:
-        """Return the address of the page with the cell's day and region."""
-        return _make_coverage_address([window], fields, region=window.region)
-
-
-class RunCoverageLink(_RenderedLink):
-    """The coverage page, with the days that the run planned, or with the day of a batch."""
+class CoverageLink(_RenderedLink):
+    """The coverage page, with the days that the run planned, or with the days and the account of a batch."""
 
     name = "Coverage"
 
     @property
     def operators(self) -> list[type[BaseOperator]]:  # type: ignore[override]
-        """The operators that end a run, and those that work on a batch of a trail's windows."""
+        """The operators that end a run, and those that work on a batch."""
+        from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
         from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
+        from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
         from cloudtrail_elasticsearch.operators.trail_coverage import CloudTrailTrailCoverageOperator
         from cloudtrail_elasticsearch.operators.trail_list import CloudTrailTrailListOperator
         from cloudtrail_elasticsearch.operators.trail_to_elasticsearch import (
@@ -126,6 +121,8 @@ class RunCoverageLink(_RenderedLink):
         )
 
         return [
+            CloudTrailToS3Operator,
+            S3ToElasticsearchOperator,
             CloudTrailCoverageOperator,
             CloudTrailTrailCoverageOperator,
             CloudTrailTrailListOperator,
@@ -137,10 +134,12 @@ class RunCoverageLink(_RenderedLink):
         planned = fields.get("planned", [fields.get("batch")])
         # Airflow replaces a field that is too long by a text.
         plans = planned if isinstance(planned, list) else []
-        windows = [window for window in map(_read_window, plans) if window]
+        windows = [window for batch in plans for window in _list_windows(batch)]
         days = sorted(day for day in map(_read_day_of_batch, plans) if day)
         batches = {"first": days[0], "last": days[-1], "source": Source.TRAIL.value} if days else {}
-        return _make_coverage_address(windows, fields, **batches)
+        # The page can open the square of a single cell.
+        square = {"region": windows[0].region} if len(windows) == 1 else {}
+        return _make_coverage_address(windows, fields, **batches, **square)
 
 
 def _read_day_of_batch(value: Any) -> str | None:
@@ -148,11 +147,14 @@ def _read_day_of_batch(value: Any) -> str | None:
     return str(value["day"]) if is_batch else None
 
 
-def _read_window(value: Any) -> Window | None:
+def _list_windows(value: Any) -> list[Window]:
+    """Return the windows of a batch of LookupEvents; none if the value is something else."""
+    from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupBatch
+
     try:
-        return Window.from_dict(value)
-    except (KeyError, TypeError, ValueError):
-        return None
+        return [each.window for each in LookupBatch.from_dict(value).windows]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return []
 
 
 def _make_coverage_address(windows: list[Window], fields: dict[str, Any], **more: str) -> str:
@@ -163,8 +165,8 @@ def _make_coverage_address(windows: list[Window], fields: dict[str, Any], **more
         # Without an account, the page shows all accounts of the ledger.
         if len({window.account for window in windows}) == 1:
             chosen["account"] = windows[0].account
-        # Without a source, the page shows both.
-        if windows[0].source is Source.TRAIL:
+        # Without a source, the page shows all of them.
+        if windows[0].source is not Source.LOOKUP_EVENTS:
             chosen["source"] = windows[0].source.value
     return f"{path('coverage')}#{urlencode({name: value for name, value in chosen.items() if value})}"
 

@@ -19,10 +19,11 @@ LAST_DAY: Final = date(2099, 12, 31)
 MOST_CHARACTERS: Final = 512
 """A search server's longest document id, in bytes; names of indices, regions and accounts are shorter."""
 
-MOST_VALUES: Final = 200
-"""The most values of one parameter: more than AWS has regions."""
+MOST_VALUES: Final = 10_000
+"""The most values of one parameter: more than an organization has accounts."""
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NUMBER: Final = re.compile(r"[0-9]{1,3}")
 _REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _SHOWN: Final = 40
@@ -88,21 +89,34 @@ class Question:
         """Return a day."""
         return _parse_day(name, self.text(name))
 
+    def optional_number(self, name: str) -> int | None:
+        """Return a number of at most three digits; None if it is missing."""
+        given = self.optional_text(name)
+        if given is not None and not _NUMBER.fullmatch(given):
+            raise AskedError(422, f"{name} is {_quote_short(given)}, which is not a number like 90.")
+        return None if given is None else int(given)
+
     def regions(self, name: str) -> tuple[str, ...]:
-        """Return the names of regions, at least one."""
-        found = self.texts(name)
+        """Return the names of regions, at least one; a value can be several names, separated by commas."""
+        found = self._split_texts(name)
         for region in found:
             if not _REGION.fullmatch(region):
                 raise AskedError(400, f"{name} is {_quote_short(region)}, which is not a region like eu-west-1.")
         return found
 
     def accounts(self, name: str) -> tuple[str, ...]:
-        """Return the ids of accounts, at least one."""
-        found = self.texts(name)
+        """Return the ids of accounts, at least one; a value can be several ids, separated by commas."""
+        found = self._split_texts(name)
         for account in found:
             if not _ACCOUNT.fullmatch(account):
                 raise AskedError(400, f"{name} is {_quote_short(account)}, which is not an account of 12 digits.")
         return found
+
+    def _split_texts(self, name: str) -> tuple[str, ...]:
+        # Commas keep the address short: some web servers accept 4,094 characters only.
+        given = self.values.get(name, ())
+        values = tuple(each for value in given for each in value.split(","))
+        return Question({name: values}).texts(name)
 
     def optional_source(self, name: str) -> Source | None:
         """Return a source of events; None if it is missing."""

@@ -49,6 +49,8 @@ def _pack(number: int, found: VerifiedCell) -> dict[str, Any]:
     figures = {name: figure for name in _FIGURES if (figure := getattr(cell, name))}
     row = {"at": number, "verified_at": found.at.isoformat(), **figures}
     row["details"] = {name: value for name, value in msgspec.to_builtins(found.staged).items() if value}
+    if cell.left_out_by:
+        row["left_out_by"] = cell.left_out_by
     if cell.proof is not None:
         row["proof"] = replace(cell.proof, findings=cell.proof.findings[:_FINDINGS]).to_dict()
     return row
@@ -56,6 +58,7 @@ def _pack(number: int, found: VerifiedCell) -> dict[str, Any]:
 
 def _unpack(row: dict[str, Any], window: Window, run: Run | None) -> VerifiedCell:
     proof = None if row.get("proof") is None else Proof.from_dict(row["proof"])
-    cell = Cell(window=window, proof=proof, **{name: row.get(name, 0) for name in _FIGURES})
+    figures = {name: row.get(name, 0) for name in _FIGURES}
+    cell = Cell(window=window, proof=proof, left_out_by=row.get("left_out_by", {}), **figures)
     details = typed.convert(_NO_DETAILS | row["details"], StagingDetails)
     return VerifiedCell(cell, details, run, datetime.fromisoformat(row["verified_at"]))

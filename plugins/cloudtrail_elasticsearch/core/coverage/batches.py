@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 
@@ -27,10 +27,14 @@ that is repeated then finds the manifests and the load records of the run before
 TASK_SECONDS: Final = 10.0
 """The least work of a task if there are several: a list and a load task cost Airflow about 2 s."""
 
-_WINDOW_SECONDS: Final = 0.05
+_WINDOW_SECONDS: Final = 0.005
+_DIGEST_SECONDS: Final = 0.002
 _FILE_SECONDS: Final = 0.002
 _BYTE_SECONDS: Final = 0.4e-6
-"""The processor time of a window's digests, of a log file, and of a packed byte (about 170 bytes an event)."""
+"""The processor time of a window, of a digest (one an hour), of a log file, and of a packed byte.
+
+An event takes about 170 packed bytes.
+"""
 
 _LENGTHS: Final = tuple(hours for hours in range(HOURS, 0, -1) if HOURS % hours == 0)
 
@@ -56,6 +60,7 @@ class WindowSize:
 
     window: Window
     hours: tuple[Size, ...]
+    has_digests: bool = True
 
     def __post_init__(self) -> None:
         if not self.window.is_day or len(self.hours) != HOURS:
@@ -75,11 +80,18 @@ class Piece:
     of: int
     """The position of the whole window among those that were planned."""
     size: Size
+    has_digests: bool
 
     @property
     def seconds(self) -> float:
         """The estimated processor time."""
-        return _WINDOW_SECONDS + self.size.files * _FILE_SECONDS + self.size.bytes * _BYTE_SECONDS
+        digests = self.window.length // timedelta(hours=1) if self.has_digests else 0
+        return (
+            _WINDOW_SECONDS
+            + digests * _DIGEST_SECONDS
+            + self.size.files * _FILE_SECONDS
+            + self.size.bytes * _BYTE_SECONDS
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,39 @@ class Batch:
     @property
     def seconds(self) -> float:
         """The estimated processor time."""
-        return sum(piece.seconds for piece in self.pieces)
+        return _sum_seconds(self.pieces)
+
+
+class HasSeconds(Protocol):
+    """Some work."""
+
+    @property
+    def seconds(self) -> float:
+        """The estimated processor time."""
+
+
+Work = TypeVar("Work", bound=HasSeconds)
+
+
+def share_work(sorted_work: Sequence[Work], tasks: int) -> list[list[Work]]:
+    """Return the pieces of work in groups of about equal work, the group with the most work first.
+
+    Each piece goes to the group with the least work so far. Equal work gives equal groups. There are fewer groups
+    than tasks if each would have less work than `TASK_SECONDS`.
+
+    :param sorted_work: the longest pieces first
+    :param tasks: the most groups, at least 1
+    """
+    useful = math.ceil(_sum_seconds(sorted_work) / TASK_SECONDS)
+    groups = min(tasks, max(1, useful), len(sorted_work))
+    found: list[list[Work]] = [[] for _ in range(groups)]
+    # Ties go to the lowest number, so that the plan is the same in every run.
+    loads = [(0.0, number) for number in range(groups)]
+    for piece in sorted_work:
+        load, number = heapq.heappop(loads)
+        found[number].append(piece)
+        heapq.heappush(loads, (load + piece.seconds, number))
+    return sorted(found, key=_sum_seconds, reverse=True)
 
 
 def plan_batches(sizes: Sequence[WindowSize], tasks: int) -> list[Batch]:
@@ -105,20 +149,13 @@ def plan_batches(sizes: Sequence[WindowSize], tasks: int) -> list[Batch]:
     :param tasks: the most batches, at least 1
     """
     pieces = [piece for of, size in enumerate(sizes) for piece in divide_window(size, of)]
-    if not pieces:
-        return []
     pieces.sort(key=lambda piece: (-piece.seconds, piece.window, piece.of))
-    useful = math.ceil(sum(piece.seconds for piece in pieces) / TASK_SECONDS)
-    groups: list[list[Piece]] = [[] for _ in range(max(1, min(tasks, useful, len(pieces))))]
-    # Ties go to the lowest number, so that the plan is the same in every run.
-    loads = [(0.0, number) for number in range(len(groups))]
-    for piece in pieces:
-        load, number = heapq.heappop(loads)
-        groups[number].append(piece)
-        heapq.heappush(loads, (load + piece.seconds, number))
-    ordered = sorted(groups, key=lambda group: -sum(piece.seconds for piece in group))
+    ordered = share_work(pieces, tasks)
     return [
-        Batch(_make_name(group, number, len(ordered)), tuple(sorted(group, key=lambda piece: piece.window)))
+        Batch(
+            name_batch([piece.window for piece in group], number, len(ordered)),
+            tuple(sorted(group, key=lambda piece: piece.window)),
+        )
         for number, group in enumerate(ordered, 1)
     ]
 
@@ -134,6 +171,7 @@ def divide_window(size: WindowSize, of: int = 0) -> list[Piece]:
                 _cut_hours(size.window, first, first + length),
                 of,
                 sum(size.hours[first : first + length], NOTHING),
+                size.has_digests,
             )
             for first in range(0, HOURS, length)
         ]
@@ -143,13 +181,20 @@ def divide_window(size: WindowSize, of: int = 0) -> list[Piece]:
     return pieces
 
 
+def _sum_seconds(pieces: Iterable[HasSeconds]) -> float:
+    # The exact sum does not depend on the order of the pieces; `sum` rounds after each of them.
+    return math.fsum(piece.seconds for piece in pieces)
+
+
 def _cut_hours(day: Window, first: int, end: int) -> Window:
     return replace(day, start=day.start + timedelta(hours=first), end=day.start + timedelta(hours=end))
 
 
-def _make_name(group: Iterable[Piece], number: int, of: int) -> str:
-    """Return a name that is unique in its day, for Airflow's pages."""
-    windows = [piece.window for piece in group]
+def name_batch(windows: Sequence[Window], number: int, of: int) -> str:
+    """Return a name that is unique in its day, for Airflow's pages.
+
+    :param number: the number of the batch among `of` batches, from 1
+    """
     first = windows[0]
     if len(windows) == 1:
         return first.name

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ class Cell(CellFigures):
     proof: Proof | None = None
     parts_problem: str | None = None
     """The problem of a part, if this cell was merged from parts: two parts' errors may cancel in the sums."""
+    left_out_by: dict[str, int] = field(default_factory=dict, hash=False)
+    """The numbers of events left out, by the name of the rule. Their sum is `left_out`."""
 
     @property
     def problem(self) -> str | None:
@@ -71,6 +73,11 @@ class Cell(CellFigures):
         return None
 
     @property
+    def left_out_rules(self) -> list[tuple[str, int]]:
+        """The rules that left events out and their numbers of events, the largest first."""
+        return sorted(self.left_out_by.items(), key=lambda counted: (-counted[1], counted[0]))
+
+    @property
     def state(self) -> State:
         """The cell's state, as its figures and its proof give it."""
         if self.problem:
@@ -92,8 +99,8 @@ class Cell(CellFigures):
         plain = asdict(self) | {"window": self.window.to_dict()}
         if self.proof is not None:
             plain["proof"] = self.proof.to_dict()
-        # The XComs of LookupEvents cells stay as they were in version 0.1.
-        return {name: value for name, value in plain.items() if value is not None}
+        # Without empty members, the XComs of LookupEvents cells stay as they were in version 0.1.
+        return {name: value for name, value in plain.items() if value is not None and value != {}}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Cell:
@@ -140,16 +147,17 @@ class Coverage:
         statuses = {status.value: proofs[status] for status in ProofStatus if proofs[status]}
         return {"cells": len(self.cells) + len(self.missing), "missing": len(self.missing), **shown, **statuses}
 
-    def check(self) -> None:
+    def check(self, reasons: Mapping[Window, str]) -> None:
         """Check that every planned window was loaded and adds up.
 
+        :param reasons: the reasons of missing windows
         :raises CoverageError: some were not loaded or do not add up; the message has the reason of each
         """
-        reasons = [f"{window.name}: was not loaded; the log of its task has the reason" for window in self.missing]
-        reasons += [f"{cell.window.name}: {cell.problem}" for cell in self.cells if cell.problem]
-        if reasons:
+        problems = [f"{window.name}: {reasons[window]}" for window in self.missing]
+        problems += [f"{cell.window.name}: {cell.problem}" for cell in self.cells if cell.problem]
+        if problems:
             raise CoverageError(
-                f"{len(reasons)} of {len(self.cells) + len(self.missing)} cells are not covered. Clear them, or "
+                f"{len(problems)} of {len(self.cells) + len(self.missing)} cells are not covered. Clear them, or "
                 f"run a backfill of these days that repeats failed runs (--reprocess-behavior failed; in "
-                f"Airflow 2.11, --rerun-failed-tasks):\n" + "\n".join(f"  {reason}" for reason in reasons)
+                f"Airflow 2.11, --rerun-failed-tasks):\n" + "\n".join(f"  {problem}" for problem in problems)
             )

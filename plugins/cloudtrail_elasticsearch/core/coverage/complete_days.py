@@ -46,6 +46,11 @@ class CompleteDay:
         """The account, the day, the index pattern and the source, which identify the day."""
         return self.account, self.day, self.index, self.source.value
 
+    @property
+    def partition_key(self) -> str:
+        """The account and the day, as the key of a partition; a bar separates the parts of Airflow's keys."""
+        return f"{self.account}|{self.day}"
+
 
 def find_complete_days(cells: Iterable[dict[str, Any]], regions: Collection[str]) -> Iterator[CompleteDay]:
     """Yield the days on which each of these regions has a verified cell of the same source.

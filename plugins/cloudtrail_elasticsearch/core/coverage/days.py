@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
@@ -35,7 +35,10 @@ def merge_cells(day: Window, cells: Iterable[Cell]) -> Cell | None:
     sums = {each.name: sum(getattr(part, each.name) for part in parts) for each in fields(CellFigures)}
     problems = (f"{part.window.name}: {problem}" for part in parts if (problem := part.figures_problem))
     proof = merge_proofs(part.proof for part in parts)
-    return Cell(window=day, proof=proof, parts_problem=next(problems, None), **sums)
+    left_out_by: Counter[str] = Counter()
+    for part in parts:
+        left_out_by.update(part.left_out_by)
+    return Cell(window=day, proof=proof, parts_problem=next(problems, None), left_out_by=dict(left_out_by), **sums)
 
 
 def merge_verified_cells(day: Window, found: Iterable[VerifiedCell]) -> VerifiedCell | None:

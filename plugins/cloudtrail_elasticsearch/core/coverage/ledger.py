@@ -1,14 +1,14 @@
 """The coverage ledger: a document for every cell, in an index beside the data.
 
-See docs/adr/0010-the-ledger-is-an-index.md.
+See docs/adr/0010-the-ledger-is-an-index.md. It is long, because every document and request of that index is here.
 """
 
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
@@ -24,14 +24,13 @@ from cloudtrail_elasticsearch.core.figures import CallFigures
 from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX
 from cloudtrail_elasticsearch.core.index.setup import prepare_ledger
 from cloudtrail_elasticsearch.core.log_text import safe_text
-from cloudtrail_elasticsearch.core.search.answers import Aggregation, Updated
+from cloudtrail_elasticsearch.core.search.answers import Bucket, Updated
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem
 from cloudtrail_elasticsearch.core.search.reader import IndexReader
 from cloudtrail_elasticsearch.core.search.sender import LoadSettings, Sender
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 _CELLS_PER_PAGE: Final = 1_000
-_REGIONS_AT_MOST: Final = 200
 # A fixed name: XComs of earlier versions have it. It means that the ledger does not have the cell yet.
 _UNRECORDED: Final = "unnoted"
 # Documents and indices of version 0.1 lack the field.
@@ -97,6 +96,8 @@ class VerifiedCell:
         staged, run = self.staged, self.run
         return {
             **figures,
+            # A list: an update would merge an object with the rules of an earlier load, but it replaces a list.
+            "left_out_by": [{"rule": rule, "events": events} for rule, events in self.cell.left_out_rules],
             **_describe_proof(self.cell.proof),
             "state": self.cell.state,
             "problem": self.cell.problem,
@@ -109,6 +110,15 @@ class VerifiedCell:
             "verified_at": _format_time(self.at),
             **_describe_run(run),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCell:
+    """A planned cell that was not loaded: the reason, and the task whose log has the details."""
+
+    window: Window
+    problem: str
+    run: Run | None = None
 
 
 class Ledger:
@@ -125,36 +135,50 @@ class Ledger:
         """Record that a task is loading a cell."""
         self._update(window, {"state": State.LOADING, "problem": None, **_describe_run(run)})
 
-    def record_missing(self, window: Window, problem: str, run: Run | None = None) -> None:
-        """Record that a planned cell was not loaded; the log of `run` has the reason."""
-        self._update(window, {"state": State.MISSING, "problem": problem, **_describe_run(run)})
+    def record_missing(self, missing: Iterable[MissingCell]) -> None:
+        """Record in one request that planned cells were not loaded.
+
+        :raises RejectedRequestError: the server rejects one of the documents
+        """
+        state = {"state": State.MISSING}
+        self._send_cells(
+            (each.window, {**state, "problem": each.problem, **_describe_run(each.run)}, True) for each in missing
+        )
 
     def record_verified(self, found: VerifiedCell) -> None:
         """Record a cell's figures, which were just verified on the server."""
         self._update(found.cell.window, found.content)
 
     def record_verified_all(self, found: Iterable[VerifiedCell]) -> None:
-        """Record the figures of many cells in one request; they replace the ledger's documents.
+        """Record the figures of many cells in one request.
+
+        Cells of a trail replace the ledger's documents. Those of LookupEvents keep their comparison with a trail.
+
+        :raises RejectedRequestError: the server rejects one of the documents
+        """
+        self._send_cells(
+            (each.cell.window, each.content, each.cell.window.source is not Source.TRAIL) for each in found
+        )
+
+    def record_account_names(self, names: Mapping[str, str]) -> None:
+        """Record the names of accounts, by account id, in one request; they replace earlier names.
+
+        They have documents of their own, the same for all index patterns. A query for cells must never find them,
+        so that these documents have no `pattern`.
 
         :raises RejectedRequestError: the server rejects one of the documents
         """
         self._prepare()
+        at = _format_time(datetime.now(UTC))
         items = [
             BulkItem(
-                self._make_id(each.cell.window),
+                f"account|{account}",
                 COVERAGE_INDEX,
-                codec.encode(self._describe_window(each.cell.window) | each.content),
+                codec.encode({"account": account, "account_name": name, "updated_at": at}),
             )
-            for each in found
+            for account, name in names.items()
         ]
-        rejections = self._sender.send(items).rejections
-        if rejections:
-            why = safe_text(rejections[0].reason)
-            raise RejectedRequestError(
-                f"The search server rejected {len(rejections)} cells of the ledger: {why}. Correct the index "
-                f"{COVERAGE_INDEX}, then clear the task.",
-                400,
-            )
+        self._send(items, "names of accounts")
 
     def record_comparison(self, window: Window, comparison: Comparison) -> None:
         """Record in the cell of a LookupEvents window how a trail differs from it; it replaces an earlier one."""
@@ -178,19 +202,63 @@ class Ledger:
             yield from (hit.source for hit in hits)
             request["search_after"] = hits[-1].sort
 
-    def find_newest_events(self, account: str, source: Source = Source.LOOKUP_EVENTS) -> dict[str, datetime]:
-        """Return the time of the newest event of each region of an account; regions without events are omitted."""
-        wanted = [{"term": {"pattern": self._pattern}}, {"term": {"account": account}}, query_source(source)]
+    def find_newest_events(
+        self, accounts: Collection[str], source: Source = Source.LOOKUP_EVENTS
+    ) -> dict[tuple[str, str], datetime]:
+        """Return the time of the newest event of each account and region; those without events are omitted."""
+        wanted = [{"terms": {"account": sorted(accounts)}}, query_source(source)]
         newest = {"newest": {"max": {"field": "last_event"}}}
-        request = {
-            "query": {"bool": {"filter": wanted}},
-            "aggs": {"regions": {"terms": {"field": "region", "size": _REGIONS_AT_MOST}, "aggs": newest}},
-        }
-        self._reader.refresh()
-        regions = self._reader.aggregate(request).get("regions", Aggregation()).buckets
-        found = {str(bucket.key): bucket.newest.value for bucket in regions if bucket.newest is not None}
+        found = {key: each.newest.value for key, each in self._read_regions(wanted, newest) if each.newest}
         # A region without events has no newest one.
-        return {region: datetime.fromtimestamp(ms / 1000, UTC) for region, ms in found.items() if ms}
+        return {key: datetime.fromtimestamp(ms / 1000, UTC) for key, ms in found.items() if ms}
+
+    def find_usual_events(
+        self, first_day: date, source: Source = Source.LOOKUP_EVENTS
+    ) -> dict[tuple[str, str], float]:
+        """Return the mean number of events of a cell of each account and region, from a day on.
+
+        Accounts and regions without a verified cell are omitted.
+        """
+        wanted = [{"range": {"day": {"gte": str(first_day)}}}, query_source(source)]
+        usual = {"usual": {"avg": {"field": "looked_up"}}}
+        return {
+            key: bucket.usual.value
+            for key, bucket in self._read_regions(wanted, usual)
+            if bucket.usual is not None and bucket.usual.value is not None
+        }
+
+    def _read_regions(
+        self, wanted: Sequence[dict[str, Any]], figures: dict[str, Any]
+    ) -> Iterator[tuple[tuple[str, str], Bucket]]:
+        """Yield figures of each account and region, over the cells that match all queries."""
+        self._reader.refresh()
+        query = {"bool": {"filter": [{"term": {"pattern": self._pattern}}, *wanted]}}
+        for each in self._reader.group(query, ("account", "region"), _CELLS_PER_PAGE, figures=figures):
+            yield (each.values["account"], each.values["region"]), each
+
+    def _send_cells(self, cells: Iterable[tuple[Window, dict[str, Any], bool]]) -> None:
+        """Store the members of cells; the third value is whether a cell keeps those that are not given."""
+        self._prepare()
+        items = [
+            BulkItem(
+                self._make_id(window),
+                COVERAGE_INDEX,
+                codec.encode(self._describe_window(window) | content),
+                keeps_members=keeps_members,
+            )
+            for window, content, keeps_members in cells
+        ]
+        self._send(items, "cells")
+
+    def _send(self, items: list[BulkItem], what: str) -> None:
+        rejections = self._sender.send(items).rejections
+        if rejections:
+            why = safe_text(rejections[0].reason)
+            raise RejectedRequestError(
+                f"The search server rejected {len(rejections)} {what} of the ledger: {why}. Correct the index "
+                f"{COVERAGE_INDEX}, then clear the task.",
+                400,
+            )
 
     def _update(self, window: Window, content: dict[str, Any]) -> None:
         self._prepare()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from cloudtrail_elasticsearch.core.coverage.source import Source
+from cloudtrail_elasticsearch.core.coverage.source import NAMES, Source
 from cloudtrail_elasticsearch.core.errors import PlanError
 
 HISTORY = timedelta(days=90)
@@ -39,12 +38,11 @@ class Window:
 
     @property
     def name(self) -> str:
-        """A readable name: ``us-east-1 2026-11-20``, or with the times if the window is not a whole day.
+        """A readable name: ``123456789012 us-east-1 2026-11-20``, with the times if it is not a whole day.
 
-        A trail's has the account, too, because a trail can have the events of many:
-        ``trail 123456789012 us-east-1 2026-11-20``.
+        It begins with the source of all but management events: ``trail 123456789012 us-east-1 2026-11-20``.
         """
-        place = f"trail {self.account} {self.region}" if self.source is Source.TRAIL else self.region
+        place = f"{NAMES[self.source]}{self.account} {self.region}"
         if self.is_day:
             return f"{place} {self.start:%Y-%m-%d}"
         return f"{place} {self.start:%Y-%m-%dT%H:%M:%SZ}/{self.end:%Y-%m-%dT%H:%M:%SZ}"
@@ -119,69 +117,22 @@ def list_days(start: date, end: date, now: datetime) -> list[date]:
     return [start + DAY * offset for offset in range((end - start).days)]
 
 
-def plan_windows(
-    account: str,
-    regions: Iterable[str],
-    start: date,
-    end: date,
-    *,
-    now: datetime,
-    history: timedelta | None = HISTORY,
-) -> list[Window]:
-    """Return a window for every region and every UTC day from `start` (included) to `end` (excluded).
+def check_history(start: date, now: datetime) -> None:
+    """Check that LookupEvents still returns the events of a range's first day.
 
-    Windows are sorted by day, so that the oldest day, which CloudTrail drops next, is loaded first. In a day, the
-    region of the global services is first, because it takes longest in most accounts.
-
-    :param history: the age of the oldest events that can be looked up; None if nothing is looked up
-    :raises PlanError: the range is empty, not over yet, or begins before CloudTrail's 90 days
+    :raises PlanError: it begins before CloudTrail's 90 days
     """
-    days = list_days(start, end, now)
-    if history is not None and midnight(start) < now - history:
+    if midnight(start) < now - HISTORY:
         # The first day of the history is not whole, so the next one is the oldest.
-        oldest = (now - history).date() + DAY
+        oldest = (now - HISTORY).date() + DAY
         raise PlanError(
             f"start ({start}) is more than 90 days ago, and LookupEvents returns no older events. "
             f"The oldest whole day that can still be loaded is {oldest}."
         )
-    # False sorts before True, so the region of the global services is first.
-    names = sorted(set(regions), key=lambda region: (region != GLOBAL_REGION, region))
-    if not names:
-        raise PlanError("There are no regions to load: the account has no enabled region, or the list is empty.")
-    return [Window(account, region, midnight(day), midnight(day + DAY)) for day in days for region in names]
-
-
-def choose_regions(wanted: Iterable[str], enabled: Iterable[str]) -> list[str]:
-    """Return the regions to load: the wanted ones, or all enabled ones if none is wanted.
-
-    :raises PlanError: a wanted region is unknown or not enabled for the account
-    """
-    available = set(enabled)
-    chosen = sorted(set(wanted)) or sorted(available)
-    unknown = [region for region in chosen if region not in available]
-    if unknown:
-        raise PlanError(
-            f"Not an enabled region of this account: {', '.join(unknown)}. "
-            f"Enabled are: {', '.join(sorted(available))}."
-        )
-    return chosen
-
-
-def check_size(windows: int, limit: int) -> None:
-    """Check that Airflow can map a plan's windows.
-
-    :raises PlanError: there are more windows than ``[core] max_map_length``
-    """
-    if windows > limit:
-        raise PlanError(
-            f"The plan has {windows} cells (regions x days), more than Airflow maps at once "
-            f"([core] max_map_length = {limit}). Choose fewer days or regions, use Airflow's backfill command, "
-            f"which makes a run for each day, or raise AIRFLOW__CORE__MAX_MAP_LENGTH."
-        )
 
 
 def check_tasks(tasks: int, limit: int) -> None:
-    """Check that Airflow can map a trail's batches.
+    """Check that Airflow can map a plan's batches.
 
     :raises PlanError: there are more batches than ``[core] max_map_length``
     """

@@ -60,6 +60,11 @@ def explain(identifier: str, index: str, source: dict[str, Any]) -> dict[str, An
     }
 
 
+def explain_left_out(identifier: str, rule: str) -> dict[str, Any]:
+    """Return a report about one event that no index holds, because a rule leaves it out."""
+    return {"id": identifier, "left_out_by": rule}
+
+
 def _line(found: Found) -> dict[str, Any]:
     line = {"at": found.at, "field": found.field, "value": found.value}
     # `is`, because 1, 1.0 and true are equal.

@@ -119,12 +119,13 @@ class FastPath:
             if type(placed) is dict:
                 opened[name] = placed
         _check_order(line, moved)
-        ecs_members = self._ecs_members(read_caller(record, opened))
+        ecs_members, end = self._ecs_members(read_caller(record, opened))
         added = placing.added_fields(overflow or MISSING) if moved and placing is not None else {}
         # The time has its usual form, so it is the same in JSON.
-        parts = [text[:-1], ecs_members, time.encode(), b'",' if added else b'"}']
+        parts = [text[:-1], ecs_members, time.encode(), b'"']
         if added:
-            parts.append(codec.encode(added)[1:])
+            parts += (b",", codec.encode(added)[1:-1])
+        parts.append(end)
         return FastDocument(identifier, time[:10], b"".join(parts))
 
     def _read(self, line: bytes) -> tuple[bytes, Any]:
@@ -145,11 +146,15 @@ class FastPath:
             raise _NeedsWalkError  # blanks, or the event comes first
         return line[begin + len(_EVENT) : -1], staged.event
 
-    def _encode_ecs(self, caller: ecs.Caller) -> bytes:
-        """Return the members of a document between the record and the event's time: the caller's ECS fields."""
-        fields = self._describe(caller)
+    def _encode_ecs(self, caller: ecs.Caller) -> tuple[bytes, bytes]:
+        """Return the caller's ECS fields: the members between the record and the event's time, and the text's end.
+
+        The object ``event`` is at the end, because the time of sending is appended to it (ADR-0023).
+        """
+        fields = dict(self._describe(caller))
+        event = fields.pop("event", None)
         members = b"%b," % codec.encode(fields)[1:-1] if fields else b""
-        return b',%b"@timestamp":"' % members
+        return b',%b"@timestamp":"' % members, b',"event":%b}' % codec.encode(event) if event else b"}"
 
 
 def _check_complete(text: bytes, value: Any) -> None:

@@ -56,12 +56,16 @@ class Normalizer:
         for name, value in event.earlier:
             placing.place_earlier(name, value, self._schema.root)
         # The order of the fast path, so that equal events make equal bytes.
-        source |= self._describe(ecs.caller(source))
+        described = self._describe(ecs.caller(source))
+        source |= described
         time = _add_timestamp(source, event)
         if overflow is not MISSING or placing.changes or placing.unindexed:
             source |= placing.added_fields(overflow)
         if self._marks_own and own_events.is_own(record):
             source["tags"] = [own_events.TAG]
+        # Last, because the time of sending is appended to the text of a document (ADR-0023).
+        if "event" in described:
+            source["event"] = source.pop("event")
         return Document(document_id(event), time, source)
 
     def public_line(self, event: Event, line: bytes) -> bytes:

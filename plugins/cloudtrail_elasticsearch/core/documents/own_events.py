@@ -12,6 +12,9 @@ USER_AGENT: Final = "cloudtrail-elasticsearch/"
 
 TAG: Final = "cloudtrail-elasticsearch"
 
+OWN_EVENTS_RULE: Final = "own-events"
+"""The name under which `OwnEvents.LEAVE_OUT` is counted, beside the names of rules."""
+
 _USER_AGENT: Final = USER_AGENT.encode()
 
 

@@ -1,12 +1,12 @@
 """Rules: declared changes to the values at a path, read from YAML and checked when they are read.
 
 A rule has a `path` (names joined by dots; lists are passed through), the kind of value that it changes (`when`)
-and the `change`. The shipped rules are in ``rules/conflicts.yaml``; users add files in the same form.
+and the `change`. A rule with ``do: leave-out`` leaves whole events out instead. The shipped rules are in
+``rules/conflicts.yaml``; users add files in the same form.
 """
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,17 @@ from cloudtrail_elasticsearch.core.documents.changes import (
     Wrap,
     holds_object,
 )
+from cloudtrail_elasticsearch.core.documents.leave_out import (
+    LEAVE_OUT,
+    LeaveOutRule,
+    check_number,
+    check_rule,
+    complete_rule,
+    find_unknown_name,
+    is_leave_out,
+)
 from cloudtrail_elasticsearch.core.documents.patterns import PatternError, compile_pattern
+from cloudtrail_elasticsearch.core.documents.rule_mistakes import describe_mistake, name_rule
 from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import RulesError
 from cloudtrail_elasticsearch.core.user_files import read_user_file, show_path
@@ -47,12 +57,6 @@ _TYPES: Final[dict[ValueForm, frozenset[type]]] = {
     "object": frozenset({dict}),
 }
 """The types that values of this kind have; values of other kinds may have them, too."""
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
-_IN_RULE: Final = re.compile(r"`\$\.rules\[(\d+)\]")
-_PLACE: Final = re.compile(r" - at `(\$[\w.\[\]]*)`$")
-_QUOTES_NOTHING: Final = re.compile(r"Object missing required field `\w+`|Expected `[\w |]+`, got `\w+`")
-"""The messages of msgspec that name only fields of the form and types."""
 
 _shorten: Final = reprlib.Repr().repr
 
@@ -92,10 +96,13 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return isinstance(self.change, SECRETIVE)
 
 
-class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of rules."""
+AnyRule: TypeAlias = Rule | LeaveOutRule
 
-    rules: tuple[Rule, ...]
+
+class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of rules, of which each is converted to the type of its form."""
+
+    rules: tuple[Any, ...]
 
 
 def _has_form(value: Any, form: ValueForm) -> bool:
@@ -113,7 +120,7 @@ def _has_form(value: Any, form: ValueForm) -> bool:
             return isinstance(value, dict)
 
 
-def load_rules(files: Iterable[Path] = ()) -> tuple[Rule, ...]:
+def load_rules(files: Iterable[Path] = ()) -> tuple[AnyRule, ...]:
     """Return the user's rules and the shipped rules. If several at one path apply, the first one is used.
 
     The user's rules come first, those of the last file before the others.
@@ -124,10 +131,15 @@ def load_rules(files: Iterable[Path] = ()) -> tuple[Rule, ...]:
     rules = read_rules(shipped.read_bytes(), SHIPPED)
     for file in map(Path, files):
         rules = read_rules(read_user_file(file, "rules"), show_path(file)) + rules
+    # Events are counted under the names of these rules, so no other rule of any file may have one.
+    leave_out = [rule for rule in rules if isinstance(rule, LeaveOutRule)]
+    names = {rule.name for rule in leave_out}
+    _check_unique([rule.name for rule in rules if rule.name in names], "The rules files together have")
+    check_number(leave_out)
     return rules
 
 
-def read_rules(content: bytes, name: str) -> tuple[Rule, ...]:
+def read_rules(content: bytes, name: str) -> tuple[AnyRule, ...]:
     """Return the rules of one file. Errors use its `name`, and quote nothing unless the file holds rules.
 
     :raises RulesError: it is not YAML, does not have the form above, or a rule contradicts itself
@@ -135,7 +147,7 @@ def read_rules(content: bytes, name: str) -> tuple[Rule, ...]:
     rules = _convert(_parse(content, name), name)
     for rule in rules:
         _check(rule, name)
-    _check_unique(rules, name)
+    _check_unique([rule.name for rule in rules], f"The rules file {name} has")
     return rules
 
 
@@ -149,45 +161,54 @@ def _parse(content: bytes, name: str) -> Any:
         raise RulesError(f"The rules file {name}{line} {error}.") from None
 
 
-def _convert(raw: Any, name: str) -> tuple[Rule, ...]:
+def _convert(raw: Any, name: str) -> tuple[AnyRule, ...]:
+    mistake = ""
     try:
-        return typed.convert(raw, RuleFile).rules
+        entries = typed.convert(raw, RuleFile).rules
     except msgspec.ValidationError as error:
-        mistake = f"{_faulty_rule(raw, str(error))}: {_describe(str(error))}"
+        mistake = f": {describe_mistake(str(error), '$')}"
     # Outside the handler: msgspec's message can quote the file, and Airflow logs the whole chain of errors.
-    raise RulesError(f"The rules file {name} has a mistake{mistake}.")
+    if mistake:
+        raise RulesError(f"The rules file {name} has a mistake{mistake}.")
+    return tuple(_convert_rule(entry, number, name) for number, entry in enumerate(entries))
 
 
-def _describe(message: str) -> str:
-    """Return a validation message without its quotes from the file."""
-    place = _PLACE.search(message)
-    at = f" at {place[1]}" if place else ""
-    text = _PLACE.sub("", message)
-    if _QUOTES_NOTHING.fullmatch(text):
-        return f"{text}{at}"
-    if text.startswith("Object contains unknown field"):
-        return f"a key{at} is not one that docs/rules.md lists"
-    return f"the value{at} is not one that docs/rules.md lists"
+def _convert_rule(raw: Any, number: int, name: str) -> AnyRule:
+    start = f"The rules file {name} has a mistake in {name_rule(raw, number)}"
+    kind: Any = LeaveOutRule if is_leave_out(raw) else Rule
+    unknown = find_unknown_name(raw) if kind is LeaveOutRule else None
+    if unknown:
+        raise RulesError(f"{start}: {unknown}.")
+    try:
+        rule: AnyRule = typed.convert(raw, kind)
+        return complete_rule(rule) if isinstance(rule, LeaveOutRule) else rule
+    except msgspec.ValidationError as error:
+        mistake = describe_mistake(str(error), f"$.rules[{number}]")
+    if _changes_into_leave_out(raw):
+        mistake = (
+            f"{LEAVE_OUT} is no change: write do: {LEAVE_OUT} and events beside the name, without path and change"
+        )
+    # As in `_convert`.
+    raise RulesError(f"{start}: {mistake}.")
 
 
-def _faulty_rule(raw: Any, message: str) -> str:
-    """Name the rule that a validation message is about. Its name is quoted only if it looks like a name."""
-    found = _IN_RULE.search(message)
-    if not found:
-        return ""
-    # msgspec's message has the position of the rule, and users look for its name.
-    rule = raw["rules"][int(found[1])]
-    name = rule.get("name") if isinstance(rule, dict) else None
-    if isinstance(name, str) and _NAME.fullmatch(name):
-        return f" in rule {name!r}"
-    return f" in rule number {int(found[1]) + 1}"
+def _changes_into_leave_out(raw: Any) -> bool:
+    change = raw.get("change") if isinstance(raw, dict) else None
+    return isinstance(change, dict) and change.get("do") == LEAVE_OUT
 
 
-def _check(rule: Rule, name: str) -> None:
+def _check(rule: AnyRule, name: str) -> None:
     start = f"The rules file {name} has a mistake in rule {_shorten(rule.name)}"
     # First, because the messages below show these texts.
     if not all(text.isprintable() for text in _shown_texts(rule)):
         raise RulesError(f"{start}: its name, or a path in it, has a control character.")
+    if isinstance(rule, LeaveOutRule):
+        check_rule(rule, start)
+    else:
+        _check_change(rule, start)
+
+
+def _check_change(rule: Rule, start: str) -> None:
     if not rule.path or any(not part for part in rule.path.split(".")):
         raise RulesError(f"{start}: path {_shorten(rule.path)} is not a list of names joined by dots.")
     if rule.path == EVERY_CONFLICT and not isinstance(rule.change, Wrap):
@@ -211,9 +232,12 @@ def _check(rule: Rule, name: str) -> None:
             )
 
 
-def _shown_texts(rule: Rule) -> Iterator[str]:
+def _shown_texts(rule: AnyRule) -> Iterator[str]:
     """Yield the texts of a rule that appear in messages and documents."""
     yield rule.name
+    if isinstance(rule, LeaveOutRule):
+        yield from (name for name, _ in rule.events.list_values())
+        return
     yield rule.path
     for example in rule.examples:
         yield example.source
@@ -247,8 +271,7 @@ def _changed_value(rule: Rule, value: Any) -> Any:
     return None if isinstance(rule.change, Drop) else rule.change.apply(value)[0]
 
 
-def _check_unique(rules: tuple[Rule, ...], name: str) -> None:
-    counts = Counter(rule.name for rule in rules)
-    twice = sorted(name for name, count in counts.items() if count > 1)
+def _check_unique(names: Iterable[str], start: str) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise RulesError(f"The rules file {name} has two rules with the same name: {', '.join(twice)[:300]}.")
+        raise RulesError(f"{start} two rules with the same name: {', '.join(twice)[:300]}.")

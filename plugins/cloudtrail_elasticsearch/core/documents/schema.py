@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.core.documents.changes import Stringify, Wrap
 from cloudtrail_elasticsearch.core.documents.declared_fields import FIELDS_OF_SCALARS, Kind
 from cloudtrail_elasticsearch.core.documents.events import content_id
 from cloudtrail_elasticsearch.core.documents.flat_field import is_flat_scalar
+from cloudtrail_elasticsearch.core.documents.leave_out import LeaveOutRule
 from cloudtrail_elasticsearch.core.documents.rules import Rule
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.encoding.codec import Json
@@ -118,10 +119,15 @@ class Schema:
     root: Node
     ecs: bool = True
     """Whether documents have the names of the Elastic Common Schema, too."""
+    leave_out: tuple[LeaveOutRule, ...] = ()
+    """The rules that leave whole events out."""
 
     @property
     def fingerprint(self) -> str:
-        """A short name: equal schemas make equal documents from equal events."""
+        """A short name: equal schemas make equal documents from equal events.
+
+        The events that are left out have no document, so `leave_out` is not part of it.
+        """
         entries = [
             [
                 path,

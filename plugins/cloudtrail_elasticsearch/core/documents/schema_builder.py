@@ -11,12 +11,15 @@ from cloudtrail_elasticsearch.core.documents.declared_fields import (
     envelope_fields,
     open_fields,
 )
-from cloudtrail_elasticsearch.core.documents.rules import EVERY_CONFLICT, Rule
+from cloudtrail_elasticsearch.core.documents.leave_out import LeaveOutRule
+from cloudtrail_elasticsearch.core.documents.rules import EVERY_CONFLICT, AnyRule, Rule
 from cloudtrail_elasticsearch.core.documents.schema import Node, Schema, Strategy
 from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 
 
-def build_schema(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str] = (), ecs: bool = True) -> Schema:
+def build_schema(
+    strategy: Strategy, rules: Iterable[AnyRule], extra: Iterable[str] = (), ecs: bool = True
+) -> Schema:
     """Return the schema of a mapping strategy.
 
     A listed path that is also the parent of another one becomes an object with the rule for `EVERY_CONFLICT`.
@@ -25,22 +28,23 @@ def build_schema(strategy: Strategy, rules: Iterable[Rule], extra: Iterable[str]
     :raises MappingError: a path is declared both as a field and as an object
     :raises RulesError: a rule would reveal a value that another rule removes
     """
-    rules = tuple(rules)
-    _check_secrets(rules)
-    general = [rule for rule in rules if rule.path == EVERY_CONFLICT]
-    rules = tuple(rule for rule in rules if rule.path != EVERY_CONFLICT)
+    given = tuple(rules)
+    changes = tuple(rule for rule in given if isinstance(rule, Rule))
+    _check_secrets(changes)
+    general = [rule for rule in changes if rule.path == EVERY_CONFLICT]
+    changes = tuple(rule for rule in changes if rule.path != EVERY_CONFLICT)
     root = Node(Kind.OBJECT)
     for path, kind in envelope_fields().items():
         _declare(root, path, kind)
     for name in OPEN_OBJECTS:
         root.children[name] = Node(Kind.OBJECT if strategy == "typed" else Kind.FLAT)
     if strategy == "typed":
-        _declare_fields(root, {*open_fields(), *extra}, rules, general)
-    for rule in rules:
+        _declare_fields(root, {*open_fields(), *extra}, changes, general)
+    for rule in changes:
         _attach(root, rule.path, rule)
     # Last, because it caches facts about the finished tree.
     root.complete()
-    return Schema(strategy, root, ecs)
+    return Schema(strategy, root, ecs, tuple(rule for rule in given if isinstance(rule, LeaveOutRule)))
 
 
 def _declare_fields(root: Node, paths: set[str], rules: Iterable[Rule], general: Iterable[Rule]) -> None:

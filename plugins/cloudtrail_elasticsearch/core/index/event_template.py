@@ -12,6 +12,7 @@ from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import MappingError
 from cloudtrail_elasticsearch.core.index.fields import flat_field, keyword_field
 from cloudtrail_elasticsearch.core.index.index_pattern import MANAGED_BY, IndexPattern
+from cloudtrail_elasticsearch.core.search.sending_time import INGESTED
 from cloudtrail_elasticsearch.core.search.server import Engine
 
 TOTAL_FIELDS_LIMIT: Final = 5_000
@@ -140,7 +141,7 @@ def _make_property(node: Node, engine: Engine) -> dict[str, Any]:
 
 def _make_ecs_properties(schema: Schema) -> dict[str, Any]:
     """Return the properties of the Elastic Common Schema."""
-    fields: dict[str, dict[str, Any]] = {"source.ip": {"type": "ip"}}
+    fields: dict[str, dict[str, Any]] = {"source.ip": {"type": "ip"}, INGESTED: {"type": "date"}}
     if schema.ecs:
         fields |= {name: keyword_field() for name in ecs.KEYWORDS}
         fields |= {name: {"type": "alias", "path": path} for name, path in ecs.ALIASES.items()}

@@ -61,14 +61,19 @@ def make_rules_template() -> dict[str, Any]:
 def make_coverage_template() -> dict[str, Any]:
     """Return the index template of the coverage ledger.
 
-    It has a document for each account, region, day, source and index pattern.
+    It has a document for each account, region, day, source and index pattern. The documents with the names of
+    accounts have only `account`, `account_name` and `updated_at`. The watermarks of live runs have `live_pattern`
+    instead of `pattern`.
     """
+    names = ("account", "account_name", "region", "day", "source", "pattern", "state", "live_pattern", "kind")
     times = ("start", "end", "first_event", "last_event", "staged_at", "verified_at", "updated_at")
+    live_times = ("watermark", "checked_at")
     return _make_template(
         COVERAGE_INDEX,
         {
-            **{name: keyword_field() for name in ("account", "region", "day", "source", "pattern", "state")},
-            **{name: {"type": "date"} for name in times},
+            **{name: keyword_field() for name in names},
+            **{name: {"type": "date"} for name in (*times, *live_times)},
+            "live_events": {"type": "long"},
             **{name: {"type": "long"} for name in LABELS},
             "attempts": {"properties": {"fetch": {"type": "long"}, "load": {"type": "long"}}},
             "problem": text_field(),
@@ -77,6 +82,7 @@ def make_coverage_template() -> dict[str, Any]:
             "findings": {
                 "properties": {"kind": keyword_field(), "key": keyword_field(), "reason": text_field()},
             },
+            "left_out_by": {"properties": {"rule": keyword_field(), "events": {"type": "long"}}},
             "comparison": {"properties": _COMPARISON},
             "run": {
                 "properties": {

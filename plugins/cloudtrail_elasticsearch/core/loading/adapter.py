@@ -8,12 +8,13 @@ Indices that other people made have mappings of their own. The loader takes thre
 2. Some rejections cannot be foreseen by a comparison. The path that the server names is displaced from then on, in
    all indices of the pattern.
 3. If the server names no path, only this document is changed: first all of the event's fields go to ``overflow``,
-   then the whole event to ``unindexed``.
+   then the whole event to ``unindexed``, and last the time of sending is left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import Kind
@@ -28,10 +29,14 @@ from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.index.event_indices import EventIndices
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
 from cloudtrail_elasticsearch.core.loading.rejected_paths import RejectedPath, RejectedPaths
-from cloudtrail_elasticsearch.core.search.bulk import Answer, BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.bulk_answer import Answer
 from cloudtrail_elasticsearch.core.search.rejection_reasons import find_blamed_path
 from cloudtrail_elasticsearch.core.search.sender import Sender
+from cloudtrail_elasticsearch.core.search.sending_time import INGESTED, TIME_PATHS, TimePlace, make_room
 from cloudtrail_elasticsearch.core.search.server import SearchServer
+
+_TIME: Final = frozenset({INGESTED})
 
 MAX_BLAMED: Final = 50
 """The most paths of one document that are displaced one by one. Then all of its paths are displaced at once."""
@@ -66,6 +71,8 @@ class Adapter:
         self._pattern = pattern
         self._normalizer = Normalizer(schema, own_events)
         self._fast_path = FastPath(schema)
+        self._time_place = TimePlace.IN_EVENT if schema.ecs else TimePlace.ALONE
+        """The place of the time in the fast path's documents."""
         self._marks = own_events is OwnEvents.MARK
         self._index_of = make_index_lookup(pattern)
         self._rejected_paths = RejectedPaths(sender, pattern.text)
@@ -92,12 +99,15 @@ class Adapter:
         :param identifier: the document's id; by default the eventID
         """
         # The fast path cannot displace values or mark own events, so it is skipped if either is needed (ADR-0011).
-        if identifier is None and not self._rejected_paths.paths and not (self._marks and is_own_line(line)):
+        rejected = self._rejected_paths.paths
+        if identifier is None and rejected <= _TIME and not (self._marks and is_own_line(line)):
             fast = self._fast_path.document(line)
             if fast is not None:
                 index = self._index_of(fast.day)
-                if not self._find_rejecting_paths(index):
-                    return BulkItem(fast.id, index, fast.source, line)
+                rejecting = self._find_rejecting_paths(index)
+                if rejecting <= _TIME:
+                    place = None if rejected or rejecting else self._time_place
+                    return BulkItem(fast.id, index, fast.source, line, time_place=place)
         return self._render_event(line, identifier)
 
     def resend(self, rejections: list[Rejection]) -> Answer:
@@ -133,17 +143,18 @@ class Adapter:
             return None
         item = case.rejection.item
         # The document as it was sent, because the server names a path in it.
-        source = codec.decode(item.document or b"{}")
+        text, place = item.document or b"{}", item.time_place
+        source = codec.decode(text if place is None else text[:-place] + place.make_end(datetime.now(UTC)))
         blamed = find_blamed_path(case.rejection.reason)
         path = standing(source, blamed) if blamed else None
         case.tries += 1
         if path is None or path.partition(".")[0] in FIXED or case.tries > MAX_BLAMED:
             # No single path can be displaced: first all of the event's fields go to `overflow`, then the whole
-            # event to `unindexed`. If that is rejected too, the event goes to quarantine.
+            # event to `unindexed`, last without the time. If that is rejected too, the event goes to quarantine.
             everything = {name for name in source if name not in DERIVED}
-            case.is_lost = case.is_sealed
+            case.is_lost = case.is_sealed and place is None
+            case.paths |= _TIME if case.is_sealed else everything
             case.is_sealed = not everything
-            case.paths |= everything
             return None
         if path in self._too_wide:
             case.paths.add(path)
@@ -189,4 +200,7 @@ class Adapter:
         # A sealed document has a time outside of `unindexed`, which the index can reject, too.
         if paths:
             source = displace(source, paths)
-        return BulkItem(identifier or document.id, index, codec.encode(source), line)
+        source, place = make_room(source)
+        # An index of somebody else can have another field there; its documents have no time (ADR-0023).
+        time_place = place if paths.isdisjoint(TIME_PATHS) else None
+        return BulkItem(identifier or document.id, index, codec.encode(source), line, time_place=time_place)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.documents.event_filter import EventFilter
 from cloudtrail_elasticsearch.core.documents.events import Unreadable, parse_object
 from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
 from cloudtrail_elasticsearch.core.errors import MappingError
@@ -18,7 +20,7 @@ from cloudtrail_elasticsearch.core.loading.quarantine import Entry, Quarantine
 from cloudtrail_elasticsearch.core.loading.report import Delivered, LoadReport
 from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.search import bulk
-from cloudtrail_elasticsearch.core.search.bulk import BatchEntry, BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.bulk import BatchEntry, BulkItem, LeftOut, Rejection
 from cloudtrail_elasticsearch.core.search.rejection_reasons import cut_quoted_content
 from cloudtrail_elasticsearch.core.search.sender import Sender
 
@@ -31,11 +33,19 @@ _SUSPICIOUS: Final = 10
 class Delivery:
     """Sends documents until each is indexed or in quarantine; shared by the threads of a load."""
 
-    def __init__(self, sender: Sender, adapter: Adapter, quarantine: Quarantine, normalizer: Normalizer) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        adapter: Adapter,
+        quarantine: Quarantine,
+        normalizer: Normalizer,
+        event_filter: EventFilter,
+    ) -> None:
         self._sender = sender
         self._adapter = adapter
         self._quarantine = quarantine
         self._normalizer = normalizer
+        self._filter = event_filter
 
     def deliver(self, batch: list[BatchEntry], report: LoadReport) -> Delivered:
         """Deliver the batch of a load, and add the outcomes of its events to the report.
@@ -47,20 +57,22 @@ class Delivery:
         return self._send(batch, report, check_index)
 
     def replay(self, page: list[Entry]) -> LoadReport:
-        """Deliver quarantined events again, and delete the entries of those that are indexed now.
+        """Deliver quarantined events again, and delete the entries of those that are indexed or left out now.
 
         :raises TransientError: the server did not recover within the patience
         """
         report = LoadReport(read=len(page))
-        # Under the entry's id: a line without hidden values can have another id than its event.
-        batch: list[BatchEntry] = [
-            self._adapter.render(entry.line, entry.id) for entry in page if entry.line is not None
-        ]
+        batch = [self._render_again(entry.line, entry.id) for entry in page if entry.line is not None]
         quarantined = {entry.item.id for entry in self._send(batch, report).quarantined}
         quarantined |= _count_without_event(page, report)
         # Last: an entry is deleted only after its event is indexed.
         self._quarantine.release(entry.id for entry in page if entry.id not in quarantined)
         return report
+
+    def _render_again(self, line: bytes, identifier: str) -> BatchEntry:
+        rule = self._filter.find_rule(line)
+        # Under the entry's id: a line without hidden values can have another id than its event.
+        return self._adapter.render(line, identifier) if rule is None else LeftOut(rule)
 
     def _send(
         self,
@@ -74,13 +86,13 @@ class Delivery:
             no check, because all of its documents were rejected before.
         """
         items, quarantined, left_out = _sort_batch(batch)
-        report.left_out += left_out
+        report.left_out_by += left_out
         answer = self._sender.send(items)
         report.acknowledge(answer)
         replaced = answer.replaced
         if answer.rejections:
             if check is not None:
-                check(answer.rejections, len(batch) - left_out)
+                check(answer.rejections, len(batch) - left_out.total())
             # The adapter changes the documents and resends them; the rejections that are left are final.
             answer = self._adapter.resend(answer.rejections)
             report.acknowledge(answer)
@@ -102,16 +114,19 @@ class Delivery:
         return replace(rejection, item=msgspec.structs.replace(rejection.item, original=line))
 
 
-def _sort_batch(batch: list[BatchEntry]) -> tuple[list[BulkItem], list[Rejection], int]:
-    """Return a batch's documents to send, its unreadable events, and the number of lines left out."""
+def _sort_batch(batch: list[BatchEntry]) -> tuple[list[BulkItem], list[Rejection], Counter[str]]:
+    """Return a batch's documents to send, its unreadable events, and the number of lines each rule leaves out."""
     items: list[BulkItem] = []
     rejections: list[Rejection] = []
+    left_out: Counter[str] = Counter()
     for entry in batch:
         if isinstance(entry, BulkItem):
             items.append(entry)
         elif isinstance(entry, Rejection):
             rejections.append(entry)
-    return items, rejections, len(batch) - len(items) - len(rejections)
+        else:
+            left_out[entry.rule] += 1
+    return items, rejections, left_out
 
 
 def _count_without_event(page: list[Entry], report: LoadReport) -> set[str]:

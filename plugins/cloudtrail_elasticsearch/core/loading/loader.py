@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cached_property
+from itertools import chain, islice
+from typing import Final
 
+from cloudtrail_elasticsearch.core.coalescer import Coalescer
+from cloudtrail_elasticsearch.core.documents.event_filter import EventFilter, make_fingerprint
 from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
-from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents, is_own_line
+from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.schema import Schema
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
 from cloudtrail_elasticsearch.core.loading.adapter import Adapter
 from cloudtrail_elasticsearch.core.loading.delivery import Delivery
-from cloudtrail_elasticsearch.core.loading.places import Place, locate_line
+from cloudtrail_elasticsearch.core.loading.missing_events import DocumentKey, find_missing
+from cloudtrail_elasticsearch.core.loading.places import Place, make_locate
 from cloudtrail_elasticsearch.core.loading.presence import HeldEvents, PresenceCheck
 from cloudtrail_elasticsearch.core.loading.quarantine import Quarantine
 from cloudtrail_elasticsearch.core.loading.report import (
@@ -30,6 +36,10 @@ from cloudtrail_elasticsearch.core.search.server import SearchServer
 __all__ = ["HeldEvents", "LoadReport", "LoadSettings", "Loader", "Outcomes", "Progress"]
 
 
+_FEW: Final = 2_000
+"""Threads that count fewer events share their requests; they hold the places of all these events meanwhile."""
+
+
 class Loader:
     """Loads events into the indices of one pattern on one server. Threads may share it."""
 
@@ -45,6 +55,9 @@ class Loader:
         self._pattern = pattern
         self._schema = schema
         self._own_events = own_events
+        self._filter = EventFilter(schema.leave_out, own_events)
+        self.locate = make_locate(self._filter)
+        """Returns the place of a line; it names the rule that leaves the event out."""
         self._index_of = make_index_lookup(pattern)
         self._sender = Sender(server, self._settings)
         self._preparing = threading.Lock()
@@ -52,17 +65,21 @@ class Loader:
         self._adapter = Adapter(server, self._sender, pattern, schema, own_events)
         self._quarantine = Quarantine(self._sender, pattern.text)
         # This normalizer only hides values in quarantined lines, so it marks no own events.
-        self._delivery = Delivery(self._sender, self._adapter, self._quarantine, Normalizer(schema))
+        self._delivery = Delivery(self._sender, self._adapter, self._quarantine, Normalizer(schema), self._filter)
+        self._counts = Coalescer(self._count_groups)
 
-    @property
+    @cached_property
     def target(self) -> str:
-        """The destination and the form of the documents, as configured. Loads with equal targets need no repeat.
+        """The destination, the form of the documents and the events left out, as configured.
 
+        Loads with equal targets need no repeat.
         The server's address is not part of it, because it may change, and the loader verifies the documents on the
         server (ADR-0003). The rejected paths are not part of it, because documents that are indexed stay as they
         are (ADR-0006).
         """
-        return f"{self._pattern.text} {self._schema.fingerprint} {self._own_events}"
+        # Without such rules, the text is that of earlier versions, so that an update repeats no load.
+        left_out = make_fingerprint(self._schema.leave_out)
+        return f"{self._pattern.text} {self._schema.fingerprint} {self._own_events} {left_out}".rstrip()
 
     def prepare(self) -> None:
         """Create or update the index templates and indices, and read the paths that were rejected before.
@@ -128,10 +145,25 @@ class Loader:
             pool.shutdown(cancel_futures=True)
         return total
 
+    def select_missing(self, lines: Sequence[bytes]) -> list[int]:
+        """Return the numbers of the lines whose events the server does not hold, and no rule leaves out.
+
+        Of several lines with the same event, it returns the last one.
+
+        :raises TransientError: the server did not recover within the patience
+        """
+        numbers: dict[DocumentKey, int] = {}
+        for number, line in enumerate(lines):
+            place = self.locate(line)
+            if place.rule is None:
+                numbers[self._index_of(place.day), place.id] = number
+        return sorted(numbers[key] for key in find_missing(self._sender, list(numbers)))
+
     def replay(self, ids: Iterable[str] | None = None) -> LoadReport:
         """Load quarantined events again and return the counts of their outcomes.
 
-        Events that are indexed now leave the quarantine. Events that are rejected again stay, with the new reason.
+        Events that are indexed now, or that a rule leaves out now, leave the quarantine. Events that are rejected
+        again stay, with the new reason.
 
         :param ids: eventIDs; by default all quarantined events of the pattern
         :raises TransientError: the server did not recover within the patience
@@ -153,26 +185,33 @@ class Loader:
 
     def count_held(self, lines: Iterable[bytes]) -> HeldEvents:
         """Return how many of these lines' events the server holds, as `count_places` does."""
-        return self.count_places(map(locate_line, lines))
+        return self.count_places(map(self.locate, lines))
 
     def count_places(self, places: Iterable[Place]) -> HeldEvents:
         """Return how many events the server holds, given each one's place; an indexed event leaves the quarantine.
 
-        Each event is searched in the index of its own time, by that index's exact name (ADR-0016).
+        Each event is searched in the index of its own time, by that index's exact name (ADR-0016). If several
+        threads count few events each, they share a refresh and a request.
         """
-        return self._make_presence_check().count_held(places, self._own_events)
+        remaining = iter(places)
+        some = list(islice(remaining, _FEW))
+        if len(some) < _FEW:
+            return self._counts.ask(some)
+        return self._make_presence_check().count_held(chain(some, remaining))
 
     def index_of(self, day: str | None) -> str:
         """Return the index of the events of a day (``2026-11-20``); None for events without a time."""
         return self._index_of(day)
 
+    def _count_groups(self, groups: Sequence[Sequence[Place]]) -> list[HeldEvents]:
+        return self._make_presence_check().count_groups(groups)
+
     def _make_presence_check(self) -> PresenceCheck:
         return PresenceCheck(self._sender, self._quarantine, self._pattern)
 
     def _render(self, line: bytes) -> BatchEntry:
-        if self._own_events is OwnEvents.LEAVE_OUT and is_own_line(line):
-            return LeftOut()
-        return self._adapter.render(line)
+        rule = None if self._filter.is_empty else self._filter.find_rule(line)
+        return self._adapter.render(line) if rule is None else LeftOut(rule)
 
     def _deliver(self, batch: list[BatchEntry], first: int) -> tuple[LoadReport, Outcomes]:
         report = LoadReport()

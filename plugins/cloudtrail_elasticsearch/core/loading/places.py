@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Final, NamedTuple
 
+from cloudtrail_elasticsearch.core.documents.event_filter import EventFilter
 from cloudtrail_elasticsearch.core.documents.events import line_place
 from cloudtrail_elasticsearch.core.documents.own_events import is_own_line
 from cloudtrail_elasticsearch.core.documents.times import parse_time
@@ -28,6 +29,9 @@ _DAY: Final = len("2026-11-20")
 
 _UNDATED: Final = "-"
 _OWN: Final = "o"
+_NONE: Final = " "
+_FIRST_RULE: Final = 0x100
+"""The character of the first rule in an entry; each further rule has the next one."""
 
 
 class Place(NamedTuple):
@@ -41,12 +45,26 @@ class Place(NamedTuple):
     time: str | None = None
     """The event's time in UTC, to the second (``2026-11-20T01:02:03Z``);
     None without one, and for a place that is read back."""
+    rule: str | None = None
+    """The name of the rule that leaves the event out of the index; None if no rule does."""
 
 
 def locate_line(line: bytes) -> Place:
     """Return the place of a line's document, or of its quarantine entry if the line holds no event."""
     identifier, time = line_place(line)
     return Place(identifier, time and time[:_DAY], is_own_line(line), time)
+
+
+def make_locate(event_filter: EventFilter) -> Callable[[bytes], Place]:
+    """Return a function like `locate_line`, whose places name the rule that leaves the event out."""
+    if event_filter.is_empty:
+        return locate_line
+
+    def locate(line: bytes) -> Place:
+        place, rule = locate_line(line), event_filter.find_rule(line)
+        return place if rule is None else place._replace(rule=rule)
+
+    return locate
 
 
 class RecordedPlaces:
@@ -60,6 +78,8 @@ class RecordedPlaces:
         self._blocks: list[list[tuple[int, int]]] = [[] for _ in range(_DIVISIONS)]
         """For each division, the offsets and the lengths of its blocks in the file."""
         self.recorded = 0
+        self._rules: dict[str, str] = {}
+        """The character of each rule in entries."""
         self._first: str | None = None
         self._last: str | None = None
 
@@ -93,9 +113,12 @@ class RecordedPlaces:
                 self._first = time
             if self._last is None or time > self._last:
                 self._last = time
+        rule = _NONE
+        if place.rule is not None:
+            rule = self._rules.setdefault(place.rule, chr(_FIRST_RULE + len(self._rules)))
         # An id and a day have no line ends, so that entries can be split again.
         waiting = self._waiting[division := zlib.crc32(place.id.encode()) % _DIVISIONS]
-        waiting += f"{place.day or _UNDATED}{_OWN if place.is_own else ' '}{place.id}\n".encode()
+        waiting += f"{place.day or _UNDATED}{_OWN if place.is_own else _NONE}{rule}{place.id}\n".encode()
         self.recorded += 1
         if len(waiting) >= _BLOCK:
             self._write(division)
@@ -105,9 +128,16 @@ class RecordedPlaces:
 
         :param index_of: returns the index of a day's events
         """
+        rules = {character: name for name, character in self._rules.items()}
         for division in range(_DIVISIONS):
-            places = map(_decode, self._read_division(division))
-            yield from {(index_of(place.day), place.id): place for place in places}.values()
+            distinct: dict[tuple[str, str], Place] = {}
+            for entry in self._read_division(division):
+                place = _decode(entry, rules)
+                key = index_of(place.day), place.id
+                # If copies of an event differ, one may be left out and another one indexed.
+                if place.rule is None or key not in distinct:
+                    distinct[key] = place
+            yield from distinct.values()
 
     def _read_division(self, division: int) -> Iterator[bytes]:
         # Equal entries are dropped before they are decoded.
@@ -126,7 +156,8 @@ class RecordedPlaces:
         waiting.clear()
 
 
-def _decode(entry: bytes) -> Place:
+def _decode(entry: bytes, rules: Mapping[str, str]) -> Place:
     text = entry.decode()
     at = len(_UNDATED) if text.startswith(_UNDATED) else _DAY
-    return Place(text[at + 1 :], None if at == len(_UNDATED) else text[:at], text[at] == _OWN)
+    day = None if at == len(_UNDATED) else text[:at]
+    return Place(text[at + 2 :], day, text[at] == _OWN, None, rules.get(text[at + 1]))

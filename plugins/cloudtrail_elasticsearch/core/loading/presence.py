@@ -6,13 +6,12 @@ Each index is searched by its exact name, because a wildcard would also match th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, TypeAlias, TypeVar
 
-from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
 from cloudtrail_elasticsearch.core.loading.places import Place
 from cloudtrail_elasticsearch.core.loading.quarantine import IDS_PER_REQUEST, Quarantine
@@ -21,6 +20,8 @@ from cloudtrail_elasticsearch.core.search.reader import IndexReader
 from cloudtrail_elasticsearch.core.search.sender import Sender
 
 _Value = TypeVar("_Value")
+_Find: TypeAlias = Callable[[str, list[str]], set[str]]
+"""Returns which documents of an index, by their ids, are in quarantine."""
 
 
 @dataclass(slots=True)
@@ -31,14 +32,22 @@ class HeldEvents:
     quarantined: int = 0
     own: int = 0
     """Events of the loader's own calls."""
-    left_out: int = 0
-    """Events of the loader's own calls that are left out of the index; they are not searched."""
+    left_out_by: Counter[str] = field(default_factory=Counter)
+    """Events that the server does not hold, by the name of the rule that leaves them out of the index."""
+    still_indexed: int = 0
+    """Indexed events that a rule leaves out now: an earlier load without that rule has indexed them."""
+
+    @property
+    def left_out(self) -> int:
+        """Events that the server does not hold, because rules leave them out of the index."""
+        return self.left_out_by.total()
 
 
 class PresenceCheck:
     """Counts events of one index pattern on one server, as of the first request.
 
-    Each index is refreshed once, before its first search.
+    Each index is refreshed once, before its first search. Events that rules leave out are searched too: if an
+    earlier load has indexed one, it counts as indexed (ADR-0021).
     """
 
     def __init__(self, sender: Sender, quarantine: Quarantine, pattern: IndexPattern) -> None:
@@ -48,41 +57,74 @@ class PresenceCheck:
         self._indices: dict[str, list[str]] = {}
         """For each searched name, its indices: one index, or several if the name is an alias of several."""
 
+    def count_groups(self, groups: Sequence[Sequence[Place]]) -> list[HeldEvents]:
+        """Return for each group what `count_held` returns.
+
+        If the server has every event as it should, the groups share their requests. A place may occur in several
+        groups.
+        """
+        if len(groups) > 1 and self._are_as_expected(groups):
+            return [_expect(places) for places in groups]
+        return [self.count_held(places) for places in groups]
+
     def count(self, index: str, ids: Iterable[str]) -> int:
         """Return how many of these documents a search finds in an index."""
         self._refresh(index)
         return sum(self._count(index, some) for some in _split_into_chunks(ids))
 
-    def count_held(self, places: Iterable[Place], own_events: OwnEvents) -> HeldEvents:
+    def count_held(self, places: Iterable[Place]) -> HeldEvents:
         """Return how many events the server holds, given their places; an indexed event leaves the quarantine.
 
         Each place must occur once: the server counts one document for equal places.
         """
+        total = HeldEvents()
         self._quarantine.refresh()
         # Most patterns have no quarantined event, so their loads need no request for each chunk.
-        count_quarantined = _count_none if self._quarantine.is_empty() else self._count_quarantined
-        total = HeldEvents()
-        # Lazily, so that memory holds the ids of one chunk.
-        for some in _split_into_chunks(self._choose_indices(places, own_events, total)):
-            for index, ids in _group_by_index(some).items():
+        find_quarantined = _find_none if self._quarantine.is_empty() else self._find_quarantined
+        # Chunk by chunk, so that memory holds the ids of one.
+        for some in _split_into_chunks(places):
+            total.own += sum(place.is_own for place in some)
+            wanted, left_out = _divide(some)
+            for index, ids in self._group_by_index(wanted).items():
                 self._refresh(index)
                 total.indexed += self._count(index, ids)
-                total.quarantined += count_quarantined(index, ids)
+                total.quarantined += len(find_quarantined(index, ids))
+            if left_out:
+                self._count_left_out(left_out, find_quarantined, total)
         return total
 
-    def _choose_indices(
-        self, places: Iterable[Place], own_events: OwnEvents, total: HeldEvents
-    ) -> Iterator[tuple[str, str]]:
-        """Yield each event's index and document id; count the loader's own events."""
-        index_of = self._index_of
+    def _count_left_out(self, places: list[Place], find_quarantined: _Find, total: HeldEvents) -> None:
+        """Add the events of places that rules leave out to `total`: most are not on the server."""
+        held: set[tuple[str, str]] = set()
+        for index, ids in self._group_by_index(places).items():
+            self._refresh(index)
+            # A count is cheaper than a search, and nearly always 0.
+            indexed = self._find_indexed(index, set(ids)) if self._count(index, ids) else set()
+            quarantined = find_quarantined(index, ids)
+            total.indexed += len(indexed)
+            total.still_indexed += len(indexed)
+            total.quarantined += len(quarantined)
+            held |= {(index, identifier) for identifier in indexed | quarantined}
+        total.left_out_by += _count_rules(
+            place for place in places if (self._index_of(place.day), place.id) not in held
+        )
+
+    def _are_as_expected(self, groups: Sequence[Sequence[Place]]) -> bool:
+        """Whether the server holds every event that no rule leaves out, and none of the others."""
+        distinct: dict[tuple[str, str], Place] = {}
+        for place in chain.from_iterable(groups):
+            known = distinct.setdefault((self._index_of(place.day), place.id), place)
+            # Copies of an event can differ. Then each group must be counted alone.
+            if known.rule != place.rule:
+                return False
+        found, expected = self.count_held(distinct.values()), _expect(distinct.values())
+        return (found.indexed, found.left_out_by) == (expected.indexed, expected.left_out_by)
+
+    def _group_by_index(self, places: Iterable[Place]) -> dict[str, list[str]]:
+        grouped: dict[str, list[str]] = defaultdict(list)
         for place in places:
-            if place.is_own:
-                total.own += 1
-                if own_events is OwnEvents.LEAVE_OUT:
-                    # No index holds these events, so they are not searched.
-                    total.left_out += 1
-                    continue
-            yield index_of(place.day), place.id
+            grouped[self._index_of(place.day)].append(place.id)
+        return grouped
 
     def _refresh(self, index: str) -> None:
         if index not in self._indices:
@@ -101,15 +143,16 @@ class PresenceCheck:
         # Cheaper than a search, because it returns no hits.
         return self._reader(index).count({"ids": {"values": ids}})
 
-    def _count_quarantined(self, index: str, ids: list[str]) -> int:
+    def _find_quarantined(self, index: str, ids: list[str]) -> set[str]:
+        """Return the quarantined events, without those that are indexed, which leave the quarantine."""
         held = self._quarantine.find_held(ids)
         if not held:
-            return 0
+            return held
         indexed = self._find_indexed(index, held)
         # An event in both counts as indexed (ADR-0006).
         if indexed:
             self._quarantine.release(indexed)
-        return len(held - indexed)
+        return held - indexed
 
     def _find_indexed(self, index: str, ids: set[str]) -> set[str]:
         return {found for each in self._indices[index] for found in self._reader(each).find_ids(ids)}
@@ -118,15 +161,32 @@ class PresenceCheck:
         return IndexReader(self._sender.request, index)
 
 
-def _count_none(_: str, __: list[str]) -> int:
-    return 0
+def _find_none(_: str, __: list[str]) -> set[str]:
+    return set()
 
 
-def _group_by_index(places: list[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = defaultdict(list)
-    for index, identifier in places:
-        grouped[index].append(identifier)
-    return grouped
+def _divide(places: Iterable[Place]) -> tuple[list[Place], list[Place]]:
+    """Return the places of events to index, and of those that rules leave out."""
+    wanted: list[Place] = []
+    left_out: list[Place] = []
+    for place in places:
+        (wanted if place.rule is None else left_out).append(place)
+    return wanted, left_out
+
+
+def _expect(places: Collection[Place]) -> HeldEvents:
+    """Return the figures of places of which the server holds exactly those that no rule leaves out."""
+    left_out_by = _count_rules(places)
+    return HeldEvents(
+        indexed=len(places) - left_out_by.total(),
+        own=sum(place.is_own for place in places),
+        left_out_by=left_out_by,
+    )
+
+
+def _count_rules(places: Iterable[Place]) -> Counter[str]:
+    """Return how many of these places each rule leaves out."""
+    return Counter(place.rule for place in places if place.rule is not None)
 
 
 def _split_into_chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:

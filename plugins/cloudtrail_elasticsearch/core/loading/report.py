@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from cloudtrail_elasticsearch.core.search.bulk import Answer, BatchEntry, BulkItem, LeftOut, Rejection
+from cloudtrail_elasticsearch.core.search.bulk import BatchEntry, BulkItem, LeftOut, Rejection
+from cloudtrail_elasticsearch.core.search.bulk_answer import Answer
 
 
 @dataclass(slots=True)
@@ -18,8 +20,13 @@ class LoadReport:
     duplicates: int = 0
     """Documents that existed before; the load replaced each with an equal one."""
     quarantined: int = 0
-    left_out: int = 0
-    """Events of the loader's own calls that the configuration leaves out of the index."""
+    left_out_by: Counter[str] = field(default_factory=Counter)
+    """Events that were not sent, by the name of the rule that leaves them out of the index."""
+
+    @property
+    def left_out(self) -> int:
+        """Events that rules leave out of the index."""
+        return self.left_out_by.total()
 
     def add(self, other: LoadReport) -> None:
         """Add another report's figures to these."""
@@ -27,11 +34,12 @@ class LoadReport:
         self.indexed += other.indexed
         self.duplicates += other.duplicates
         self.quarantined += other.quarantined
-        self.left_out += other.left_out
+        self.left_out_by += other.left_out_by
 
     def plus(self, other: LoadReport) -> LoadReport:
         """Return a report of these figures and another's."""
-        both = replace(self)
+        both = LoadReport()
+        both.add(self)
         both.add(other)
         return both
 

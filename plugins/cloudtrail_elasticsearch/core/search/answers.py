@@ -86,22 +86,36 @@ class Found(Complete, Generic[Value], frozen=True):
     hits: Hits[Value]
 
 
-class Bucket(msgspec.Struct, frozen=True):
+class Bucket(msgspec.Struct, frozen=True, gc=False):
     """One bucket of an aggregation; the key of a composite aggregation has a value for each source."""
 
     key: str | dict[str, Any]
     doc_count: int
     newest: Aggregation | None = None
-    """The sub-aggregation ``newest``, if the request has one."""
+    usual: Aggregation | None = None
+    """The sub-aggregations ``newest`` and ``usual``, if the request has them."""
+    looked_up: Aggregation | None = None
+    indexed: Aggregation | None = None
+    quarantined: Aggregation | None = None
+    """The sub-aggregations with the sums of a cell's figures, if the request has them."""
+    watermark: Aggregation | None = None
+    checked_at: Aggregation | None = None
+    live_events: Aggregation | None = None
+    """The sub-aggregations with the figures of watermarks, if the request has them."""
 
     @property
     def values(self) -> dict[str, Any]:
         """The value of each source of a composite aggregation."""
         return self.key if isinstance(self.key, dict) else {}
 
+    @property
+    def sums(self) -> list[Aggregation]:
+        """The sums of a cell's figures."""
+        return [each for each in (self.looked_up, self.indexed, self.quarantined) if each is not None]
 
-class Aggregation(msgspec.Struct, frozen=True):
-    """Buckets, the figures of a ``stats`` aggregation, or the value of a ``max`` aggregation."""
+
+class Aggregation(msgspec.Struct, frozen=True, gc=False):
+    """Buckets, the figures of a ``stats`` aggregation, or the value of a ``max`` or ``avg`` aggregation."""
 
     buckets: list[Bucket] = []
     after_key: dict[str, Any] | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.search.answers import (
     Aggregated,
     Aggregation,
+    Bucket,
     Count,
     Found,
     Hit,
@@ -66,6 +68,36 @@ class IndexReader:
         """Return aggregations by name; the result is empty if the index does not exist."""
         path = self._search_path("aggregations")
         return self._send(Aggregated, "POST", path, codec.encode({"size": 0, **request})).aggregations
+
+    def group(
+        self,
+        query: dict[str, Any],
+        fields: Sequence[str],
+        page: int,
+        optional: Sequence[str] = (),
+        figures: Mapping[str, Any] | None = None,
+    ) -> Iterator[Bucket]:
+        """Yield a bucket for each group of documents with equal values of these fields.
+
+        A composite aggregation reads only the index's columns. Reading the documents takes several times as long.
+
+        :param page: the most buckets of an answer, below the servers' limit (``search.max_buckets``, 65,535)
+        :param optional: further fields; a document without one has None there
+        :param figures: sub-aggregations of each bucket
+        """
+        sources = [
+            *({name: {"terms": {"field": name}}} for name in fields),
+            *({name: {"terms": {"field": name, "missing_bucket": True}}} for name in optional),
+        ]
+        composite: dict[str, Any] = {"size": page, "sources": sources}
+        groups = {"composite": composite, **({"aggs": dict(figures)} if figures else {})}
+        request = {"track_total_hits": False, "query": query, "aggs": {"groups": groups}}
+        while True:
+            found = self.aggregate(request).get("groups", Aggregation())
+            yield from found.buckets
+            if len(found.buckets) < page:
+                return
+            composite["after"] = found.after_key
 
     def _search_path(self, wanted: str) -> str:
         parts = f"{ERROR_FIELDS},{_COMPLETE},{wanted}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
+import msgspec
 from tenacity import (
     Retrying,
     before_sleep_log,
@@ -17,9 +19,10 @@ from tenacity import (
 
 from cloudtrail_elasticsearch.core.errors import ThrottledError, TooLargeError, TransientError
 from cloudtrail_elasticsearch.core.log_text import safe_text
-from cloudtrail_elasticsearch.core.search import bulk
+from cloudtrail_elasticsearch.core.search import bulk, stored_documents
 from cloudtrail_elasticsearch.core.search.answers import send_request
-from cloudtrail_elasticsearch.core.search.bulk import Answer, BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
+from cloudtrail_elasticsearch.core.search.bulk_answer import Answer, Conflict, read_answer
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 Value = TypeVar("Value")
@@ -64,6 +67,8 @@ class Sender:
     def send(self, items: list[BulkItem]) -> Answer:
         """Send items in bulk requests until each is accepted or rejected. A request that is too large is halved.
 
+        If an event's document exists, an equal one stays as it is, and any other is replaced (ADR-0023).
+
         A document that is too large even alone is rejected with the kind `bulk.TOO_LARGE`.
 
         :raises TransientError: the server did not recover within the patience
@@ -88,6 +93,9 @@ class Sender:
         # The server rejected the request as a whole, so it is halved like one whose items were too large.
         except TooLargeError as error:
             total.too_large += [Rejection(item, bulk.TOO_LARGE, str(error)) for item in waiting]
+        conflicts, total.conflicts = total.conflicts, []
+        if conflicts:
+            total.add(self._settle(conflicts))
         too_large, total.too_large = total.too_large, []
         # A single document cannot be halved, so it is rejected.
         if len(items) == 1:
@@ -98,9 +106,29 @@ class Sender:
             total.add(self.send(half))
         return total
 
+    def _settle(self, conflicts: list[Conflict]) -> Answer:
+        """Compare documents that exist with those of the items, and replace those that differ."""
+        settled = Answer()
+        changed: list[BulkItem] = []
+        prevailing = stored_documents.keep_last(conflicts)
+        for some in bulk.group_into_batches(prevailing, stored_documents.READ_BYTES, stored_documents.READ_ITEMS):
+            changed += self.retry(partial(stored_documents.find_changed, self._server, some))
+        differing = set(map(id, changed))
+        for conflict in conflicts:
+            if id(conflict.item) not in differing:
+                settled.add_existing(conflict.item)
+        # Sent with `index`: a document that was deleted meanwhile is created again.
+        replacing = [msgspec.structs.replace(item, replaces=True) for item in changed]
+        originals = dict(zip(map(id, replacing), changed, strict=True))
+        answer = self.send(replacing)
+        # Callers match rejections with their own items, by identity.
+        answer.rejections = [replace(entry, item=originals[id(entry.item)]) for entry in answer.rejections]
+        settled.add(answer)
+        return settled
+
     def _send_once(self, items: list[BulkItem]) -> Answer:
         answer = self._server.request("POST", bulk.BULK_PATH, bulk.encode_bulk_body(items))
-        return bulk.read_answer(items, answer, self._server.name)
+        return read_answer(items, answer, self._server.name)
 
     def _describe_waiting(self, waiting: list[BulkItem], answer: Answer) -> str:
         first, why = waiting[0], answer.resend_reason

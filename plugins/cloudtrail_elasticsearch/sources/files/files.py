@@ -57,6 +57,8 @@ class Files:
             self.reports[self._find_file(number)].duplicates += 1
         for number in outcomes.quarantined:
             self.reports[self._find_file(number)].quarantined += 1
+        for number in outcomes.left_out:
+            self.reports[self._find_file(number)].left_out += 1
 
     def _add_indexed(self, lines: range) -> None:
         at = lines.start

@@ -20,6 +20,8 @@ class FileReport:
     indexed: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    left_out: int = 0
+    """Events that rules leave out of the index."""
     unreadable: int = 0
     """Lines that are not CloudTrail events."""
     skipped: Counter[str] = field(default_factory=Counter)
@@ -62,6 +64,7 @@ class FileReport:
             "indexed": self.indexed,
             "duplicates": self.duplicates,
             "quarantined": self.quarantined,
+            "left_out": self.left_out,
             "unreadable": self.unreadable,
             "skipped": dict(self.skipped),
             "shapes": dict(self.shapes),

@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from cloudtrail_elasticsearch.aws_errors import translate_errors
+from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.errors import (
@@ -30,7 +31,7 @@ from cloudtrail_elasticsearch.core.errors import (
     ThrottledError,
     TransientError,
 )
-from cloudtrail_elasticsearch.sources.lookup_events.answers import accept_odd_events, read_event
+from cloudtrail_elasticsearch.sources.lookup_events.answers import parse_events_fast, read_event
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class LookupEvents:
 
     def __init__(self, client: Any, limiter: RateLimiter | None = None, patience: float = PATIENCE) -> None:
         self._client = client
-        accept_odd_events(client)
+        parse_events_fast(client)
         self._patience = patience
         self._counting = threading.Lock()
         self.limiter = limiter or RateLimiter(REQUESTS_PER_SECOND)
@@ -94,6 +95,9 @@ class LookupEvents:
             # The most that AWS allows: the quota counts calls, not events.
             "MaxResults": EVENTS_PER_PAGE,
         }
+        if window.source is Source.LOOKUP_INSIGHTS:
+            # Without a category, CloudTrail returns only management events.
+            request["EventCategory"] = "insight"
         if token:
             request["NextToken"] = token
         effort = Page((), None, 0, 0, 0.0)

@@ -14,10 +14,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import LoaderError, StagingError, TransientError
 from cloudtrail_elasticsearch.core.progress import StateStore
+from cloudtrail_elasticsearch.core.side_by_side import HoldMemory
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY, FetchCheckpoint
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_result import make_manifest, publish_manifest
@@ -32,18 +34,25 @@ from cloudtrail_elasticsearch.staging import Manifest, Staging
 log = logging.getLogger(__name__)
 
 
-def fetch(window: Window, source: LookupEvents, staging: Staging, store: StateStore) -> Manifest:
+def fetch(
+    window: Window,
+    source: LookupEvents,
+    staging: Staging,
+    store: StateStore,
+    hold_memory: HoldMemory = nullcontext,
+) -> Manifest:
     """Look up every event of a window and stage it; the manifest is written last.
 
     Events that an earlier attempt has looked up, according to the state store, are not looked up again.
 
+    :param hold_memory: returns a context within which a window of several pages is looked up
     :raises AccessDeniedError: a permission is missing
     :raises StuckLookupError: AWS's answers to a query make no progress
     :raises TransientError: AWS throttles or fails for longer than the source's patience
     """
     # Read before the lookup: the manifest is written only if this object is still the current one (ADR-0008).
     standing = staging.standing(window)
-    attempt = FetchAttempt(window, source, staging, store)
+    attempt = FetchAttempt(window, source, staging, store, hold_memory)
     if standing.manifest is not None and standing.manifest.fetch == attempt.id:
         # All attempts of a fetch share its id, so only the temporary objects are left to delete.
         log.info("%s is already staged: an earlier attempt wrote the manifest and then ended.", window.name)
@@ -62,8 +71,10 @@ class FetchAttempt:
         source: LookupEvents,
         staging: Staging,
         store: StateStore,
+        hold_memory: HoldMemory = nullcontext,
         state_key: str = STATE_KEY,
     ) -> None:
+        self._hold_memory = hold_memory
         self._source = source
         self._staging = staging
         self._ids = PartIds(staging)
@@ -132,7 +143,7 @@ class FetchAttempt:
             # The state is saved before the slices are paged, so that another attempt finds their pages (ADR-0008).
             self._checkpoint.save()
             sharers = Sharers(self._staging, state.window)
-            with QuotaSharing(sharers, state.id, self._source.limiter):
+            with self._hold_memory(), QuotaSharing(sharers, state.id, self._source.limiter):
                 self._page_side_by_side()
         # Raised last, so that a stuck slice does not keep the others from being looked up (ADR-0015).
         if state.stuck:

@@ -7,11 +7,13 @@ again, compares its events with the staged ones by id, and stages the new ones a
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.progress import StateStore
+from cloudtrail_elasticsearch.core.side_by_side import HoldMemory
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import FetchAttempt, fetch
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_result import publish_manifest
@@ -24,18 +26,25 @@ log = logging.getLogger(__name__)
 STATE_KEY: Final = "late"
 
 
-def fetch_late(window: Window, source: LookupEvents, staging: Staging, store: StateStore) -> Manifest:
+def fetch_late(
+    window: Window,
+    source: LookupEvents,
+    staging: Staging,
+    store: StateStore,
+    hold_memory: HoldMemory = nullcontext,
+) -> Manifest:
     """Look up a window again and stage its new events; a window that is not staged yet is fetched.
 
+    :param hold_memory: as of `fetch`
     :raises AccessDeniedError: a permission is missing
     :raises StagingError: a staged part differs from its entry in the manifest
     :raises TransientError: AWS throttles or fails for longer than the source's patience
     """
     standing = staging.standing(window)
     if standing.manifest is None:
-        return fetch(window, source, staging, store)
+        return fetch(window, source, staging, store, hold_memory)
     before = standing.manifest
-    attempt = FetchAttempt(window, source, staging, store, STATE_KEY)
+    attempt = FetchAttempt(window, source, staging, store, hold_memory, STATE_KEY)
     # An earlier attempt of this sweep published its manifest, and then ended.
     if before.fetch == attempt.id:
         return attempt.clean_up(before)

@@ -58,7 +58,7 @@ class QuotaSharing:
 
     def _announce(self) -> None:
         try:
-            self._limiter.set_sharers(self._sharers.announce(self._name))
+            self._limiter.set_share(self._sharers.announce(self._name))
         except LoaderError as error:
             # The share stays as it was. If it is too large, AWS throttles some calls.
             log.warning("Could not count the other workers in this region: %s", error)

@@ -36,7 +36,7 @@ class RateLimiter:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._quota = rate
-        self._sharers = 1
+        self._share = 1.0
         # Below 1 only while clients that do not announce themselves use the quota, too (ADR-0009).
         self._yielded = 1.0
         self._clock = clock
@@ -51,7 +51,7 @@ class RateLimiter:
     @property
     def rate(self) -> float:
         """The current number of calls per second."""
-        return self._quota * self._yielded / self._sharers
+        return self._quota * self._yielded * self._share
 
     def acquire(self) -> None:
         """Wait for the next slot."""
@@ -64,10 +64,10 @@ class RateLimiter:
         if slot > now:
             self._sleep(slot - now)
 
-    def set_sharers(self, sharers: int) -> None:
-        """Set the number of workers, this one included, that share the quota."""
+    def set_share(self, share: float) -> None:
+        """Set the part of the quota that this worker may use, from above 0 to 1."""
         with self._lock:
-            self._sharers = max(1, sharers)
+            self._share = min(1.0, share)
 
     def record_success(self) -> None:
         """Record that a call was not throttled."""

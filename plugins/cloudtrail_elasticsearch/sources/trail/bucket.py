@@ -28,8 +28,8 @@ from cloudtrail_elasticsearch.core.errors import (
     TransientError,
 )
 from cloudtrail_elasticsearch.core.log_text import safe_text
+from cloudtrail_elasticsearch.core.side_by_side import run_in_order
 from cloudtrail_elasticsearch.sources.trail.digests import StoredObject
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_in_order
 
 log = logging.getLogger(__name__)
 
@@ -163,11 +163,12 @@ class TrailBucket:
         """Return the prefixes of the folders directly below a folder, with a slash at the end of each."""
         return [folder for page in self.list_pages(prefix, "/") for folder in page.folders]
 
-    def list_pages(self, prefix: str, delimiter: str = "") -> Iterator[ListPage]:
+    def list_pages(self, prefix: str, delimiter: str = "", start_after: str = "") -> Iterator[ListPage]:
         """Yield the pages of a listing.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 
+        :param start_after: list only keys after this one, in the order of their UTF-8 bytes
         :raises AccessDeniedError: s3:ListBucket is not allowed for the prefix
         :raises TransientError: S3 does not recover in time
         """
@@ -175,6 +176,8 @@ class TrailBucket:
         query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
         if delimiter:
             query["delimiter"] = delimiter
+        if start_after:
+            query["start-after"] = start_after
         token: str | None = None
         while True:
             asked = query if token is None else query | {"continuation-token": token}

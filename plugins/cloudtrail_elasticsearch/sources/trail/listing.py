@@ -16,6 +16,7 @@ from typing import Final
 from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import DAY, Window, midnight
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
 from cloudtrail_elasticsearch.sources.trail.layout import (
     DIGEST_KIND,
@@ -25,7 +26,6 @@ from cloudtrail_elasticsearch.sources.trail.layout import (
     TrailRoot,
     is_region,
 )
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 
 PARALLEL: Final = 32
 """Listings at once.

@@ -12,9 +12,15 @@ from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
 from cloudtrail_elasticsearch.sources.trail.chain import ChainProof, prove_window
 from cloudtrail_elasticsearch.sources.trail.layout import LogFileKey, TrailName
-from cloudtrail_elasticsearch.sources.trail.listing import RegionFolders, WindowListing, list_log_files
+from cloudtrail_elasticsearch.sources.trail.listing import (
+    RegionFolders,
+    WindowListing,
+    has_digest,
+    list_log_files,
+)
 from cloudtrail_elasticsearch.sources.trail.signatures import PublicKeys
 from cloudtrail_elasticsearch.sources.trail.verdict import FileCheck, WindowVerdict
+from cloudtrail_elasticsearch.sources.trail.window_digests import DigestStore, NoDigests
 from cloudtrail_elasticsearch.staging import Standing, TrailFile, TrailManifest, TrailStaging
 
 REACH: Final = timedelta(days=2)
@@ -60,10 +66,12 @@ def list_window(
 def _prove(
     bucket: TrailBucket, region: RegionFolders, window: Window, prover: Prover, now: datetime
 ) -> TrailManifest:
+    # A region without digests costs one listing instead of one for each day.
+    store: DigestStore = bucket if region.has_digests or has_digest(bucket, region) else NoDigests(bucket.bucket)
     for reach in (timedelta(0), prover.reach):
         # Before the log files, so that a file that a digest lists is in the listing unless somebody removed it.
         proof = prove_window(
-            bucket, prover.keys, region.root, window, now=now, expected=prover.expected, reach=reach
+            store, prover.keys, region.root, window, now=now, expected=prover.expected, reach=reach
         )
         if region.selected:
             proof = _select_kinds(proof, region)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from cloudtrail_elasticsearch.core.coverage.batches import HOURS, Size, WindowSize
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket
 from cloudtrail_elasticsearch.sources.trail.layout import LogFileKey
 from cloudtrail_elasticsearch.sources.trail.listing import PARALLEL, RegionFolders
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 
 
 def measure_day(bucket: TrailBucket, region: RegionFolders, day: Window) -> WindowSize:
@@ -27,7 +27,7 @@ def measure_day(bucket: TrailBucket, region: RegionFolders, day: Window) -> Wind
                 if isinstance(name, LogFileKey):
                     files[name.delivered.hour] += 1
                     total[name.delivered.hour] += listed.size
-    return WindowSize(day, tuple(map(Size, files, total)))
+    return WindowSize(day, tuple(map(Size, files, total)), region.has_digests)
 
 
 def measure_days(

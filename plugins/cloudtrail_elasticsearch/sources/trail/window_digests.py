@@ -60,6 +60,25 @@ class DigestStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NoDigests:
+    """The `DigestStore` of a region that has no digest of any time."""
+
+    bucket: str
+
+    def list_keys(self, prefix: str) -> Iterable[str]:  # noqa: ARG002 - of the protocol
+        """Return nothing."""
+        return ()
+
+    def read(self, key: str, most: int) -> StoredObject | None:  # noqa: ARG002 - of the protocol
+        """Return None."""
+        return None
+
+    def read_many(self, keys: Iterable[str], most: int) -> Iterable[StoredObject | None]:  # noqa: ARG002 - as above
+        """Return None for each key."""
+        return [None for _ in keys]
+
+
+@dataclass(frozen=True, slots=True)
 class ListedFile:
     """What a digest lists about a log file."""
 

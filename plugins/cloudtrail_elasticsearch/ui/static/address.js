@@ -6,13 +6,17 @@ const DAY = 86_400_000;
 export const day = (time) => new Date(time).toISOString().slice(0, 10);
 export const before = (last, days) => day(Date.parse(last) - (days - 1) * DAY);
 export const length = (first, last) => Math.round((Date.parse(last) - Date.parse(first)) / DAY) + 1;
-export const yesterday = () => day(Date.now() - DAY);
 
-// A range that ends yesterday is stored as a length, so that tomorrow it ends a day later.
-function toStored(params) {
+// The last day of the page without a range: yesterday, or today if live runs load it.
+let latest = "";
+export const setLatest = (found) => { latest = found; };
+export const readLatest = () => latest || day(Date.now() - DAY);
+
+// A range that ends with the latest day is stored as a length, so that tomorrow it ends a day later.
+export function toStored(params) {
   const kept = new URLSearchParams(params);
   const [first, last] = [kept.get("first"), kept.get("last")];
-  if (!first || last !== yesterday()) return kept;
+  if (!first || last !== readLatest()) return kept;
   kept.delete("first");
   kept.delete("last");
   kept.set("days", length(first, last));
@@ -20,7 +24,13 @@ function toStored(params) {
 }
 
 export function remember(params) {
-  history.replaceState(null, "", `#${params}`);
+  history.replaceState(history.state, "", `#${params}`);
+  sessionStorage.setItem(KEPT, toStored(params));
+}
+
+// A step that the browser's Back button undoes; `state` is kept with it.
+export function step(params, state) {
+  history.pushState(state, "", `#${params}`);
   sessionStorage.setItem(KEPT, toStored(params));
 }
 
@@ -31,11 +41,8 @@ export function forget() {
 
 export function readParams() {
   const params = new URLSearchParams(location.hash.slice(1) || sessionStorage.getItem(KEPT) || "");
-  const days = params.get("days");
-  params.delete("days");
-  if (days) {
-    params.set("last", yesterday());
-    params.set("first", before(yesterday(), days));
-  }
+  // Addresses of earlier versions.
+  if (params.has("region")) params.set("search", params.get("region"));
+  params.delete("region");
   return params;
 }

@@ -1,4 +1,6 @@
 // Requests to the pages' own API and to Airflow's public API, with the user's session.
+import { authorize } from "./session.js";
+
 export const AIRFLOW = location.pathname.replace(/\/cloudtrail\/[^/]*$/, "");
 
 export class ApiError extends Error {
@@ -36,7 +38,7 @@ async function readJson(response) {
 // Status 0 means that no answer arrived.
 async function send(address, options) {
   try {
-    return await fetch(address, options);
+    return await fetch(address, { ...options, headers: { ...options.headers, ...authorize() } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "Airflow cannot be reached: check the network, then try again.");

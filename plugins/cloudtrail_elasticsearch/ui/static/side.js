@@ -1,6 +1,7 @@
-import { AIRFLOW, describeRefusal, get, post } from "./api.js";
-import { brief, copyButton, count, make, time } from "./elements.js";
-import { fill } from "./waiting.js";
+import { AIRFLOW, get } from "./api.js";
+import { brief, count, make, time } from "./elements.js";
+import { listFigures } from "./live.js";
+import { fill, refill } from "./waiting.js";
 import { PROOFS, SOURCES } from "./words.js";
 
 const TIMES = [["first_event", "first event"], ["last_event", "last event"], ["staged_at", "staged"], ["verified_at", "verified"]];
@@ -17,13 +18,52 @@ export function busiest(table) {
     lines.length ? make("ul", { class: "busiest" }, ...lines) : make("p", { class: "hint" }, "No events."));
 }
 
-export function details(place, { region, day, account, pattern, source }) {
-  const content = make("div");
+function askFor({ region, day, account, pattern, source }) {
+  return () => get("cells", new URLSearchParams({ region, day, account, pattern, source }));
+}
+
+function show(answer) {
+  const { cells, watermarks, labels, dashboards_variable: missing } = answer;
+  if (cells.length) return cells.flatMap((cell) => describe(cell, labels[cell.source], missing));
+  return watermarks.length ? describeWatermarks(answer) : [make("p", { class: "hint" }, "The ledger has no record of this day: the day was never loaded.")];
+}
+
+export function details(place, asked) {
+  const { region, day, accountLabel, source } = asked;
+  const content = make("div", { class: "content" });
   const words = source === "trail" ? `${region}, delivered ${day} (${SOURCES.trail.short})` : `${region}, ${day}`;
-  place.replaceChildren(make("section", { id: "details" }, make("h2", {}, words), content));
-  return fill(content, "Loading the figures …", () => get("cells", new URLSearchParams({ region, day, account, pattern, source })),
-    ({ cells, labels, dashboards_variable: missing }) => (cells.length ? cells.flatMap((cell) => describe(cell, labels[cell.source], missing))
-      : [make("p", { class: "hint" }, "The ledger has no record of this day: the day was never loaded.")]));
+  place.replaceChildren(make("section", { id: "details" }, make("h2", {}, words), ...(accountLabel ? [make("p", { class: "hint" }, accountLabel)] : []), content));
+  return fill(content, "Loading the figures …", askFor(asked), show);
+}
+
+// Shows the present figures in place of those that are shown.
+export function refreshDetails(place, asked) {
+  const content = place.querySelector(".content");
+  // Screen readers announce the choice of a cell, not the figures of each minute.
+  content?.setAttribute("aria-live", "off");
+  return content ? refill(content, askFor(asked), show) : null;
+}
+
+function documentsLink(documents, missing, words) {
+  if (documents) return [make("a", { href: documents, target: "_blank", rel: "noopener" }, words)];
+  return missing ? [make("span", { class: "hint" }, `To see a link to the documents here, set the Airflow variable ${missing}.`)] : [];
+}
+
+function describeWatermarks({ watermarks, documents, dashboards_variable: missing, now, today, day }) {
+  const isToday = day === today;
+  const parts = watermarks.flatMap((each) => {
+    const times = Object.fromEntries(["watermark", "checked_at", "last_event"].map((name) => [name, each[name] ? Date.parse(each[name]) : null]));
+    const list = make("dl");
+    const state = each.problem ? "behind" : "live";
+    list.append(make("dt", {}, "state"), make("dd", {}, make("span", { class: "state" }, make("i", { class: `s-${state}` }), "live")));
+    const figures = listFigures({ ...times, events: each.day === today ? each.live_events : 0, behind: each.problem, now }, isToday);
+    for (const [name, value] of figures) list.append(make("dt", {}, name), make("dd", {}, value));
+    const kind = each.kind ? [make("h3", {}, each.kind)] : [];
+    return [...kind, list, ...(each.problem ? [make("p", { class: "problem" }, each.problem)] : [])];
+  });
+  const later = isToday ? "This day is not over: live runs load it. The daily run looks up the whole day after it has ended, and proves it."
+    : "The daily run has not proven this day yet. Live runs have loaded it.";
+  return [...parts, make("p", { class: "hint" }, later), make("div", { class: "links" }, ...documentsLink(documents, missing, "Documents of this day"))];
 }
 
 function describe(cell, labels, missing) {
@@ -36,9 +76,14 @@ function describe(cell, labels, missing) {
   const links = make("div", { class: "links" });
   if (cell.task) links.append(make("a", { href: `${AIRFLOW}${cell.task}`, target: "_top", id: "task" }, "Task instance and log"));
   if (cell.quarantined) links.append(make("a", { href: `quarantine#${new URLSearchParams({ pattern: cell.pattern })}` }, "Quarantined events of this cell"));
-  if (cell.documents) links.append(make("a", { href: cell.documents, target: "_blank", rel: "noopener" }, "Documents of this cell"));
-  else if (missing) links.append(make("span", { class: "hint" }, `To see a link to the documents here, set the Airflow variable ${missing}.`));
-  return [list, ...(cell.problem ? [make("p", { class: "problem" }, cell.problem)] : []), ...proof(cell), ...comparison(cell), links];
+  links.append(...documentsLink(cell.documents, missing, "Documents of this cell"));
+  return [list, ...(cell.problem ? [make("p", { class: "problem" }, cell.problem)] : []), ...leftOut(cell), ...proof(cell), ...comparison(cell), links];
+}
+
+function leftOut({ left_out_by: rules = [] }) {
+  if (!rules.length) return [];
+  const lines = rules.map(({ rule, events }) => make("li", {}, `${count(events)} by `, make("code", {}, rule)));
+  return [make("div", { class: "left-out" }, make("h3", {}, "Left out by rules"), make("ul", { class: "findings" }, ...lines))];
 }
 
 function proof({ proof: status, findings = [], findings_total: total = findings.length }) {
@@ -63,45 +108,4 @@ function comparison({ comparison: found, staged_at: staged }) {
     ...listed(lookup, "only in LookupEvents"),
     ...listed(trail, "only in the trail"),
     make("p", { class: "hint" }, `Log files delivered from ${time(found.first_delivery)} to ${time(found.last_delivery)}, compared ${time(found.compared_at)}. Later log files can have further events. Of the trail, only management events are compared.`), ...old)];
-}
-
-function explainDisabled(mayBackfill, request) {
-  if (!mayBackfill) return "You are not allowed to trigger this DAG. Ask somebody who may trigger it to run this command.";
-  return request ? "" : "This Airflow can start backfills only with the command.";
-}
-
-const describeRegions = (regions) => (regions.length === 1 ? regions[0] : `${count(regions.length)} regions`);
-
-export function selected(place, chosen, { account, pattern, mayBackfill }) {
-  const { source, regions, days, states } = chosen;
-  const first = days[0];
-  const last = days.at(-1);
-  const params = new URLSearchParams({ first, last, pattern, source, account });
-  for (const region of regions) params.append("region", region);
-  for (const state of states) params.append("state", state);
-  const content = make("div");
-  // A selection can have a section for each source, and ids must differ.
-  const suffix = source === "lookup_events" ? "" : `-${source}`;
-  const from = suffix ? ` (${SOURCES[source].short})` : "";
-  place.replaceChildren(make("section", { id: `selection${suffix}` },
-    make("h2", {}, `Load again: ${describeRegions(regions)}, ${first}${first === last ? "" : ` to ${last}`}${from}`), content));
-  return fill(content, "Preparing the backfill …", () => get("backfill", params), (answer) => backfill(answer, mayBackfill, suffix));
-}
-
-function backfill({ command, request, dag_id: dag }, mayBackfill, suffix) {
-  const status = make("p", { class: "hint", role: "status", id: `status${suffix}` }, explainDisabled(mayBackfill, request));
-  const text = make("pre", { id: `command${suffix}` }, command);
-  const start = make("button", { type: "button", class: "primary", id: `start${suffix}`, disabled: !mayBackfill || !request }, "Start this backfill");
-  start.addEventListener("click", async () => {
-    start.disabled = true;
-    status.textContent = "Starting …";
-    try {
-      const started = await post(request);
-      status.replaceChildren(`Backfill ${started.id} has started: `, make("a", { href: `${AIRFLOW}/dags/${dag}/backfills`, target: "_top" }, "open the DAG's backfills"), ".");
-    } catch (error) {
-      status.textContent = describeRefusal(error);
-      start.disabled = false;
-    }
-  });
-  return [text, make("div", { class: "actions" }, copyButton(text, status), start), status];
 }

@@ -18,6 +18,14 @@ export function showWaiting(line, words) {
   };
 }
 
+// Replaces the data of an element when new data are there. Without an answer, the old data stay.
+export async function refill(place, ask, show) {
+  try {
+    const found = await ask();
+    if (place.isConnected && !place.contains(document.activeElement)) place.replaceChildren(...show(found));
+  } catch { /* the page itself reports that it cannot be refreshed */ }
+}
+
 // Shows a waiting message in an element, then the data, or the error with its advice.
 export async function fill(place, words, ask, show) {
   const line = make("p", { class: "hint waiting" });

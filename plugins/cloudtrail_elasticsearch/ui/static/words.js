@@ -1,6 +1,7 @@
 // The words of the pages for sources and proofs.
 export const SOURCES = {
   lookup_events: { name: "LookupEvents", short: "LookupEvents" },
+  lookup_insights: { name: "Insights", short: "Insights" },
   trail: { name: "Trail", short: "trail" },
 };
 

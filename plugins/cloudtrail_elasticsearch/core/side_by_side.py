@@ -1,12 +1,16 @@
-"""Calls that wait for S3, side by side within a bound."""
+"""Calls that wait for a service, side by side within a bound."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeVar
+
+HoldMemory = Callable[[], AbstractContextManager[None]]
+"""Returns a context within which one of several parallel calls may hold events in memory."""
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -19,7 +23,7 @@ def run_side_by_side(work: Callable[[Asked], Answer], asked: Iterable[Asked], pa
     call is raised, and no further call begins.
     """
     remaining = iter(asked)
-    pool = ThreadPoolExecutor(parallel, thread_name_prefix="trail")
+    pool = ThreadPoolExecutor(parallel, thread_name_prefix="call")
     try:
         running: set[Future[Answer]] = {pool.submit(work, each) for each in islice(remaining, parallel)}
         while running:
