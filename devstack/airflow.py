@@ -25,6 +25,11 @@ from devstack.processes import ROOT, Child, ServiceError
 SERVICES: Final = {"api-server": ["--workers", "1"], "scheduler": ["--skip-serve-logs"], "dag-processor": []}
 """Airflow's processes, and the options that each is started with."""
 
+TRIGGERER: Final = "triggerer"
+"""A further process, which only some DAGs need: a caller starts it."""
+
+_PAGE: Final = 100
+
 
 class BusyError(AirflowError):
     """A backfill cannot be created yet: the last one is still open, or the scheduler has locked SQLite.
@@ -47,6 +52,8 @@ class AirflowSettings:
     """The UI's port. If it is taken, any other port is used."""
     prepared: bool = False
     """Whether another `Airflow.prepare` has just upgraded the home's database."""
+    python: Path = Path(sys.executable)
+    """The interpreter of the environment in which Airflow is installed."""
 
 
 class Airflow:
@@ -79,7 +86,7 @@ class Airflow:
         home = self._settings.home
         return {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self._settings.python.parent}{os.pathsep}{os.environ['PATH']}",
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self._port),
@@ -98,6 +105,8 @@ class Airflow:
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             # No run but those of the caller, even if a day ends in the meantime.
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "false",
+            # Python stores the compiled modules, so that a task does not compile them again.
+            "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONWARNINGS": "ignore",
             **self._settings.environment,
         }
@@ -126,9 +135,9 @@ class Airflow:
         self.command("db", "migrate")
 
     def start(self, service: str) -> None:
-        """Start one of `SERVICES`."""
+        """Start one of `SERVICES`, or the `TRIGGERER`."""
         log = self._settings.home / f"{service}.log"
-        command = [sys.executable, "-m", "airflow", service, *SERVICES[service]]
+        command = [*self._airflow, service, *SERVICES.get(service, ["--skip-serve-logs"])]
         self._services[service] = Child(f"airflow {service}", command, log, self.environment)
 
     def kill(self, service: str) -> None:
@@ -141,7 +150,7 @@ class Airflow:
 
     def stop(self) -> None:
         """End every process, the scheduler with its tasks first."""
-        for service in ("scheduler", "dag-processor", "api-server"):
+        for service in ("scheduler", TRIGGERER, "dag-processor", "api-server"):
             if service in self._services:
                 self._services.pop(service).stop()
 
@@ -151,7 +160,7 @@ class Airflow:
         :raises AirflowError: it fails; the message has the end of its output
         """
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [*self._airflow, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -173,6 +182,10 @@ class Airflow:
         """Return the API for a user of this home."""
         return AirflowApi(self.url, name, self.passwords[name])
 
+    @property
+    def _airflow(self) -> list[str]:
+        return [str(self._settings.python), "-m", "airflow"]
+
     @cached_property
     def _admin(self) -> AirflowApi:
         return self.user("admin")
@@ -181,6 +194,20 @@ class Airflow:
         """Return the DAG's runs, the newest logical date first."""
         answer = self.request("GET", f"/dags/{dag_id}/dagRuns?limit=100&order_by=-logical_date")
         return list(answer["dag_runs"])
+
+    def tasks(self, dag_id: str, **filters: str) -> list[dict[str, Any]]:
+        """Return the task instances of all runs of a DAG.
+
+        :raises AirflowError: the API server does not answer
+        """
+        chosen = "".join(f"&{name}={value}" for name, value in filters.items())
+        found: list[dict[str, Any]] = []
+        while True:
+            query = f"limit={_PAGE}&offset={len(found)}&order_by=id{chosen}"
+            answer = self.request("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances?{query}")
+            found += answer["task_instances"]
+            if not answer["task_instances"] or len(found) >= answer["total_entries"]:
+                return found
 
     def backfill(self, dag_id: str, first: str, last: str, *arguments: str) -> None:
         """Create a backfill of the days from `first` to `last`, both included.

@@ -50,6 +50,8 @@ class Airflow2:
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            # Python stores the compiled modules, so that a task does not compile them again.
+            "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONWARNINGS": "ignore",
             **self._given,
         }

@@ -1,4 +1,4 @@
-"""List, close and create backfills of a running Airflow, with its public API.
+"""List, await, close and create backfills of a running Airflow, with its public API.
 
 Airflow rejects a new backfill of a DAG while another one is open. Its scheduler closes a backfill whose runs have
 ended, but checks only every 30 s. Cancelling a backfill closes it at once.
@@ -8,9 +8,10 @@ https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/backfill.htm
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from devstack.airflow import Airflow
 from devstack.airflow_api import AirflowError
@@ -18,13 +19,63 @@ from devstack.airflow_api import AirflowError
 SECONDS_AT_MOST: Final = 300
 SECONDS_BETWEEN: Final = 2
 
+_POLL_SECONDS: Final = 0.5
+_SECONDS_BETWEEN_LINES: Final = 10
 _ENDED: Final = frozenset({"success", "failed"})
 _PASSES: Final = frozenset({None, 409, 500, 503})
 """HTTP statuses after which a retry can succeed (None: no answer): the scheduler may hold a lock."""
 
 
+Result = TypeVar("Result")
+
 Report = Callable[[str], None]
 """Prints one line before each step, and one for each retry."""
+
+
+class BackfillError(Exception):
+    """A backfill did not end."""
+
+
+def await_runs(
+    airflow: Airflow,
+    dag_id: str,
+    days: int,
+    patience: float,
+    report: Report,
+    watch: Callable[[], None] = lambda: None,
+) -> dict[str, str]:
+    """Wait until the DAG's run of each day has ended; return the state by day.
+
+    :param days: the number of days
+    :param patience: seconds within which they must end
+    :param watch: called twice a second
+    :raises BackfillError: they do not end
+    """
+    began = said = time.monotonic()
+    while True:
+        watch()
+        runs = _list_runs(airflow, dag_id)
+        states = Counter(run["state"] for run in runs)
+        if len(runs) >= days and states.keys() <= _ENDED:
+            return {run["data_interval_start"][:10]: run["state"] for run in runs}
+        now = time.monotonic()
+        shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        if now - began > patience:
+            raise BackfillError(f"the backfill did not end within {patience:.0f} s: {shown or 'no run'}")
+        if now - said > _SECONDS_BETWEEN_LINES:
+            said = now
+            report(f"  {now - began:5.0f} s  {shown}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _list_runs(airflow: Airflow, dag_id: str) -> list[dict[str, Any]]:
+    """Return the runs; an empty list while the API server does not answer."""
+    try:
+        return airflow.runs(dag_id)
+    except AirflowError as error:
+        if error.status is not None:
+            raise
+        return []
 
 
 def replace_backfill(
@@ -52,13 +103,21 @@ def close_backfills(airflow: Airflow, dag_id: str, report: Report) -> None:
     _patiently(lambda: _close_open(airflow, dag_id, report), "close the backfill", report)
 
 
+def list_tasks(airflow: Airflow, dag_id: str, report: Report) -> list[dict[str, Any]]:
+    """Return the task instances of all runs of a DAG.
+
+    :raises AirflowError: Airflow rejects a request, or does not answer for `SECONDS_AT_MOST` seconds
+    """
+    return _patiently(lambda: airflow.tasks(dag_id), "list the tasks", report)
+
+
 def open_backfills(airflow: Airflow, dag_id: str) -> list[dict[str, Any]]:
     """Return the DAG's backfills that Airflow has not closed."""
     answer = airflow.request("GET", f"/backfills?dag_id={dag_id}&order_by=-id&limit=100")
     return [backfill for backfill in answer["backfills"] if backfill["completed_at"] is None]
 
 
-def _patiently(step: Callable[[], None], name: str, report: Report) -> None:
+def _patiently(step: Callable[[], Result], name: str, report: Report) -> Result:
     began = time.monotonic()
     while True:
         try:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from cloudtrail_elasticsearch.params import TRAIL_SETTLE_MINUTES
+from cloudtrail_elasticsearch.trail_params import TRAIL_SETTLE_MINUTES
 from devstack.bulk_objects import BulkBucket
 from devstack.endpoints import Endpoints
 from devstack.simulator.trails import Trail, Volumes, plan_organization, write_trail

@@ -14,10 +14,16 @@ REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "testing"
 SECRET_KEY: Final = "testing"
 
+_SIMULATED: Final = ("CLOUDTRAIL", "EC2", "ORGANIZATIONS", "STS")
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The URLs of the services, and the kind of the search server."""
+    """The URLs of the services, and the kind of the search server.
+
+    :param aws: S3
+    :param cloudtrail: the simulator, which also serves STS, EC2 and Organizations
+    """
 
     aws: str
     cloudtrail: str
@@ -28,8 +34,8 @@ class Endpoints:
     def urls(self) -> dict[str, str]:
         """The URLs by the names of their environment variables."""
         return {
-            **{f"AWS_ENDPOINT_URL_{service}": self.aws for service in ("S3", "STS", "EC2")},
-            "AWS_ENDPOINT_URL_CLOUDTRAIL": self.cloudtrail,
+            "AWS_ENDPOINT_URL_S3": self.aws,
+            **{f"AWS_ENDPOINT_URL_{service}": self.cloudtrail for service in _SIMULATED},
             SEARCH_URL: self.search,
         }
 
@@ -51,7 +57,7 @@ class Endpoints:
 
         return boto3.client(
             service,
-            endpoint_url=self.cloudtrail if service == "cloudtrail" else self.aws,
+            endpoint_url=self.aws if service == "s3" else self.cloudtrail,
             region_name=REGION,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +23,10 @@ import boto3
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
-from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, StagingDetails, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, MissingCell, Run, StagingDetails, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.encoding import codec
-from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.search.server import SearchServer as Server
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -52,6 +52,14 @@ LOADED: Final = ("ap-northeast-3", DENIED, "us-east-1", "us-west-2")
 DAYS_LOADED: Final = 2
 MISSING: Final = (("ca-central-1", 17), ("us-east-2", 41), ("sa-east-1", 64))
 LOADING: Final = ("ap-southeast-1", "us-east-2")
+ACCOUNTS: Final = (
+    *("Analytics", "Backup", "Billing", "Checkout", "Data lake", "Forecasting", "Identity", "Internal tools"),
+    *("Log archive", "Mobile", "Network", "Orders", "Payments production", "Payments test", "Sandbox", "Search"),
+    *("Shared services", "Shop production", "Shop test", "Support", "Warehouse"),
+)
+"""The names of the organization's other accounts."""
+
+OTHER_REGIONS: Final = ("eu-central-1", "eu-west-1", "us-east-1")
 BUSIEST: Final = 90_000
 """Events per day of the busiest region in the earlier months."""
 
@@ -90,7 +98,7 @@ def main() -> int:
         }
         with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
             _load(airflow)
-            _pictures(airflow, chromium)
+            _pictures(airflow, chromium, server)
     return 0
 
 
@@ -103,12 +111,34 @@ def _remember(server: Server) -> None:
     chance = random.Random(1)
     ledger = Ledger(server, PATTERN)
     ledger.record_verified_all(each for each in _history(chance) if not _is_else(each.cell.window))
-    for region, ago in MISSING:
-        ledger.record_missing(
-            _window(region, ago), "It was not loaded; see the log of its task.", _run(region, ago)
-        )
+    ledger.record_missing(
+        MissingCell(_window(region, ago), "It was not loaded; see the log of its task.", _run(region, ago))
+        for region, ago in MISSING
+    )
     for region in LOADING:
         ledger.record_loading(_window(region, 0), _run(region, 0))
+
+
+def _remember_accounts(server: Server) -> None:
+    """Fill the ledger with the other accounts of an organization; the role of one is missing on the last days."""
+    chance = random.Random(2)
+    ledger = Ledger(server, PATTERN)
+    names = {f"{chance.randrange(10**11, 10**12)}": name for name in ACCOUNTS}
+    for account in names:
+        windows = [
+            replace(_window(region, ago), account=account) for region in OTHER_REGIONS for ago in range(DAYS)
+        ]
+        ledger.record_verified_all(
+            _verified(window, int(chance.expovariate(1 / 900)), chance) for window in windows
+        )
+    without_role = next(iter(names))
+    for region in OTHER_REGIONS:
+        for ago in range(3):
+            problem = "The role cloudtrail-audit cannot be assumed; see the log of its task."
+            window = replace(_window(region, ago), account=without_role)
+            ledger.record_missing([MissingCell(window, problem, _run(region, ago))])
+    ledger.record_account_names({DEFAULT_ACCOUNT: "Security", **names})
+    server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
 
 
 def _is_else(window: Window) -> bool:
@@ -126,26 +156,29 @@ def _history(chance: random.Random) -> Iterator[VerifiedCell]:
         for ago in range(80 if share < 0.01 else DAYS):
             window = _window(region, ago)
             calm = 0.35 if window.start.weekday() > 4 else 1
-            events = int(BUSIEST * share * calm * chance.uniform(0.75, 1.25))
-            refused = 3 if events and chance.random() < 0.012 else 0
-            lost = 5 if events and chance.random() < 0.006 else 0
-            cell = Cell(
-                window=window,
-                looked_up=events,
-                staged=events,
-                duplicates=0,
-                indexed=events - refused - lost,
-                quarantined=refused,
-            )
-            staged = StagingDetails(
-                attempts=1,
-                calls=events // 50 + 1,
-                throttled=0,
-                first=window.start,
-                last=window.end,
-                staged_at=window.end,
-            )
-            yield VerifiedCell(cell, staged, _run(region, ago), window.end)
+            yield _verified(window, int(BUSIEST * share * calm * chance.uniform(0.75, 1.25)), chance)
+
+
+def _verified(window: Window, events: int, chance: random.Random) -> VerifiedCell:
+    refused = 3 if events and chance.random() < 0.012 else 0
+    lost = 5 if events and chance.random() < 0.006 else 0
+    cell = Cell(
+        window=window,
+        looked_up=events,
+        staged=events,
+        duplicates=0,
+        indexed=events - refused - lost,
+        quarantined=refused,
+    )
+    staged = StagingDetails(
+        attempts=1,
+        calls=events // 50 + 1,
+        throttled=0,
+        first=window.start,
+        last=window.end,
+        staged_at=window.end,
+    )
+    return VerifiedCell(cell, staged, _run(window.region, (_LAST - window.start).days), window.end)
 
 
 def _window(region: str, ago: int) -> Window:
@@ -168,7 +201,7 @@ def _load(airflow: Airflow) -> None:
         time.sleep(1)
 
 
-def _pictures(airflow: Airflow, chromium: str) -> None:
+def _pictures(airflow: Airflow, chromium: str, server: Server) -> None:
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -176,6 +209,8 @@ def _pictures(airflow: Airflow, chromium: str) -> None:
         _one_cell(camera.look("light", "cloudtrail-coverage"), "coverage-light")
         _some_cells(camera.look("dark", "cloudtrail-coverage"), "coverage-dark")
         _quarantine(camera.look("light", "cloudtrail-quarantine"), "quarantine-light")
+        _remember_accounts(server)
+        _accounts(camera.look("light", "cloudtrail-coverage"), "coverage-accounts-light")
         browser.close()
 
 
@@ -230,6 +265,12 @@ def _some_cells(view: _View, name: str) -> None:
     view.cell("ca-central-1", 24).click()
     view.cell("us-west-2", 10).click(modifiers=["Shift"])
     view.frame.wait_for_selector("#command")
+    view.take(name)
+
+
+def _accounts(view: _View, name: str) -> None:
+    view.frame.locator("#choose").get_by_label("missing").check()
+    view.frame.wait_for_selector("#selection > div > pre")
     view.take(name)
 
 

@@ -1,4 +1,6 @@
-"""The local stack: CloudTrail, S3, STS, EC2 and a search server on 127.0.0.1: ``python -m devstack.stack``.
+"""The local stack: S3, a search server, and the simulator on 127.0.0.1: ``python -m devstack.stack``.
+
+The simulator serves CloudTrail, STS, EC2 and Organizations.
 
 It prints a line ``NAME=URL`` for each service and runs until Ctrl-C. Unknown options are passed to the simulator.
 """

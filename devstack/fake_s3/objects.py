@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, NamedTuple
+from xml.etree import ElementTree as ET
 
 from devstack.fake_s3.listing import render_listing
 from devstack.simulator.trails.stores import MemoryBucket, Stored, etag
@@ -16,6 +18,7 @@ _MODIFIED: Final = formatdate(1_767_225_600, usegmt=True)
 _METADATA: Final = "x-amz-meta-"
 _CHANGING: Final = threading.Lock()
 _XML: Final = {"Content-Type": "application/xml"}
+_CREDENTIAL: Final = re.compile(r"Credential=(\w+)/")
 
 
 class Request(NamedTuple):
@@ -36,7 +39,15 @@ class Request(NamedTuple):
     @property
     def kind(self) -> str:
         """The name under which the request is counted."""
+        if self.method == "POST":
+            return "delete"
         return self.method.lower() if self.place[1] else "list"
+
+    @property
+    def access_key(self) -> str:
+        """The access key that signed it; empty if none did. The signature is not checked."""
+        found = _CREDENTIAL.search(self.headers.get("authorization", ""))
+        return found[1] if found else ""
 
 
 class Answer(NamedTuple):
@@ -61,6 +72,8 @@ def serve_request(buckets: Mapping[str, MemoryBucket], request: Request) -> Answ
         return _error(HTTPStatus.NOT_FOUND, "NoSuchBucket", "The specified bucket does not exist")
     if key and request.method in {"PUT", "DELETE"}:
         return _change(bucket, key, request)
+    if request.method == "POST" and "delete" in request.query:
+        return _delete_objects(bucket, request.body)
     if request.method not in {"GET", "HEAD"}:
         return _error(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", f"{request.method} is not served")
     if not key:
@@ -95,6 +108,18 @@ def _change(bucket: MemoryBucket, key: str, request: Request) -> Answer:
         }
         bucket.put(key, request.body, metadata)
     return Answer(HTTPStatus.OK, {"ETag": etag(request.body)}, b"")
+
+
+def _delete_objects(bucket: MemoryBucket, body: bytes) -> Answer:
+    """Delete the objects of a request with Quiet: the answer has errors only, and there are none.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    """
+    keys = [each.text or "" for each in ET.fromstring(body).iterfind("{*}Object/{*}Key")]
+    with _CHANGING:
+        for key in keys:
+            bucket.delete(key)
+    return Answer(HTTPStatus.OK, _XML, b'<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult/>')
 
 
 def _object(stored: Stored, byte_range: str | None) -> Answer:

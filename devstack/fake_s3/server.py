@@ -55,18 +55,20 @@ class FakeS3:
 
 
 class Requests:
-    """The number of requests of each kind, and the most at once."""
+    """The number of requests of each kind and of each access key, and the most at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kinds: Counter[str] = Counter()
+        self.access_keys: Counter[str] = Counter()
         self._running = 0
         self._most = 0
 
-    def begin(self, kind: str) -> None:
+    def begin(self, request: Request) -> None:
         """Count a request."""
         with self._lock:
-            self._kinds[kind] += 1
+            self._kinds[request.kind] += 1
+            self.access_keys[request.access_key] += 1
             self._running += 1
             self._most = max(self._most, self._running)
 
@@ -76,7 +78,7 @@ class Requests:
             self._running -= 1
 
     def as_json(self) -> dict[str, int]:
-        """Return the counts: ``get``, ``head``, ``list``, and ``most_at_once``."""
+        """Return the counts by kind, such as ``get`` and ``list``, and ``most_at_once``."""
         with self._lock:
             return {**self._kinds, "most_at_once": self._most}
 
@@ -101,7 +103,7 @@ class _Handler(socketserver.StreamRequestHandler):
         """Answer a request; return whether the connection stays open."""
         if request.path in (CONTROL, REQUESTS):
             return self._send(request, _control(s3, request))
-        s3.requests.begin(request.kind)
+        s3.requests.begin(request)
         try:
             if s3.latency:
                 time.sleep(s3.latency)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -41,6 +42,8 @@ class Attempts:
     all: int
     fetches_again: int
     """Attempts of fetches beyond the first of each: the number of interruptions."""
+    windows_again: int
+    """The same, each attempt counted for every window of its batch: at most so many were interrupted."""
     most: int
     """Attempts of the task with the most attempts."""
 
@@ -82,10 +85,19 @@ def count_attempts(scene: Scene) -> Attempts:
     """Return the number of attempts of the tasks."""
     tasks = scene.tasks()
     tries = [task["try_number"] for task in tasks]
-    again = (
-        tried - 1 for task, tried in zip(tasks, tries, strict=True) if tried and task["task_id"] == "cell.fetch"
-    )
-    return Attempts(sum(tries), sum(again), max(tries, default=0))
+    again = {
+        number: tried - 1
+        for number, tried in enumerate(tries)
+        if tried and tasks[number]["task_id"] == "cell.fetch"
+    }
+    windows = sum(count * _count_windows(tasks[number]) for number, count in again.items())
+    return Attempts(sum(tries), sum(again.values()), windows, max(tries, default=0))
+
+
+def _count_windows(task: Mapping[str, Any]) -> int:
+    """Return the number of windows of a task's batch, from its name; that of a single window has no number."""
+    named = re.search(r": (\d+) windows of ", task["rendered_map_index"] or "")
+    return int(named[1]) if named else 1
 
 
 def count_repeated_pages(simulator: Simulator) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import runpy
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from devstack.processes import ROOT
@@ -21,11 +21,15 @@ def read_dag(name: str) -> DAG:
     :param name: the name of the file, without ``.py``
     """
     values = runpy.run_path(str(ROOT / "dags" / f"{name}.py")).values()
-    dag = next(value.dag for value in values if isinstance(value, BaseOperator))
+    dag = next(value for value in values if isinstance(value, DAG))
     dag.is_paused_upon_creation = False
-    for task in dag.tasks:
-        settings = task.partial_kwargs if isinstance(task, MappedOperator) else task.__dict__
+    for settings in list_task_settings(dag):
         settings["retry_delay"] = RETRY_DELAY
         if settings.get("retries"):
             settings["retries"] = RETRIES
     return dag
+
+
+def list_task_settings(dag: DAG) -> list[dict[str, Any]]:
+    """Return the arguments of each task of a DAG, to be changed."""
+    return [task.partial_kwargs if isinstance(task, MappedOperator) else task.__dict__ for task in dag.tasks]

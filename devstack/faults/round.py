@@ -118,8 +118,8 @@ class Outcome:
 
     @property
     def allowed_pages(self) -> int:
-        """The most pages that may be fetched twice: one per slice of an interrupted fetch, and the borders."""
-        return SLICES * self.attempts.fetches_again + self.borders
+        """The most pages that may be fetched twice: one per slice of an interrupted window, and the borders."""
+        return SLICES * self.attempts.windows_again + self.borders
 
 
 def run_round(

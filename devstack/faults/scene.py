@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, TypeVar
@@ -22,7 +22,6 @@ from devstack.simulator import Simulator
 ENDED: Final = frozenset({"success", "failed"})
 
 _POLL_SECONDS: Final = 0.2
-_PAGE: Final = 100
 
 Found = TypeVar("Found")
 
@@ -67,14 +66,7 @@ class Scene:
 
         :raises AirflowError: the API server does not answer
         """
-        chosen = "".join(f"&{name}={value}" for name, value in filters.items())
-        found: list[dict[str, Any]] = []
-        while True:
-            query = f"limit={_PAGE}&offset={len(found)}&order_by=id{chosen}"
-            answer = self.airflow.request("GET", f"/dags/{self.dag_id}/dagRuns/~/taskInstances?{query}")
-            found += answer["task_instances"]
-            if not answer["task_instances"] or len(found) >= answer["total_entries"]:
-                return found
+        return self.airflow.tasks(self.dag_id, **filters)
 
     def until(self, answer: Callable[[], Found | None], seconds: float) -> Found | None:
         """Return the first answer that is not None, or None if the time or the backfill ends first."""
@@ -94,19 +86,25 @@ class Scene:
             tasks = self.tasks(task_id=task_id, state="running")
         except AirflowError:
             return None
-        processes = [process for task in tasks if task["pid"] and (process := self._own(task["pid"]))]
+        processes = find_processes(self.airflow, tasks)
         return self.random.choice(processes) if processes else None
 
-    def _own(self, pid: int) -> psutil.Process | None:
-        """Return the process of a task that our scheduler's executor runs.
 
-        The database also names processes that have ended; another process may have the same number by now.
-        """
+def find_processes(airflow: Airflow, tasks: Iterable[Mapping[str, Any]]) -> list[psutil.Process]:
+    """Return the processes of the tasks that the scheduler's executor runs.
+
+    The database also names processes that have ended; another process may have the same number by now.
+
+    :param tasks: task instances, as Airflow's API returns them
+    """
+    scheduler = airflow.pid("scheduler")
+    found = []
+    for task in tasks:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            if any(parent.pid == self.airflow.pid("scheduler") for parent in process.parents()):
-                return process
-        return None
+            process = psutil.Process(task["pid"]) if task["pid"] else None
+            if process and any(parent.pid == scheduler for parent in process.parents()):
+                found.append(process)
+    return found
 
 
 def end_orphans(sessions: set[int]) -> int:

@@ -19,10 +19,9 @@ from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow_api import AirflowError
-from devstack.aws import AwsServices
+from devstack.backfills import BackfillError
 from devstack.endpoints import Endpoints
 from devstack.organization.backfill import (
-    BackfillError,
     BackfillSettings,
     run_backfill,
     simulated_cloudtrail,
@@ -76,13 +75,15 @@ def _run(arguments: argparse.Namespace) -> int:
     damaged = trail.copy()
     # A day in the middle, so that a whole day precedes and follows it.
     damage = damage_trail(damaged, trail.days[settings.days // 2])
+    cases = {"intact": (trail, INTACT), "damaged": (damaged, damage)}
     lines, broken = [_HEAD], []
     for name in arguments.servers:
         server = DISTRIBUTIONS[name]
-        with AwsServices() as aws, SearchServer(server) as search, simulated_cloudtrail() as simulator:
-            endpoints = Endpoints(aws.endpoint_url, simulator.endpoint_url, search.url, server.engine)
-            endpoints.client("s3").create_bucket(Bucket=_BUCKET)
-            for kind, loaded, expected in (("intact", trail, INTACT), ("damaged", damaged, damage)):
+        with SearchServer(server) as search, simulated_cloudtrail() as simulator:
+            # Each backfill has a stand-in for S3 of its own.
+            endpoints = Endpoints("", simulator.endpoint_url, search.url, server.engine)
+            for kind in arguments.trails:
+                loaded, expected = cases[kind]
                 _say(f"{name}, {kind}:")
                 began = time.monotonic()
                 outcome = _load(loaded, expected, BackfillSettings(f"organization-{kind}", _BUCKET), endpoints)
@@ -125,6 +126,8 @@ def _parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make organization", description=__doc__)
     servers = [OPENSEARCH_3.name, ELASTICSEARCH_9.name]
     parser.add_argument("--servers", nargs="+", choices=DISTRIBUTIONS, default=servers, help="the search servers")
+    trails = ["intact", "damaged"]
+    parser.add_argument("--trails", nargs="+", choices=trails, default=trails, help="the trails to load")
     parser.add_argument("--accounts", type=int, default=defaults.accounts, help="accounts of the organization")
     parser.add_argument("--busy", type=int, default=defaults.busy, help="of them, those with many events")
     parser.add_argument("--days", type=int, default=defaults.days, help="days of delivery")

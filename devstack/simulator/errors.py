@@ -52,13 +52,41 @@ def expired_credentials() -> ApiError:
     return ApiError("ExpiredTokenException", "The security token included in the request is expired")
 
 
-def access_denied(account: str, operation: str) -> ApiError:
-    """Return the answer to a caller without the permission."""
+def access_denied(caller: str, action: str) -> ApiError:
+    """Return the answer to a caller (an ARN) without the permission for an action."""
     return ApiError(
         "AccessDeniedException",
-        f"User: arn:aws:iam::{account}:user/loader is not authorized to perform: cloudtrail:{operation}"
-        f" because no identity-based policy allows the cloudtrail:{operation} action",
+        f"User: {caller} is not authorized to perform: {action}"
+        f" because no identity-based policy allows the {action} action",
     )
+
+
+def role_not_assumed(caller: str, role: str) -> ApiError:
+    """Return the answer to a caller that may not assume a role, or to the ARN of a role that does not exist."""
+    return ApiError(
+        "AccessDeniedException",
+        f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}",
+    )
+
+
+def organization_denied() -> ApiError:
+    """Return Organizations' answer to an account that is neither the management account nor an administrator."""
+    return ApiError("AccessDeniedException", "You don't have permissions to access this resource.")
+
+
+def no_organization() -> ApiError:
+    """Return Organizations' answer to an account without an organization."""
+    return ApiError("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
+
+
+def invalid_input(reason: str) -> ApiError:
+    """Return Organizations' answer to an invalid parameter."""
+    return ApiError("InvalidInputException", reason)
+
+
+def invalid_parameter(reason: str) -> ApiError:
+    """Return STS's answer to an invalid parameter."""
+    return ApiError("ValidationError", reason)
 
 
 def internal_failure() -> ApiError:

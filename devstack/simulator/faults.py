@@ -5,11 +5,14 @@ from __future__ import annotations
 import enum
 import threading
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from devstack.simulator import errors
 from devstack.simulator.draw import Draw
 from devstack.simulator.errors import ApiError
+
+OTHER_OPERATIONS: Final = frozenset({"AssumeRole", "DescribeRegions", "GetCallerIdentity", "ListAccounts"})
+"""The operations of other services than CloudTrail, which only a fault with the operation's name strikes."""
 
 
 class FaultKind(enum.StrEnum):
@@ -23,10 +26,10 @@ class FaultKind(enum.StrEnum):
     RESET = "reset"
     RESET_AFTER_RESPONSE = "reset_after_response"
 
-    def error(self, account: str, operation: str) -> ApiError | None:
-        """Return the error to answer with; None for a broken connection."""
+    def error(self, caller: str, action: str) -> ApiError | None:
+        """Return the error to answer a caller (an ARN) with; None for a broken connection."""
         if self is FaultKind.ACCESS_DENIED:
-            return errors.access_denied(account, operation)
+            return errors.access_denied(caller, action)
         makers = {
             FaultKind.THROTTLE: errors.throttled,
             FaultKind.INTERNAL_FAILURE: errors.internal_failure,
@@ -40,7 +43,8 @@ class FaultKind(enum.StrEnum):
 class Fault:
     """A fault in one region or in all. It strikes at random, at most `count` times; None: until it is cleared.
 
-    `operation` is the only operation that it strikes, such as ListPublicKeys; None for all.
+    `operation` is the only operation that it strikes, such as ListPublicKeys or AssumeRole; None for all of
+    CloudTrail. `account` is the only account whose requests it strikes; None for all.
     """
 
     kind: FaultKind
@@ -48,6 +52,7 @@ class Fault:
     count: int | None = None
     probability: float = 1.0
     operation: str | None = None
+    account: str | None = None
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 1:
@@ -79,11 +84,13 @@ class Faults:
         with self._lock:
             return [asdict(fault) for fault in self._on]
 
-    def strike(self, region: str, operation: str) -> FaultKind | None:
+    def strike(self, region: str, operation: str, account: str) -> FaultKind | None:
         """Return the fault that strikes a request, and count it."""
         with self._lock:
             for place, fault in enumerate(self._on):
-                if fault.operation not in (None, operation):
+                if fault.operation != operation and (fault.operation or operation in OTHER_OPERATIONS):
+                    continue
+                if fault.account not in (None, account):
                     continue
                 if fault.region in (None, region) and self._draw.chance(fault.probability):
                     self._count_down(place, fault)

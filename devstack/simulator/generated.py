@@ -25,13 +25,15 @@ class GeneratedEvents:
     """The base of the stores: the number, times and ids of the events. A subclass makes the records.
 
     `volume` is the events of the busiest region on a weekday, `shares` each region's events per event of the
-    busiest one, and `activity` an account's events per event of an account that is not listed.
+    busiest one, and `activity` an account's events per event of an account that is not listed. `account_shares`
+    has the shares of accounts that differ.
     """
 
     seed: int = 1
     volume: int = DEFAULT_VOLUME
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     activity: Mapping[str, float] = field(default_factory=dict)
+    account_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     kind: ClassVar[str] = ""
     """Part of the key of every random choice, so that no two stores have an eventID in common."""
@@ -72,7 +74,8 @@ class GeneratedEvents:
 
     def _timeline(self, account: str, region: str, day: int) -> Timeline:
         key = "/".join(filter(None, (str(self.seed), self.kind, account, region, str(day))))
-        weekday = self.volume * self.shares.get(region, 0.0) * self.activity.get(account, 1.0)
+        shares = self.account_shares.get(account, self.shares)
+        weekday = self.volume * shares.get(region, 0.0) * self.activity.get(account, 1.0)
         return Timeline(key, day, volume(self.seed, account, region, day, weekday))
 
     def _days(self, span: Span) -> Iterator[tuple[Timeline, range]]:

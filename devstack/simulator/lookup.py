@@ -34,10 +34,15 @@ class Page:
 
 
 class Lookup:
-    """Answers requests from a store of events that have arrived. `now` returns epoch seconds."""
+    """Answers requests from stores of events that have arrived. `now` returns epoch seconds.
 
-    def __init__(self, store: EventStore, tokens: Tokens, now: Callable[[], float]) -> None:
+    :param store: the management events
+    :param insights: the Insights events, which only a request with their category gets
+    """
+
+    def __init__(self, store: EventStore, insights: EventStore, tokens: Tokens, now: Callable[[], float]) -> None:
         self._store = store
+        self._insights = insights
         self._tokens = tokens
         self._now = now
 
@@ -50,9 +55,8 @@ class Lookup:
         :raises ApiError: the token is not valid for this request
         """
         before = self._position(request)
-        if request.insight:
-            return Page((), None)
-        entries = self._store.newest_first(self.span(request), before)
+        store = self._insights if request.insight else self._store
+        entries = store.newest_first(self.span(request), before)
         matching, scanned = _filter(request.attribute)
         found: list[dict[str, Any]] = []
         for entry in itertools.islice(entries, scanned):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import uuid
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from aiohttp import web
 
 from devstack.simulator import errors, request
 from devstack.simulator.errors import ApiError
 from devstack.simulator.faults import FaultKind
+from devstack.simulator.identities import Identity, Signer
+from devstack.simulator.json_answers import make_answer, make_error, read_body
 from devstack.simulator.lookup import Page
 from devstack.simulator.service import Service
+from devstack.simulator.serving import break_connection, serve_operation
+from devstack.simulator.statistics import AccountStatistics, RegionStatistics
 from devstack.simulator.trail_operations import OPERATIONS
 
 LOOKUP: Final = "LookupEvents"
@@ -24,40 +24,16 @@ LOOKUP: Final = "LookupEvents"
 _TARGET: Final = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."
 TARGET: Final = f"{_TARGET}{LOOKUP}"
 
-_CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/([\w-]+)/cloudtrail/aws4_request,")
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """The signer of a request, and the region. The signature is not checked, because the secret is unknown."""
-
-    access_key: str
-    region: str
-
-
-def signer(authorization: str | None) -> Signer:
-    """Return the signer in a request's Authorization header.
-
-    :raises ApiError: there is none, or it is not Signature Version 4 for CloudTrail
-    """
-    if not authorization:
-        raise errors.unsigned()
-    found = _CREDENTIAL.match(authorization)
-    if found is None:
-        raise errors.incomplete_signature()
-    return Signer(*found.groups())
-
 
 class Protocol:
-    """Handles requests to the service."""
+    """Handles requests to CloudTrail."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def handle(self, http: web.Request) -> web.Response:
+    async def handle(self, http: web.Request, signed: Signer) -> web.Response:
         """Return the operation's answer, or one of the API's errors."""
         try:
-            signed = signer(http.headers.get("Authorization"))
             operation = http.headers.get("X-Amz-Target", "").removeprefix(_TARGET)
             self._service.statistics.operations[operation] += 1
             if operation == LOOKUP:
@@ -66,88 +42,81 @@ class Protocol:
                 return await self._answer(http, signed, operation)
             raise errors.unknown_operation(http.headers.get("X-Amz-Target", ""))
         except ApiError as error:
-            return _json({"__type": error.code, "message": error.message}, error.status)
+            return make_error(error)
 
     async def _lookup(self, http: web.Request, signed: Signer) -> web.Response:
-        service, region = self._service, signed.region
-        counts = service.statistics.regions[region]
+        statistics = self._service.statistics
+        counts = statistics.regions[signed.region]
         counts.called(http.headers.get("User-Agent", ""))
         try:
-            account = self._admit(signed)
-            if not service.quota.take(account, region):
-                raise errors.throttled()
-            fault = service.faults.strike(region, LOOKUP)
-            page, place = await self._page(http, signed, account, fault)
-        except ApiError as error:
-            counts.throttled += error.code == errors.throttled().code
-            counts.failed += error.code != errors.throttled().code
-            raise
-        if fault is not None:
+            caller = self._admit(signed)
+        except ApiError:
             counts.failed += 1
-            _reset(http)
+            raise
+        return await self._look_up(http, signed, caller, (counts, statistics.accounts[caller.account]))
+
+    async def _look_up(
+        self,
+        http: web.Request,
+        signed: Signer,
+        caller: Identity,
+        counts: tuple[RegionStatistics, AccountStatistics],
+    ) -> web.Response:
+        service, region = self._service, signed.region
+        of_region, of_account = counts
+        of_account.calls += 1
+        try:
+            if not service.quota.take(caller.account, region):
+                raise errors.throttled()
+            caller.check(f"cloudtrail:{LOOKUP}")
+            fault = service.faults.strike(region, LOOKUP, caller.account)
+            page, place = await self._page(http, signed, caller, fault)
+        except ApiError as error:
+            is_throttled = error.code == errors.throttled().code
+            for one in counts:
+                one.throttled += is_throttled
+                one.failed += not is_throttled
+            raise
+        of_account.events += len(page.events)
+        if fault is not None:
+            of_region.failed += 1
+            of_account.failed += 1
+            break_connection(http)
         elif http.transport is not None and not http.transport.is_closing():
-            counts.served(place, (event.get("EventId", "") for event in page.events))
-        return _json(page.body, 200)
+            of_region.served(place, (event.get("EventId", "") for event in page.events))
+        return make_answer(page.body)
 
     async def _answer(self, http: web.Request, signed: Signer, operation: str) -> web.Response:
         """Answer a request about trails. AWS documents another quota for these, which the simulator leaves out."""
         service = self._service
-        account = self._admit(signed)
-        fault = service.faults.strike(signed.region, operation)
-        error = fault.error(account, operation) if fault else None
-        if error is not None:
-            raise error
-        body = await _body(http)
-        await asyncio.sleep(service.settings.latency)
-        answer = OPERATIONS[operation](service.trail_operations, body, account, signed.region)
-        if fault is not None:
-            _reset(http)
-        return _json(answer, 200)
+        caller = self._admit(signed)
+        caller.check(f"cloudtrail:{operation}")
+        body = await read_body(http)
 
-    def _admit(self, signed: Signer) -> str:
-        """Return the account of a request."""
-        service = self._service
-        account = service.settings.account_of(signed.access_key)
-        if account is None or not service.offers(signed.region):
+        def answer() -> dict[str, object]:
+            return OPERATIONS[operation](service.trail_operations, body, caller.account, signed.region)
+
+        return make_answer(await serve_operation(service, http, signed, caller, operation, answer))
+
+    def _admit(self, signed: Signer) -> Identity:
+        """Return the identity of a request."""
+        caller = self._service.identities.find(signed)
+        if not self._service.offers(caller.account, signed.region):
             raise errors.unrecognized_client()
-        return account
+        return caller
 
     async def _page(
-        self, http: web.Request, signed: Signer, account: str, fault: FaultKind | None
+        self, http: web.Request, signed: Signer, caller: Identity, fault: FaultKind | None
     ) -> tuple[Page, tuple[Hashable, Hashable]]:
         """Return a page and its place among all."""
         service = self._service
-        error = fault.error(account, LOOKUP) if fault else None
+        error = fault.error(caller.arn, f"cloudtrail:{LOOKUP}") if fault else None
         if error is not None:
             raise error
         if fault is FaultKind.RESET:
             return Page((), None), (None, None)
-        asked = request.read(await _body(http), account, signed.region)
+        asked = request.read(await read_body(http), caller.account, signed.region)
         await asyncio.sleep(service.settings.latency)
         page = service.lookup.page(asked)
         service.statistics.regions[signed.region].made(len(page.events))
         return page, service.lookup.place(asked)
-
-
-async def _body(http: web.Request) -> dict[str, Any]:
-    try:
-        body = orjson.loads(await http.read() or b"{}")
-    except orjson.JSONDecodeError:
-        raise errors.unreadable_body() from None
-    if not isinstance(body, dict):
-        raise errors.unreadable_body()
-    return body
-
-
-def _json(body: dict[str, Any], status: int) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body),
-        status=status,
-        content_type="application/x-amz-json-1.1",
-        headers={"x-amzn-RequestId": str(uuid.uuid4())},
-    )
-
-
-def _reset(http: web.Request) -> None:
-    if http.transport is not None:
-        http.transport.abort()

@@ -10,20 +10,24 @@ from types import TracebackType
 
 from aiohttp import web
 
+from devstack.simulator.account_control import AccountControl
 from devstack.simulator.clock import Clock
 from devstack.simulator.control import Control
-from devstack.simulator.protocol import Protocol
+from devstack.simulator.endpoint import Endpoint
+from devstack.simulator.organization import DEFAULT_ACCOUNT
 from devstack.simulator.service import Service
-from devstack.simulator.settings import DEFAULT_ACCOUNT, SimulatorSettings
+from devstack.simulator.settings import SimulatorSettings
 from devstack.simulator.store import Span
 
 _HOST = "127.0.0.1"
 
 
 def application(service: Service) -> web.Application:
-    """Return the web application that serves the API at `/` and the control interface under `/_control`."""
+    """Return the web application that serves the APIs at `/` and the control interface under `/_control`."""
     app = web.Application()
-    app.add_routes([web.post("/", Protocol(service).handle), *Control(service).routes()])
+    app.add_routes(
+        [web.post("/", Endpoint(service).handle), *Control(service).routes(), *AccountControl(service).routes()]
+    )
     return app
 
 
@@ -81,6 +85,11 @@ class Simulator:
         """Return the eventIDs that can be looked up by now, newest first; both ends included, whole seconds."""
         span = Span(account, region, int(start.timestamp()), int(end.timestamp()))
         return [entry.id for entry in self.service.truth(span)]
+
+    def insights(self, region: str, start: datetime, end: datetime, account: str = DEFAULT_ACCOUNT) -> list[str]:
+        """Return the eventIDs of the Insights events that can be looked up by now, as `truth` does."""
+        span = Span(account, region, int(start.timestamp()), int(end.timestamp()))
+        return [entry.id for entry in self.service.insights_truth(span)]
 
     def _run(self) -> None:
         try:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from devstack.simulator.generated import DEFAULT_VOLUME
+from devstack.simulator.organization import DEFAULT_ACCOUNT, Member
 from devstack.simulator.recorded import Recorded
 from devstack.simulator.regions import REGIONS, SHARES
-from devstack.simulator.store import Lateness
+from devstack.simulator.store import Lateness, Latenesses
 from devstack.simulator.trails.trail import Trail
 
-DEFAULT_ACCOUNT: Final = "123456789012"
+DEFAULT_INSIGHTS: Final = 2.0
+"""Times of unusual activity a day in the busiest region, each with two Insights events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,13 @@ class SimulatorSettings:
     requests at once, `latency` the seconds before an answer, `token_lifetime` in seconds. `volume` is the events
     of the busiest region on a weekday, 0 for no generated events; `shares` is the share of each other region, and
     `activity` the events of an account per event of an account that is not listed.
+    `insights` is the times of unusual activity a day in the busiest region, each with two Insights events.
     `accounts` maps access keys to accounts. Other keys belong to `default_account`; if that is None, they are
-    rejected. `arrivals` maps eventIDs to epoch seconds. `trails` are the trails that DescribeTrails returns;
-    `key_bits` is the size of the keys that ListPublicKeys returns, and `seed` their seed.
+    rejected. The keys that AssumeRole gives out belong to the account of the role.
+    `members` are the accounts of the organization with their roles, `management` is its management account, and
+    `administrators` are its delegated administrators.
+    `arrivals` maps eventIDs to epoch seconds. `trails` are the trails that DescribeTrails returns; `key_bits` is
+    the size of the keys that ListPublicKeys returns, and `seed` their seed.
     """
 
     port: int = 0
@@ -40,11 +46,24 @@ class SimulatorSettings:
     regions: tuple[str, ...] = REGIONS
     accounts: Mapping[str, str] = field(default_factory=dict)
     default_account: str | None = DEFAULT_ACCOUNT
+    members: tuple[Member, ...] = ()
+    management: str = DEFAULT_ACCOUNT
+    administrators: tuple[str, ...] = ()
+    insights: float = DEFAULT_INSIGHTS
     recorded: Recorded = field(default_factory=Recorded)
-    lateness: Lateness = field(default_factory=Lateness)
+    lateness: Lateness | Latenesses = field(default_factory=Lateness)
     arrivals: Mapping[str, float] = field(default_factory=dict)
     trails: tuple[Trail, ...] = ()
     key_bits: int = 2048
+
+    def activity_of_accounts(self) -> dict[str, float]:
+        """Return each quiet account's events per event of a busy one."""
+        own = {member.id: member.activity for member in self.members if member.activity is not None}
+        return {**self.activity, **own}
+
+    def shares_of_accounts(self) -> dict[str, Mapping[str, float]]:
+        """Return the shares of the regions of each account that has its own."""
+        return {member.id: member.shares for member in self.members if member.shares is not None}
 
     def account_of(self, access_key: str) -> str | None:
         """Return the account of an access key; None for an invalid key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -61,16 +61,38 @@ class RegionStatistics:
         }
 
 
+@dataclass
+class AccountStatistics:
+    """The requests of LookupEvents of one account, and the sessions that were opened in it.
+
+    `expired` counts the requests of every service with a session that had expired.
+    """
+
+    calls: int = 0
+    throttled: int = 0
+    failed: int = 0
+    events: int = 0
+    sessions: int = 0
+    expired: int = 0
+
+
 class Statistics:
-    """The counts of LookupEvents in every region with a request, and of each operation's requests."""
+    """The counts of LookupEvents in every region and account with a request, and of each operation's requests."""
 
     def __init__(self) -> None:
         self.operations: Counter[str] = Counter()
+        self.session_names: Counter[str] = Counter()
+        """The sessions that AssumeRole opened, by their names."""
         self.regions: defaultdict[str, RegionStatistics] = defaultdict(RegionStatistics)
+        self.accounts: defaultdict[str, AccountStatistics] = defaultdict(AccountStatistics)
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Return the counts by region."""
         return {region: self.regions[region].as_json() for region in sorted(self.regions)}
+
+    def accounts_as_json(self) -> dict[str, dict[str, int]]:
+        """Return the counts by account."""
+        return {account: asdict(self.accounts[account]) for account in sorted(self.accounts)}
 
 
 def _again(item: int, seen: set[int]) -> bool:

@@ -97,15 +97,37 @@ class Lateness:
 
     def of(self, event_id: str) -> int:
         """Return an event's delay in seconds."""
-        if not self.fraction or uniform("late", event_id) >= self.fraction:
-            return 0
+        return Latenesses((self,)).of(event_id) if self.fraction else 0
+
+    def delay(self, event_id: str) -> int:
+        """Return the delay of an event that is late, in seconds."""
         return self.shortest + int(uniform("delay", event_id) * (self.longest - self.shortest + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Latenesses:
+    """Several kinds of lateness, each with its fraction of the events; the remaining events come at once."""
+
+    kinds: tuple[Lateness, ...]
+
+    def __post_init__(self) -> None:
+        if sum(kind.fraction for kind in self.kinds) > 1 + 1e-9:
+            raise ValueError("the fractions of late events are more than all events together")
+
+    def of(self, event_id: str) -> int:
+        """Return an event's delay in seconds."""
+        draw = uniform("late", event_id)
+        for kind in self.kinds:
+            if draw < kind.fraction:
+                return kind.delay(event_id)
+            draw -= kind.fraction
+        return 0
 
 
 class Arrived:
     """The events of a store that have arrived by now; future events have not."""
 
-    def __init__(self, store: EventStore, lateness: Lateness, now: Callable[[], float]) -> None:
+    def __init__(self, store: EventStore, lateness: Lateness | Latenesses, now: Callable[[], float]) -> None:
         self._store = store
         self._lateness = lateness
         self._now = now

@@ -65,7 +65,7 @@ class Answers:
 
 
 class UnrulyLookup:
-    """Answers as `answers` describes; with the default ones, like `Lookup`."""
+    """Answers as `answers` describes; with the default ones, and for Insights events, like `Lookup`."""
 
     def __init__(self, lookup: Lookup, store: EventStore) -> None:
         self._lookup = lookup
@@ -81,7 +81,7 @@ class UnrulyLookup:
         :raises ApiError: the token is not valid for this request, or has expired
         """
         answers = self.answers
-        if answers == Answers() or answers.region not in (None, request.region):
+        if answers == Answers() or request.insight or answers.region not in (None, request.region):
             return self._lookup.page(request)
         use = self._use(request, answers)
         page = self._tokens(request, self._ordered(request, use, answers), use, answers)
@@ -94,7 +94,7 @@ class UnrulyLookup:
 
     def place(self, request: LookupRequest) -> tuple[Hashable, Hashable]:
         """Return the identity of a page: its request without the token, and the position where the page begins."""
-        if self.answers == Answers():
+        if self.answers == Answers() or request.insight:
             return self._lookup.place(request)
         return request.identity, self._uses.get(request.token, 1) if request.token else 0
 

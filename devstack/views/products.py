@@ -17,6 +17,8 @@ from devstack.views.definitions import EVERYTHING, PANELS, SEARCHES, TIME, Chart
 
 DATA_VIEW: Final = "cloudtrail-events"
 DASHBOARD: Final = "cloudtrail-dashboard"
+REFRESH_EVERY: Final = 60_000
+"""Milliseconds after which an open dashboard loads its data again: live runs bring events every few minutes."""
 
 _SOURCE: Final = "kibanaSavedObjectMeta.searchSourceJSON.index"
 _TO_DATA_VIEW: Final = {"name": _SOURCE, "type": "index-pattern", "id": DATA_VIEW}
@@ -133,7 +135,7 @@ def _dashboard(product: Product) -> dict[str, Any]:
         "timeRestore": True,
         "timeFrom": "now-7d",
         "timeTo": "now",
-        "refreshInterval": {"pause": True, "value": 0},
+        "refreshInterval": {"pause": False, "value": REFRESH_EVERY},
         "optionsJSON": _text({"hidePanelTitles": False, "useMargins": True}),
         "panelsJSON": _text([_panel(product, panel) for panel in PANELS]),
         "kibanaSavedObjectMeta": _source(EVERYTHING),

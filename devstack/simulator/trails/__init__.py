@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from devstack.simulator.trails.delivery import Arrival, Delivery
 from devstack.simulator.trails.plan import Plan, Source, Stop, Switches, Volumes, plan_organization
 from devstack.simulator.trails.stores import FolderBucket, MemoryBucket, S3Bucket
 from devstack.simulator.trails.trail import Kind, Trail
@@ -9,7 +10,9 @@ from devstack.simulator.trails.truth import Cell, Written, WrittenDigest, Writte
 from devstack.simulator.trails.writer import write_trail
 
 __all__ = [
+    "Arrival",
     "Cell",
+    "Delivery",
     "FolderBucket",
     "Kind",
     "MemoryBucket",

@@ -36,6 +36,7 @@ class Insights:
     a_day: float = 3.0
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     activity: Mapping[str, float] = field(default_factory=dict)
+    account_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def regions(self) -> frozenset[str]:
         """Return the 17 default regions."""
@@ -55,7 +56,8 @@ class Insights:
 
     def _entries(self, account: str, region: str, day: int) -> Iterator[Entry]:
         draw = Draw(int.from_bytes(digest(self.seed, "insights", account, region, day), "big"))
-        expected = self.a_day * self.shares.get(region, 0.0) * self.activity.get(account, 1.0)
+        shares = self.account_shares.get(account, self.shares)
+        expected = self.a_day * shares.get(region, 0.0) * self.activity.get(account, 1.0)
         for _ in range(int(expected) + draw.chance(expected % 1)):
             minutes = draw.between(2, 30)
             start = day * DAY + draw.below(DAY // 60 - minutes) * 60

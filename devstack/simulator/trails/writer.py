@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import multiprocessing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final, NamedTuple
 
@@ -24,8 +24,8 @@ ALWAYS: Final = (0, 1 << 62)
 _CELLS_AT_ONCE: Final = 8
 
 
-class _Object(NamedTuple):
-    """An object, the time of its arrival, and its entry in `Written`."""
+class Delivered(NamedTuple):
+    """An object, the time of its arrival in epoch seconds, and its entry in `Written`."""
 
     arrives: int
     key: str
@@ -43,18 +43,25 @@ def write_trail(plan: Plan, bucket: Puts, arriving: tuple[int, int] = ALWAYS, *,
     :param arriving: from (included) and to (excluded), in epoch seconds
     :param processes: make the objects in this many processes; the caller's process writes them
     """
-    make = functools.partial(_list_objects, plan, arriving)
+    return put_objects(list_objects(plan, arriving, processes=processes), bucket)
+
+
+def list_objects(plan: Plan, arriving: tuple[int, int] = ALWAYS, *, processes: int = 1) -> Iterator[Delivered]:
+    """Yield the objects that arrive in a range of time, those of each account and region in their order."""
+    make = functools.partial(_list_cell, plan, arriving)
     if processes == 1:
-        return _write(map(make, plan.cells()), bucket)
+        yield from itertools.chain.from_iterable(map(make, plan.cells()))
+        return
     # A process that is forked from one with threads can hang.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        return _write(pool.map(make, plan.cells(), chunksize=_CELLS_AT_ONCE), bucket)
+        yield from itertools.chain.from_iterable(pool.map(make, plan.cells(), chunksize=_CELLS_AT_ONCE))
 
 
-def _write(made: Iterable[list[_Object]], bucket: Puts) -> Written:
+def put_objects(objects: Iterable[Delivered], bucket: Puts) -> Written:
+    """Write these objects into a bucket, and return what was written."""
     files: list[WrittenFile] = []
     digests: list[WrittenDigest] = []
-    for item in itertools.chain.from_iterable(made):
+    for item in objects:
         bucket.put(item.key, item.body, item.metadata)
         if isinstance(item.truth, WrittenFile):
             files.append(item.truth)
@@ -63,9 +70,9 @@ def _write(made: Iterable[list[_Object]], bucket: Puts) -> Written:
     return Written(tuple(files), tuple(digests))
 
 
-def _list_objects(plan: Plan, arriving: tuple[int, int], cell: tuple[str, str]) -> list[_Object]:
+def _list_cell(plan: Plan, arriving: tuple[int, int], cell: tuple[str, str]) -> list[Delivered]:
     """Return the objects of an account and region that arrive in a range of time, the first one first."""
-    made: list[_Object] = []
+    made: list[Delivered] = []
     listed: list[Listed] = []
     for file in list_log_files(plan, *cell):
         content = file.content()
@@ -83,7 +90,7 @@ def _listed(file: LogFile, content_hash: str) -> Listed:
     return Listed(file.key, content_hash, file.delivered, file.arrives, min(times), max(times))
 
 
-def _log_file(file: LogFile, content: bytes) -> _Object:
+def _log_file(file: LogFile, content: bytes) -> Delivered:
     body = compress(content)
     truth = WrittenFile(
         account=file.account,
@@ -97,10 +104,10 @@ def _log_file(file: LogFile, content: bytes) -> _Object:
         sha256=sha256(content),
         event_ids=tuple(entry.id for entry in file.entries),
     )
-    return _Object(file.arrives, file.key, body, {}, truth)
+    return Delivered(file.arrives, file.key, body, {}, truth)
 
 
-def _digest(digest: Digest) -> _Object:
+def _digest(digest: Digest) -> Delivered:
     truth = WrittenDigest(
         account=digest.account,
         region=digest.region,
@@ -111,4 +118,4 @@ def _digest(digest: Digest) -> _Object:
         begins_chain=digest.begins_chain,
         log_files=digest.log_files,
     )
-    return _Object(digest.arrives, digest.key, digest.body, digest.metadata, truth)
+    return Delivered(digest.arrives, digest.key, digest.body, digest.metadata, truth)
