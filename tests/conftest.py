@@ -28,7 +28,7 @@ SAMPLE = CHECKOUT / "tests" / "data" / "events.ndjson"
 SERVICES = {"service", "airflow_home"}
 """The fixtures behind every server and Airflow that the tests share."""
 
-NEED_AIRFLOW = {"airflow2", "celery", "packages", "system"}
+NEED_AIRFLOW = {"airflow2", "airflow3", "celery", "packages", "queue", "system"}
 """The folders whose tests all need a running Airflow, or an environment of their own."""
 
 PROMISES = (

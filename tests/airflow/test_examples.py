@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from devstack.processes import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -36,12 +38,31 @@ def test_the_example_policy_sets_a_deadline_for_the_daily_dag_only(airflow_home:
 
 
 def test_the_example_dag_is_scheduled_by_complete_days(airflow_home: Path) -> None:
-    """It is parsed without an error, and its schedule is the asset that the coverage task emits."""
+    """It is parsed without an error, and its schedule is the partitioned asset that the coverage task emits."""
     from airflow.dag_processing.dagbag import DagBag
 
+    from cloudtrail_elasticsearch.core.coverage.source import Source
+    from cloudtrail_elasticsearch.operators.complete_days import make_partitioned_asset
+
+    assert airflow_home.is_dir()
+    bag = DagBag(EXAMPLES / "cloudtrail_day.py")
+    assert bag.import_errors == {}
+    timetable = bag.dags["cloudtrail_day"].timetable
+    assert timetable.asset_condition == make_partitioned_asset(Source.LOOKUP_EVENTS)
+    assert type(timetable).__name__ == "PartitionedAssetTimetable"
+
+
+def test_without_partitions_the_example_dag_takes_the_plain_events(
+    airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Airflow 3.3, its schedule is the alias of all accounts."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    from cloudtrail_elasticsearch import airflows
     from cloudtrail_elasticsearch.operators.complete_days import COMPLETE_DAYS
 
     assert airflow_home.is_dir()
+    monkeypatch.setattr(airflows, "HAS_PARTITIONS", False)
     bag = DagBag(EXAMPLES / "cloudtrail_day.py")
     assert bag.import_errors == {}
     assert bag.dags["cloudtrail_day"].timetable.asset_condition == COMPLETE_DAYS

@@ -36,7 +36,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> CloudTrailHook:
 
 def test_clients_have_the_settings_of_the_connection(hook: CloudTrailHook) -> None:
     """Its proxies, endpoints and region. CloudTrail's client has the window's region, and leaves retries to us."""
-    cloudtrail, s3 = hook.source(WINDOW)._client, hook.s3()
+    cloudtrail, s3 = hook.open_account().open_lookup(WINDOW)._client, hook.s3()
     assert cloudtrail.meta.region_name == "eu-central-1"
     assert cloudtrail.meta.config.retries["total_max_attempts"] == 1
     assert s3.meta.region_name == "eu-west-1"
@@ -45,6 +45,17 @@ def test_clients_have_the_settings_of_the_connection(hook: CloudTrailHook) -> No
     for client in (cloudtrail, s3):
         assert client.meta.config.proxies == {"https": "http://proxy.example.com:3128"}
         assert USER_AGENT in client.meta.config.user_agent_extra
+
+
+@pytest.mark.parametrize(("configured", "expected"), [({}, 64), ({"max_pool_connections": 100}, 100)])
+def test_the_threads_of_a_batch_keep_their_connections_to_s3(
+    configured: dict[str, int], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore's 10 are too few for the windows of a batch: each further one would be opened for one request."""
+    extra = {"region_name": "eu-west-1", "config_kwargs": configured}
+    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    assert CloudTrailHook(aws_conn_id="aws_default").s3().meta.config.max_pool_connections == expected
 
 
 def test_clients_share_a_session(hook: CloudTrailHook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +68,7 @@ def test_clients_share_a_session(hook: CloudTrailHook, monkeypatch: pytest.Monke
         return get_session(self, region_name)
 
     monkeypatch.setattr(CloudTrailHook, "get_session", counted)
-    hook.source(WINDOW)
+    hook.open_account().open_lookup(WINDOW)
     hook.s3()
     assert asked == ["eu-west-1"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devstack.simulator import Fault, FaultKind
+from devstack.simulator import DEFAULT_ACCOUNT, Fault, FaultKind
 from tests.airflow.conftest import Services
 from tests.clock import today
 
@@ -96,7 +96,7 @@ def test_a_run_sends_its_figures_once(dag: Any, services: Services, statsd: Stat
         "events_indexed": events,
     }
     ages = {name.removeprefix("newest_event_age."): age for name, age in statsd.gauges.items()}
-    assert set(ages) == {region for region in REGIONS if truth[region]}
+    assert set(ages) == {f"{DEFAULT_ACCOUNT}.{region}" for region in REGIONS if truth[region]}
     least, most = ((moment - end).total_seconds() for moment in (began, ended))
     assert all(least <= age <= most + 86_400 for age in ages.values())
 

@@ -13,7 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
-from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run
+from cloudtrail_elasticsearch.core.coverage.batch_cells import pack_cells, unpack_cells
+from cloudtrail_elasticsearch.core.coverage.cells import Cell
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupBatch
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.encoding import codec
@@ -38,20 +41,25 @@ from cloudtrail_elasticsearch.staging.parts import PartBuilder
 from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS
 from tests.airflow.conftest import Services
+from tests.cells import cell, staged_at
 
 LAST = last_settled_day()
 END = LAST + timedelta(days=1)
 CONTEXT: Any = {}
-WINDOW = {
-    "account": DEFAULT_ACCOUNT,
-    "region": "us-east-1",
-    "start": f"{LAST}T00:00:00+00:00",
-    "end": f"{END}T00:00:00+00:00",
-}
+WINDOW = Window(DEFAULT_ACCOUNT, "us-east-1", midnight(LAST), midnight(END)).to_dict()
 
 
-def planned(**arguments: Any) -> list[dict[str, str]]:
-    return CloudTrailPlanOperator(task_id="plan", **arguments).execute(CONTEXT)
+def in_region(region: str) -> dict[str, str]:
+    return Window.from_dict(WINDOW | {"region": region}).to_dict()
+
+
+def plan_batches(**arguments: Any) -> list[dict[str, Any]]:
+    return CloudTrailPlanOperator(task_id="plan", search_conn_id=None, **arguments).execute(CONTEXT)
+
+
+def planned(**arguments: Any) -> list[Window]:
+    batches = map(LookupBatch.from_dict, plan_batches(**arguments))
+    return [each.window for batch in batches for each in batch.windows]
 
 
 @pytest.mark.usefixtures("services")
@@ -59,8 +67,8 @@ def test_the_plan_has_every_enabled_region_and_day() -> None:
     """Regions come from EC2, the account from STS."""
     windows = planned(start=str(LAST - timedelta(days=1)), end=str(END))
     assert len(windows) == len(REGIONS) * 2
-    assert {window["region"] for window in windows} == set(REGIONS)
-    assert {window["account"] for window in windows} == {DEFAULT_ACCOUNT}
+    assert {window.region for window in windows} == set(REGIONS)
+    assert {window.account for window in windows} == {DEFAULT_ACCOUNT}
 
 
 @pytest.mark.usefixtures("services")
@@ -68,16 +76,16 @@ def test_without_days_the_plan_is_the_data_interval() -> None:
     """A run without an interval plans yesterday. One end alone means one day."""
     start = midnight(LAST) - timedelta(days=5)
     context: Any = {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
-    operator = CloudTrailPlanOperator(task_id="plan", regions="us-east-1")
-    assert [window["start"] for window in operator.execute(context)] == [start.isoformat()]
+    operator = CloudTrailPlanOperator(task_id="plan", regions="us-east-1", search_conn_id=None)
+    assert [batch["start"] for batch in operator.execute(context)] == [start.isoformat()]
     asked = datetime.now(UTC)
     (window,) = planned(regions="us-east-1", settle_minutes=0)
     # Midnight can pass while the plan is made.
-    days = {midnight(now.date() - timedelta(days=1)).isoformat() for now in (asked, datetime.now(UTC))}
-    assert window["start"] in days
-    last = midnight(LAST).isoformat()
-    assert [window["start"] for window in planned(regions="us-east-1", end=str(END))] == [last]
-    assert [window["start"] for window in planned(regions=["us-east-1"], start=str(LAST))] == [last]
+    days = {midnight(now.date() - timedelta(days=1)) for now in (asked, datetime.now(UTC))}
+    assert window.start in days
+    last = midnight(LAST)
+    assert [window.start for window in planned(regions="us-east-1", end=str(END))] == [last]
+    assert [window.start for window in planned(regions=["us-east-1"], start=str(LAST))] == [last]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +95,7 @@ def test_without_days_the_plan_is_the_data_interval() -> None:
         ({"start": str(LAST - timedelta(days=99))}, "more than 90 days ago"),
         ({"start": str(LAST - timedelta(days=1)), "end": str(LAST - timedelta(days=2))}, "must be after start"),
         ({"start": str(LAST + timedelta(days=2))}, "in the future"),
-        ({"start": str(END - timedelta(days=70)), "end": str(END)}, r"1190 cells.*max_map_length = 1024"),
+        ({"start": str(END - timedelta(days=70)), "end": str(END)}, r"1120 tasks.*max_map_length = 1024"),
         ({"start": "20.11.2026"}, "not a day"),
     ],
 )
@@ -108,14 +116,21 @@ def test_missing_credentials_are_reported_in_one_sentence(monkeypatch: pytest.Mo
         planned(regions="us-east-1", start=str(LAST))
 
 
-def fetch(services: Services, **others: Any) -> str:
-    arguments = {"window": WINDOW, "bucket": services.bucket} | others
+def fetch(services: Services, **others: Any) -> dict[str, Any]:
+    arguments = {"batch": WINDOW, "bucket": services.bucket} | others
     return CloudTrailToS3Operator(task_id="fetch", **arguments).execute(CONTEXT)
 
 
+def load_batch(services: Services, context: Any = CONTEXT, **others: Any) -> dict[str, Any]:
+    arguments = {"batch": WINDOW, "bucket": services.bucket, "index": services.index} | others
+    return S3ToElasticsearchOperator(task_id="load", **arguments).execute(context)
+
+
 def load(services: Services, **others: Any) -> dict[str, Any]:
-    arguments = {"window": WINDOW, "bucket": services.bucket, "index": services.index} | others
-    return S3ToElasticsearchOperator(task_id="load", **arguments).execute(CONTEXT)
+    """Load a batch of one window, and return its cell."""
+    window = Window.from_dict(others.get("batch", WINDOW))
+    (found,) = unpack_cells(load_batch(services, **others), [window])
+    return found.cell.to_dict()
 
 
 @pytest.fixture
@@ -275,25 +290,33 @@ def test_coverage_without_a_plan_fails() -> None:
 
 
 @pytest.mark.promise("nothing-lost")
-def test_coverage_names_each_cell_that_does_not_add_up() -> None:
+@pytest.mark.parametrize("nothing", [None, object()], ids=["None", "Airflow 3.0's object"])
+def test_coverage_names_each_cell_that_does_not_add_up(nothing: object) -> None:
     """A missing cell, and one with fewer documents on the server than staged events."""
-    other = WINDOW | {"region": "eu-west-1"}
-    figures = {"looked_up": 5, "staged": 5, "duplicates": 0, "indexed": 4, "quarantined": 0}
+    cells = [loaded(cell(Window.from_dict(WINDOW), 5, 4)), nothing]
     operator = CloudTrailCoverageOperator(
-        task_id="coverage", planned=[WINDOW, other], cells=[{"window": WINDOW, **figures}, None]
+        task_id="coverage", planned=[WINDOW, in_region("eu-west-1")], cells=cells, search_conn_id=None
     )
     with pytest.raises(CoverageError, match="2 of 2 cells") as told:
         operator.execute(CONTEXT)
-    assert f"eu-west-1 {LAST}: was not loaded" in str(told.value)
+    assert f"{DEFAULT_ACCOUNT} eu-west-1 {LAST}: It was not loaded" in str(told.value)
     assert "5 events are staged but the server holds 4" in str(told.value)
 
 
 def test_coverage_accepts_the_result_of_a_single_cell() -> None:
     """Airflow returns the result of a single mapped task without a list."""
     figures = {"looked_up": 5, "staged": 5, "duplicates": 0, "indexed": 5, "quarantined": 0}
-    operator = CloudTrailCoverageOperator(task_id="c", planned=[WINDOW], cells={"window": WINDOW, **figures})
+    row = loaded(cell(Window.from_dict(WINDOW), 5, 5))
+    operator = CloudTrailCoverageOperator(task_id="c", planned=[WINDOW], cells=row, search_conn_id=None)
     more = {"late": 0, "own": 0, "left_out": 0}
     assert operator.execute(CONTEXT) == {"cells": 1, "missing": 0, **figures, **more}
+
+
+def loaded(found: Cell) -> dict[str, Any]:
+    """Return the result of a load task of one window."""
+    window = found.window
+    verified = VerifiedCell(found, staged_at(window.start, None, None), None, window.end)
+    return LookupBatch.from_dict(window.to_dict()).identity | pack_cells({0: verified}, None)
 
 
 def ledger(services: Services) -> list[dict[str, Any]]:
@@ -304,10 +327,11 @@ def ledger(services: Services) -> list[dict[str, Any]]:
 def test_a_missing_cell_is_in_the_ledger(services: Services) -> None:
     """Beside the loaded ones, with the reason."""
     fetch(services)
-    loaded = load(services)
-    other = WINDOW | {"region": "eu-west-1"}
     operator = CloudTrailCoverageOperator(
-        task_id="coverage", planned=[WINDOW, other], cells=[loaded], index=services.index
+        task_id="coverage",
+        planned=[WINDOW, in_region("eu-west-1")],
+        cells=[load_batch(services)],
+        index=services.index,
     )
     with pytest.raises(CoverageError, match="1 of 2 cells"):
         operator.execute(CONTEXT)
@@ -318,23 +342,53 @@ def test_a_missing_cell_is_in_the_ledger(services: Services) -> None:
 
 
 def test_a_missing_cell_names_the_failed_task(services: Services) -> None:
-    """The fetch at its index in the plan, or its load if that has begun."""
+    """The fetch at its index in the plan, or its load if that has worked on the window; and the reason."""
     names = {"dag_id": "dag", "run_id": "run"}
     context: Any = {"ti": SimpleNamespace(**names, task_id="coverage", map_index=None, try_number=1)}
-    other = WINDOW | {"region": "eu-west-1"}
-    begun = Run("dag", "run", "cell.load", 0, 1)
-    Ledger(connect(SearchSettings.from_url(services.search_url)), services.index).record_loading(
-        Window.from_dict(WINDOW), begun
-    )
+    regions = ["us-east-1", "eu-west-1", "eu-west-2"]
+    batches = [in_region(region) for region in regions]
+    row: dict[str, Any] = {"run": None, "cells": [], "unstaged": []}
+    rows = [
+        row | LookupBatch.from_dict(batch).identity | {"failures": [{"reason": f"why {number}", "windows": [0]}]}
+        for number, batch in enumerate(batches[:2])
+    ]
+    rows[1]["unstaged"] = [0]
     operator = CloudTrailCoverageOperator(
-        task_id="coverage", planned=[WINDOW, other], cells=[None, None], index=services.index
+        task_id="coverage", planned=batches, cells=[*rows, None], index=services.index
     )
-    with pytest.raises(CoverageError, match="2 of 2 cells"):
+    with pytest.raises(CoverageError, match="3 of 3 cells"):
         operator.execute(context)
-    assert {cell["region"]: (cell["state"], cell["run"]) for cell in ledger(services)} == {
-        "us-east-1": ("missing", names | {"task_id": "cell.load", "map_index": 0}),
-        "eu-west-1": ("missing", names | {"task_id": "cell.fetch", "map_index": 1}),
+    found = {cell["region"]: (cell["state"], cell["problem"], cell["run"]) for cell in ledger(services)}
+    assert found == {
+        "us-east-1": ("missing", "Why 0", names | {"task_id": "cell.load", "map_index": 0}),
+        "eu-west-1": ("missing", "Why 1", names | {"task_id": "cell.fetch", "map_index": 1}),
+        "eu-west-2": (
+            "missing",
+            "It was not loaded; see the log of its task.",
+            names | {"task_id": "cell.fetch", "map_index": 2},
+        ),
     }
+
+
+@pytest.mark.promise("nothing-lost")
+def test_the_result_of_a_map_index_that_was_removed_does_not_count() -> None:
+    """A run that is repeated can have fewer batches, and Airflow passes the results of the old ones, too."""
+    window = Window.from_dict(WINDOW)
+    batches = [in_region("eu-west-1"), WINDOW]
+    own = loaded(cell(window, 5, 5)) | {"run": run_at(1)}
+    other = loaded(cell(replace(window, region="eu-west-1"), 2, 2)) | {"run": run_at(0)}
+    failure = {"failures": [{"reason": "denied", "windows": [0]}], "unstaged": [0], "cells": []}
+    old = LookupBatch.from_dict(WINDOW).identity | failure | {"run": run_at(2)}
+    for rows in ([other, own, old], [old, other, own]):
+        operator = CloudTrailCoverageOperator(task_id="c", planned=batches, cells=rows, search_conn_id=None)
+        assert operator.execute(CONTEXT)["indexed"] == 7
+    operator = CloudTrailCoverageOperator(task_id="c", planned=batches, cells=[other, old], search_conn_id=None)
+    with pytest.raises(CoverageError, match="1 of 2 cells"):
+        operator.execute(CONTEXT)
+
+
+def run_at(map_index: int) -> dict[str, Any]:
+    return {"dag_id": "d", "run_id": "r", "task_id": "cell.load", "map_index": map_index, "attempt": 1}
 
 
 def test_the_ledger_has_the_figures_and_the_task_of_a_cell(services: Services) -> None:
@@ -342,10 +396,8 @@ def test_the_ledger_has_the_figures_and_the_task_of_a_cell(services: Services) -
     task = SimpleNamespace(dag_id="dag", run_id="run", task_id="cell.load", map_index=3, try_number=2)
     context: Any = {"ti": task}
     fetch(services)
-    operator = S3ToElasticsearchOperator(
-        task_id="load", window=WINDOW, bucket=services.bucket, index=services.index
-    )
-    figures = operator.execute(context)
+    (found,) = unpack_cells(load_batch(services, context), [Window.from_dict(WINDOW)])
+    figures = found.cell.to_dict()
     (cell,) = ledger(services)
     assert {name: cell[name] for name in ("looked_up", "staged", "indexed", "duplicates", "quarantined")} == {
         name: figures[name] for name in ("looked_up", "staged", "indexed", "duplicates", "quarantined")
@@ -362,12 +414,12 @@ def test_a_quiet_cell_is_in_the_ledger(services: Services) -> None:
     """It has no event and no index, and is covered: its load sends no request, the coverage task writes it."""
     start, end = (datetime.fromisoformat(WINDOW[name]) for name in ("start", "end"))
     region = next(region for region in REGIONS if not services.simulator.truth(region, start, end))
-    window = WINDOW | {"region": region}
-    fetch(services, window=window)
-    loaded = load(services, window=window)
+    window = in_region(region)
+    fetch(services, batch=window)
+    row = load_batch(services, batch=window)
     assert not ledger(services)
     CloudTrailCoverageOperator(
-        task_id="coverage", planned=[window], cells=[json.loads(json.dumps(loaded))], index=services.index
+        task_id="coverage", planned=[window], cells=[json.loads(json.dumps(row))], index=services.index
     ).execute(CONTEXT)
     (cell,) = ledger(services)
     assert (cell["state"], cell["staged"], cell["first_event"]) == ("quiet", 0, None)
@@ -393,14 +445,14 @@ def test_a_past_range_is_verified_without_fetching_or_loading(services: Services
     assert cell["state"] == "failed"
     assert "the server holds" in cell["problem"]
     with pytest.raises(StagingError, match="is not staged"):
-        load(services, verify="True", window=WINDOW | {"region": "eu-west-1"})
+        load(services, verify="True", batch=in_region("eu-west-1"))
 
 
 @pytest.mark.usefixtures("services")
 def test_days_beyond_the_history_can_be_verified_or_replayed() -> None:
     """LookupEvents no longer has their events, but neither mode looks them up."""
     old = str(LAST - timedelta(days=200))
-    assert planned(start=old, regions="us-east-1", look_up="False")[0]["start"][:10] == old
+    assert planned(start=old, regions="us-east-1", look_up="False")[0].start.date().isoformat() == old
 
 
 @pytest.mark.usefixtures("services")

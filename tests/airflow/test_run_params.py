@@ -47,7 +47,7 @@ def test_the_default_params_are_valid() -> None:
         ({"region": ["eu-west-1"]}, r"Did you mean regions\?"),
         ({"Force": True}, r"Did you mean force\?"),
         ({"settle-minutes": 5}, r"Did you mean settle_minutes\?"),
-        ({"xyzzy": 1}, r"not a param of this DAG\. The params are start, end, regions"),
+        ({"xyzzy": 1}, r"not a param of this DAG\. The params are start, end, accounts, categories, regions"),
         ({"regions": "us-east-1"}, r'regions is \'us-east-1\'; it must be a list such as \["ap-northeast-1"\]'),
         ({"regions": ["mars"]}, "regions is"),
         ({"start": "soon"}, "start is 'soon'; it must be a day such as 2026-11-20, or empty"),
@@ -133,7 +133,7 @@ def test_the_operators_reject_a_bad_index_at_once(services: Services, index: str
     """Also in a user's own DAG, whatever is planned or staged."""
     start, end = "2026-11-20T00:00:00+00:00", "2026-11-21T00:00:00+00:00"
     window = {"account": "123456789012", "region": "eu-west-1", "start": start, "end": end}
-    load = S3ToElasticsearchOperator(task_id="load", window=window, bucket=services.bucket, index=index)
+    load = S3ToElasticsearchOperator(task_id="load", batch=window, bucket=services.bucket, index=index)
     coverage = CloudTrailCoverageOperator(task_id="coverage", planned=[], cells=None, index=index)
     for operator in (load, coverage):
         with pytest.raises(ConfigurationError, match="index pattern"):

@@ -19,8 +19,7 @@ from cloudtrail_elasticsearch.core.errors import ConfigurationError, PlanError
 from cloudtrail_elasticsearch.operators.trail_plan import CloudTrailTrailPlanOperator
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.ui.operator_links import RunCoverageLink
-from devstack.processes import ROOT
+from cloudtrail_elasticsearch.ui.operator_links import CoverageLink
 from devstack.simulator.trails import Switches, Volumes, Written, plan_organization, tampering
 from devstack.simulator.trails.plan import HOUR
 from devstack.storage_faults import CONTROL, StorageFaultKind
@@ -73,12 +72,6 @@ def break_s3(trail: TrailServices, method: str, **fault: Any) -> None:
     data = json.dumps({"bucket": trail.trail.bucket, **fault}).encode() if fault else None
     request = urllib.request.Request(f"{trail.aws}{CONTROL}", data, method=method)
     urllib.request.urlopen(request, timeout=30).close()
-
-
-@pytest.mark.parametrize("name", ["cloudtrail_trail_to_elasticsearch", "cloudtrail_trail_late_files"])
-def test_the_dags_read_as_the_pipeline(name: str) -> None:
-    """They are short, and leave the details to the operators."""
-    assert len((ROOT / "dags" / f"{name}.py").read_text().splitlines()) <= 95
 
 
 def test_the_dags_are_paused_at_first_and_have_one_day_intervals(trail_dag: Any, late_files_dag: Any) -> None:
@@ -376,7 +369,7 @@ def test_a_run_without_a_trail_fails_in_one_sentence(services: Services) -> None
 def test_tasks_link_to_the_days_of_their_batches() -> None:
     """On the coverage page, with the trail as the source."""
     batches = [{"day": f"2026-11-{day}", "plan": "key", "name": "…"} for day in (21, 20)]
-    link = RunCoverageLink()
+    link = CoverageLink()
     assert link.address({"planned": batches, "index": "one"}) == (
         "/cloudtrail/coverage#pattern=one&first=2026-11-20&last=2026-11-21&source=trail"
     )

@@ -32,7 +32,7 @@ def test_the_result_of_a_list_names_its_batch() -> None:
     """Also if it lists nothing."""
     lists = CloudTrailTrailListOperator(task_id="list", batch=BATCH.to_dict(), lists=False, **STAGED)
     result = lists.execute(CONTEXT)
-    assert (result["plan"], result["number"], result["failed"]) == (BATCH.plan, BATCH.number, [])
+    assert (result["plan"], result["number"], result["failures"]) == (BATCH.plan, BATCH.number, [])
 
 
 @pytest.mark.promise("nothing-lost")
@@ -52,3 +52,18 @@ def test_the_cells_of_the_plan_before_do_not_count() -> None:
     found = task.compare(CONTEXT)
     assert [cell.window for cell in found.coverage.cells] == windows[:1]
     assert found.coverage.missing == tuple(windows[1:])
+
+
+@pytest.mark.parametrize(("is_ended", "task_id"), [(True, "cell.load"), (False, "cell.list")])
+def test_a_missing_cell_names_the_task_whose_log_has_the_reason(*, is_ended: bool, task_id: str) -> None:
+    """A load task that ended has returned its other cells, and its log names the windows that failed."""
+    window = verified(0, None).cell.window
+    rows = [BATCH.identity | pack_cells({}, None)] if is_ended else []
+    task = CloudTrailTrailCoverageOperator(task_id="coverage", planned=[BATCH.to_dict()], cells=rows, **STAGED)
+    region: Any = None
+    vars(task)["_plans"] = {BATCH.plan: SimpleNamespace(windows=lambda _: [BatchWindow(region, window)])}
+    instance = SimpleNamespace(dag_id="trail", run_id="run", task_id="coverage", map_index=-1, try_number=1)
+    context: Any = {"ti": instance}
+    (missing,) = task.compare(context).missing
+    assert missing.run is not None
+    assert (missing.window, missing.run.task_id, missing.run.map_index) == (window, task_id, 0)

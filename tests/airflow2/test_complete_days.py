@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
+from cloudtrail_elasticsearch.core.coverage.batch_cells import pack_cells
 from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupBatch
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX
 from cloudtrail_elasticsearch.sinks.connect import connect
@@ -31,6 +34,11 @@ def verified(region: str, events: int) -> VerifiedCell:
     return VerifiedCell(cell, staged_at(start, start, start), None, start)
 
 
+def load_result(found: VerifiedCell) -> dict[str, Any]:
+    """Return the result of a load task of one window."""
+    return LookupBatch.from_dict(found.cell.window.to_dict()).identity | pack_cells({0: found}, None)
+
+
 def test_a_complete_day_has_one_dataset_event(
     python: Path,
     environment: dict[str, str],
@@ -50,7 +58,7 @@ def test_a_complete_day_has_one_dataset_event(
         server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
         given = {
             "planned": [each.cell.window.to_dict() for each in found],
-            "cells": [each.cell.to_dict() for each in found],
+            "cells": [load_result(each) for each in found],
             "index": unique_index_prefix,
         }
         dags = {"AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags")}

@@ -72,3 +72,5 @@ def test_other_signature_errors_are_about_credentials() -> None:
     assert isinstance(raised("SignatureDoesNotMatch", wrong), CredentialsError)
     assert isinstance(raised("InvalidSignatureException", wrong), CredentialsError)
     assert isinstance(raised("ExpiredToken", "The security token has expired"), ExpiredCredentialsError)
+    # EC2's answer to an expired session has no times.
+    assert isinstance(raised("RequestExpired", "Request has expired."), ExpiredCredentialsError)

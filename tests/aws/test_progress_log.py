@@ -16,7 +16,9 @@ from tests.aws.test_fetch import BUSY, fetch, simulator, source, staging, truth
 
 __all__ = ["simulator", "staging"]
 
-LINE = re.compile(r"Looked up us-east-1 \S+: (\d+) events, \d+ events/s, (\d+)% done(, about \d+ \w+ left)?")
+LINE = re.compile(
+    r"Looked up [0-9]{12} us-east-1 \S+: (\d+) events, \d+ events/s, (\d+)% done(, about \d+ \w+ left)?"
+)
 
 
 def test_a_fetch_logs_its_progress(

@@ -20,7 +20,7 @@ START = datetime(2026, 11, 20, tzinfo=UTC)
 RUN = Run("dag", "run", "cell.load", 3, 2)
 
 
-def verified(number: int, proof: Proof | None, **figures: int) -> VerifiedCell:
+def verified(number: int, proof: Proof | None, **figures: Any) -> VerifiedCell:
     window = Window(f"{number:012}", "eu-west-1", START, START + DAY, Source.TRAIL)
     counts: dict[str, Any] = dict.fromkeys(("looked_up", "duplicates", "staged", "indexed", "quarantined"), 0)
     counts |= figures
@@ -34,7 +34,7 @@ def test_cells_are_read_back_as_they_were_written() -> None:
     cells = {
         0: verified(0, signed),
         2: verified(2, signed, looked_up=7, duplicates=1, staged=6, indexed=5, quarantined=1, files=3),
-        3: verified(3, None),
+        3: verified(3, None, looked_up=4, staged=4, left_out=4, left_out_by={"reads": 3, "own-events": 1}),
     }
     windows = [Window(f"{number:012}", "eu-west-1", START, START + DAY, Source.TRAIL) for number in range(4)]
     value = json.loads(json.dumps(pack_cells(cells, RUN)))

@@ -80,6 +80,14 @@ def test_a_day_has_at_most_the_given_number_of_tasks_and_they_are_balanced(
         assert seconds[0] <= sum(seconds) / len(seconds) + largest
 
 
+def test_the_work_of_a_batch_does_not_depend_on_the_order_of_its_pieces() -> None:
+    """Rounded sums of the same pieces differ by their order, and the batches would be out of order."""
+    day = [(Size(3 * number + 1, 1_234_567 * number),) + (Size(),) * (HOURS - 1) for number in range(40)]
+    pieces = [piece for number, size in enumerate(sized(day)) for piece in divide_window(size, number)]
+    shuffled = [random.Random(seed).sample(pieces, len(pieces)) for seed in range(50)]
+    assert len({Batch("", tuple(each)).seconds for each in shuffled}) == 1
+
+
 @given(days, st.integers(1, 20), st.randoms(use_true_random=False))
 def test_equal_listings_give_equal_batches(day: list[tuple[Size, ...]], tasks: int, order: random.Random) -> None:
     """In whatever order the windows were listed."""
@@ -137,6 +145,18 @@ def test_the_quiet_windows_of_many_accounts_share_few_tasks() -> None:
     assert len(batches) == 16
     assert batches[0].seconds < 1.05 * batches[-1].seconds
     assert batches[0].name.startswith("2026-11-20 1 of 16: ")
+
+
+def test_a_window_without_digests_takes_little_time() -> None:
+    """If log file validation is off, 3,400 quiet windows share two tasks; else each verifies 24 digests."""
+    still = (Size(),) * HOURS
+    windows = [
+        Window(f"{account:012}", f"eu-west-{region}", START, START + DAY, Source.TRAIL)
+        for account in range(200)
+        for region in range(17)
+    ]
+    for has_digests, tasks in ((False, 2), (True, 16)):
+        assert len(plan_batches([WindowSize(each, still, has_digests) for each in windows], 16)) == tasks
 
 
 def test_a_single_quiet_account_takes_one_task() -> None:

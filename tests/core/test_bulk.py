@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudtrail_elasticsearch.core.errors import AccessDeniedError, MappingError
-from cloudtrail_elasticsearch.core.search.bulk import (
-    BulkItem,
-    encode_bulk_body,
-    group_into_batches,
-    join_reasons,
-    read_answer,
-)
+from cloudtrail_elasticsearch.core.search.bulk import BulkItem, encode_bulk_body, group_into_batches
+from cloudtrail_elasticsearch.core.search.bulk_answer import join_reasons, read_answer
 
 ITEMS = st.lists(st.integers(0, 500).map(lambda size: BulkItem("i", "x", b"d" * size, b"")), max_size=50)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cloudtrail_elasticsearch.core.documents.events import Event
 from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
 from cloudtrail_elasticsearch.core.documents.restore import restore
-from cloudtrail_elasticsearch.core.documents.rules import Rule, load_rules, read_rules
+from cloudtrail_elasticsearch.core.documents.rules import AnyRule, load_rules, read_rules
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.encoding import codec
@@ -23,7 +23,7 @@ from tests.core.strategies import records
 POLICY = '{ "Version": "2012-10-17", "Statement": [{"Effect": "Allow"}] }'
 
 
-def rules(*changes: tuple[str, dict[str, Any]]) -> tuple[Rule, ...]:
+def rules(*changes: tuple[str, dict[str, Any]]) -> tuple[AnyRule, ...]:
     """Return rules as in a user's file, each with a path and a change, before the shipped ones."""
     content = {
         "rules": [
@@ -34,7 +34,7 @@ def rules(*changes: tuple[str, dict[str, Any]]) -> tuple[Rule, ...]:
     return read_rules(json.dumps(content).encode(), "mine.yaml") + load_rules()
 
 
-def normalize(strategy: Strategy, rules: tuple[Rule, ...], record: dict[str, Any]) -> Any:
+def normalize(strategy: Strategy, rules: tuple[AnyRule, ...], record: dict[str, Any]) -> Any:
     """Return the document as a server returns it."""
     return codec.decode(codec.encode(Normalizer(build_schema(strategy, rules)).document(Event(record, {})).source))
 

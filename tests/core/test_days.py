@@ -34,6 +34,26 @@ def finding(number: int) -> Finding:
     return Finding(FindingKind.ALTERED_FILE, f"{number:04}", "its content has another hash")
 
 
+def test_the_events_that_rules_left_out_are_summed_by_rule() -> None:
+    """A part need not have an event of each rule."""
+    counts: list[dict[str, int]] = [{"reads": 2}, {}, {"reads": 3, "s3": 1}]
+    cells = [
+        cell(
+            part(8 * number, 8 * number + 8),
+            10,
+            10 - sum(each.values()),
+            left_out=sum(each.values()),
+            left_out_by=each,
+        )
+        for number, each in enumerate(counts)
+    ]
+    merged = merge_cells(DAY_WINDOW, cells)
+    assert merged is not None
+    assert (merged.left_out, merged.left_out_by, merged.problem) == (6, {"reads": 5, "s3": 1}, None)
+    assert Cell.from_dict(merged.to_dict()) == merged
+    assert "left_out_by" not in cells[1].to_dict()
+
+
 @given(
     cuts=st.sets(st.integers(1, 23), max_size=5),
     figures=st.lists(st.integers(0, 9), min_size=66, max_size=66),

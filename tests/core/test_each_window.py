@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from cloudtrail_elasticsearch.core.errors import (
     TransientError,
 )
 from cloudtrail_elasticsearch.pipeline.each_window import MOST_IN_A_ROW, EachWindow
+from cloudtrail_elasticsearch.pipeline.failures import group_failures, read_failures
 from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
 from cloudtrail_elasticsearch.sources.trail.layout import TrailRoot
 from cloudtrail_elasticsearch.sources.trail.listing import RegionFolders
@@ -50,7 +52,7 @@ def test_a_failed_window_stops_no_other_and_is_named(parallel: int) -> None:
     """With the reason of each."""
     each_window, done = run({3: AccessDeniedError("denied"), 7: StagingError("damaged")}, parallel)
     assert done == [number for number, _ in WINDOWS if number not in {3, 7}]
-    assert each_window.failed == [3, 7]
+    assert list(each_window.failures) == [3, 7]
     with pytest.raises(CoverageError, match="2 of 12 windows were not loaded") as raised:
         each_window.check("loaded", 12)
     assert "trail 000000000003 eu-west-1 2026-11-20: denied" in str(raised.value)
@@ -77,7 +79,7 @@ def test_after_several_failures_in_a_row_the_rest_is_not_tried() -> None:
     """If the server or the rights are at fault, each window would wait in vain."""
     each_window, done = run({number: TransientError("gone") for number in range(2, 12)})
     assert done == [0, 1]
-    assert each_window.failed == list(range(2, 12))
+    assert list(each_window.failures) == list(range(2, 12))
     with pytest.raises(TransientError, match=f"{10 - MOST_IN_A_ROW} of them were not tried"):
         each_window.check("loaded", 12)
 
@@ -112,7 +114,34 @@ def test_two_accounts_that_fail_as_a_whole_stop_the_rest() -> None:
     each_window = EachWindow()
     assert list(each_window.run(work, enumerate(windows), 1)) == []
     assert len(tried) == MOST_IN_A_ROW + 2
-    assert len(each_window.failed) == len(windows)
+    assert len(list(each_window.failures)) == len(windows)
+
+
+@pytest.mark.promise("nothing-lost")
+def test_accounts_without_a_permission_stop_no_other_account() -> None:
+    """However many they are: each account has a role of its own. Windows that are not tried name that reason."""
+    windows = [window(account, f"eu-west-{region}") for account in range(6) for region in range(1, 10)]
+
+    def work(each: BatchWindow) -> str:
+        if each.window.account.endswith("5"):
+            return each.window.account
+        raise AccessDeniedError(f"no role in {each.window.account}")
+
+    each_window = EachWindow()
+    assert len(list(each_window.run(work, enumerate(windows), 1))) == 9
+    reasons = each_window.failures
+    assert reasons[0] == "no role in 000000000000"
+    assert reasons[26] == "it was not tried after: no role in 000000000002"
+    assert read_failures(json.loads(json.dumps(group_failures(reasons)))) == reasons
+
+
+def test_many_or_long_reasons_make_no_large_result() -> None:
+    """The log has them."""
+    grouped = group_failures({number: f"{number} " * 1_000 for number in range(200)})
+    assert len(json.dumps(grouped)) < 60_000
+    found = read_failures(grouped)
+    assert len(found) == 200
+    assert found[199] == "The log of its task has the reason."
 
 
 def test_a_success_in_between_begins_the_count_anew() -> None:

@@ -83,9 +83,10 @@ def test_ecs_fields_can_be_turned_off() -> None:
     record = {"sourceIPAddress": "203.0.113.7", "userIdentity": ASSUMED_ROLE}
     source = Normalizer(schema).document(Event(record, {})).source
     assert source == {**record, "source": {"ip": "203.0.113.7"}}
-    assert (
-        not {"event", "cloud", "user", "related"} & make_event_mappings(schema, "opensearch")["properties"].keys()
-    )
+    properties = make_event_mappings(schema, "opensearch")["properties"]
+    assert not {"cloud", "user", "related"} & properties.keys()
+    # Every document has the time of sending.
+    assert properties["event"] == {"properties": {"ingested": {"type": "date"}}}
 
 
 def _field(properties: dict[str, Any], path: str) -> Any:

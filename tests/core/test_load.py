@@ -55,6 +55,12 @@ class Server:
             if target == "/_bulk":
                 self.requests += 1
                 return {"items": self._bulk(iter((body or b"").splitlines()))}
+            if target == "/_mget":
+                return {
+                    "docs": [
+                        self._get(wanted["_index"], wanted["_id"]) for wanted in json.loads(body or b"")["docs"]
+                    ]
+                }
             if target.endswith("/_count"):
                 return {"count": len(self._found(path, json.loads(body or b"")))}
             if target.endswith("/_search"):
@@ -72,6 +78,10 @@ class Server:
             if (ids is None or identifier in ids) and term.items() <= document.items()
         ]
 
+    def _get(self, index: str, identifier: str) -> dict[str, Any]:
+        found = self.documents.get((index, identifier))
+        return {"_index": index, "_id": identifier, "found": bool(found), **({"_source": found} if found else {})}
+
     def _bulk(self, lines: Iterator[bytes]) -> list[dict[str, Any]]:
         items = []
         for line in lines:
@@ -83,7 +93,9 @@ class Server:
                 continue
             document = json.loads(next(lines))
             outcome = self.fault(*key, document)
-            if outcome is None:
+            if outcome is None and action == "create" and key in self.documents:
+                outcome = {"status": 409, "error": {"type": "version_conflict_engine_exception", "index": key[0]}}
+            elif outcome is None:
                 outcome = {"status": 200, "result": "updated" if key in self.documents else "created"}
                 self.documents[key] = document
             items.append({action: outcome})

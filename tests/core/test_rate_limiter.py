@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
+from cloudtrail_elasticsearch.sources.lookup_events.sharers import LIVE, find_share
 from devstack.simulator.quota import Quota
 
 
@@ -40,9 +41,9 @@ def test_calls_are_evenly_spaced() -> None:
 def test_workers_get_equal_shares_of_the_rate() -> None:
     """Each of four workers has a quarter, and the whole rate again when the others are gone."""
     limiter = RateLimiter(2.0)
-    limiter.set_sharers(4)
+    limiter.set_share(1 / 4)
     assert limiter.rate == 0.5
-    limiter.set_sharers(1)
+    limiter.set_share(1)
     assert limiter.rate == 2.0
 
 
@@ -82,7 +83,7 @@ def share_a_quota(workers: int, seconds: float) -> tuple[float, float]:
         present.add(number)
         limiter = paces[number]
         if clock.now - looked > (2.0 if limiter.contended.is_set() else 10.0):
-            limiter.set_sharers(len(present))
+            limiter.set_share(1 / len(present))
             limiter.contended.clear()
             looked = clock.now
         calls += 1
@@ -95,3 +96,17 @@ def share_a_quota(workers: int, seconds: float) -> tuple[float, float]:
         limiter.acquire()
         heapq.heappush(waiting, (clock.now + sum(slots), number, looked))
     return passed / (2.0 * seconds), 1 - passed / calls
+
+
+@pytest.mark.promise("polite")
+@pytest.mark.parametrize("live", [0, 1, 2])
+@pytest.mark.parametrize("others", [0, 1, 7])
+def test_live_workers_have_the_right_of_way_and_starve_nobody(live: int, others: int) -> None:
+    """All shares together are the quota; live workers have three quarters of it if others need it, too."""
+    names = [*(f"{LIVE}{number}" for number in range(live)), *(f"fetch-{number}" for number in range(others))]
+    shares = {name: find_share(name, names) for name in names}
+    if names:
+        assert sum(shares.values()) == pytest.approx(1)
+    if live and others:
+        assert sum(share for name, share in shares.items() if name.startswith(LIVE)) == pytest.approx(0.75)
+    assert find_share("late to the list", names) > 0

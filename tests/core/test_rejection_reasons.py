@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.core.search.rejection_reasons import (
 )
 
 BLAMING = {
-    # Elasticsearch 8.19 and 9.2
+    # Elasticsearch 8.19, 9.2 and 9.5
     "[1:41] failed to parse field [requestParameters.a.b.c] of type [long] in document with id '1'. "
     "Preview of field's value: 'x': For input string: \"x\"": "requestParameters.a.b.c",
     "[1:21] failed to parse field [sourceIPAddress] of type [geo_point]: unsupported symbol": "sourceIPAddress",

@@ -20,7 +20,7 @@ from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.errors import RulesError
 
 RULES = load_rules()
-CASES = [(rule, example) for rule in RULES for example in rule.examples]
+CASES = [(rule, example) for rule in RULES if isinstance(rule, Rule) for example in rule.examples]
 
 
 def place(rule: Rule) -> str:
@@ -158,6 +158,10 @@ NO_RULES = {
     "a rule's odd name": f"rules: [{{name: 'a {SECRET}'}}]\n",
     "an unknown change": f"rules: [{{name: a, path: b, why: c, examples: [], change: {{do: {SECRET}}}}}]\n",
     "a change that is none": f"rules: [{{name: a, path: b, why: c, examples: [], change: {SECRET}}}]\n",
+    "something else to do": f"rules: [{{name: a, why: c, do: {SECRET}, events: {{name: x}}}}]",
+    "keys beside something to do": f"rules: [{{do: x, {SECRET}: 1}}]",
+    "conditions that are none": f"rules: [{{name: a, why: c, do: leave-out, events: {SECRET}}}]",
+    "a condition's odd value": f"rules: [{{why: c, do: leave-out, events: {{name: {{{SECRET}: 1}}}}}}]",
     "an unknown shape": f"rules: [{{name: a, path: b, why: c, when: {SECRET}, change: {{do: drop}}}}]",
 }
 
@@ -243,4 +247,5 @@ def test_a_date_in_an_example_is_a_text() -> None:
         f"[{{source: s, name: n, value: 2026-11-20, becomes: {{value: 2026-11-20}}}}]}}]".encode(),
         "mine.yaml",
     )
+    assert isinstance(rules[0], Rule)
     assert rules[0].examples[0].value == "2026-11-20"

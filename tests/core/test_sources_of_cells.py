@@ -47,7 +47,7 @@ def test_stored_windows_of_version_0_1_are_of_lookup_events() -> None:
 
 @pytest.mark.parametrize("window", [LOOKED_UP, TRAIL])
 def test_a_stored_window_keeps_its_source(window: Window) -> None:
-    """Its name has the account if a trail, which can have many, is its source."""
+    """The name of a trail's begins with its source."""
     assert Window.from_dict(json.loads(json.dumps(window.to_dict()))) == window
     manifest = Manifest(
         window=window,
@@ -61,7 +61,7 @@ def test_a_stored_window_keeps_its_source(window: Window) -> None:
         staged_at=START,
     )
     assert Manifest.decode(manifest.encode()) == manifest
-    assert LOOKED_UP.name == "us-east-1 2026-11-20"
+    assert LOOKED_UP.name == "123456789012 us-east-1 2026-11-20"
     assert TRAIL.name == "trail 123456789012 us-east-1 2026-11-20"
 
 
@@ -69,8 +69,8 @@ def test_the_two_sources_have_cells_of_their_own() -> None:
     """A cell of one source does not cover the planned window of the other."""
     coverage = Coverage.from_plan([LOOKED_UP, TRAIL], [cell(LOOKED_UP, 3, 3)])
     assert coverage.missing == (TRAIL,)
-    with pytest.raises(CoverageError, match="trail 123456789012 us-east-1 2026-11-20: was not loaded"):
-        coverage.check()
+    with pytest.raises(CoverageError, match="trail 123456789012 us-east-1 2026-11-20: the reason"):
+        coverage.check({TRAIL: "the reason"})
 
 
 def test_figures_have_the_words_of_their_source() -> None:
@@ -173,13 +173,18 @@ class Server:
         self.documents: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
         self.bodies: dict[str, Any] = {}
+        self.bulks: list[list[Any]] = []
+        self._error = {} if status == 200 else {"error": {"type": "mapper_parsing_exception", "reason": "why"}}
         self._templates = templates or {}
         self._status = status
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
         target = path.partition("?")[0]
         self.requests.append((method, target))
-        if body and not target.endswith("_bulk"):
+        if target.endswith("_bulk"):
+            self.bulks.append([json.loads(line) for line in (body or b"").splitlines()])
+            return {"items": [{"index": {"status": self._status, "result": "created", **self._error}}]}
+        if body:
             self.bodies[target] = json.loads(body)
         if method == "PUT" and target.endswith("_mapping") and self._status != 200:
             raise RejectedRequestError("no such index", self._status)
@@ -213,11 +218,27 @@ def test_the_ledger_has_a_document_for_each_source() -> None:
     assert again == verified(TRAIL, proof=Proof(ProofStatus.GAP))
 
 
+def test_names_of_accounts_have_documents_of_their_own() -> None:
+    """One request; without an index pattern, so that no query for cells finds them."""
+    server = Server()
+    Ledger(server, "cloudtrail-%Y.%m").record_account_names({"123456789012": "<b>payments</b>"})
+    ((action, document),) = server.bulks
+    assert action == {"index": {"_index": "cloudtrail-coverage", "_id": "account|123456789012"}}
+    assert document.pop("updated_at").endswith("Z")
+    assert document == {"account": "123456789012", "account_name": "<b>payments</b>"}
+
+
+def test_a_rejected_name_is_an_error() -> None:
+    """It states what was rejected and why."""
+    with pytest.raises(RejectedRequestError, match="rejected 1 names of accounts of the ledger: why"):
+        Ledger(Server(status=400), "p").record_account_names({"123456789012": "payments"})
+
+
 @pytest.mark.parametrize("status", [200, 404, 400])
 def test_an_existing_ledger_gets_the_new_fields(status: int) -> None:
     """A template applies only to new indices. If the index is missing or keeps its fields, the load goes on."""
     server = Server(status=status)
-    Ledger(server, "one").record_missing(TRAIL, "why")
+    Ledger(server, "one").record_loading(TRAIL, None)
     mapping, template = (
         "/cloudtrail-coverage/_mapping",
         "/_index_template/cloudtrail-elasticsearch-cloudtrail-coverage",

@@ -11,7 +11,7 @@ from botocore import xform_name
 from devstack.compose.reading import ROOT
 
 PLUGINS = ROOT / "plugins"
-SERVICES = ("cloudtrail", "ec2", "kms", "s3", "sts")
+SERVICES = ("cloudtrail", "ec2", "kms", "organizations", "s3", "sts")
 TRANSFERS = frozenset({"upload_file", "upload_fileobj", "download_file", "download_fileobj"})
 """What boto3 adds to the S3 client: multipart behind the scenes, so they take actions of their own."""
 HTTP_METHODS = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})

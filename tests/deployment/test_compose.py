@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 from importlib import import_module
 from importlib.resources import files
@@ -166,8 +167,13 @@ def test_the_search_connections_are_valid_json(service: str, connection: str, us
 
 @pytest.mark.parametrize("dag", sorted((ROOT / "dags").glob("*.py")), ids=lambda dag: dag.stem)
 def test_each_dag_finds_its_bucket(dag: Path) -> None:
-    """The worker gets the Airflow variable that the DAG reads."""
-    (variable,) = re.findall(r"var\.value\.get\('(\w+_bucket)'", dag.read_text())
+    """The worker gets the Airflow variable that the DAG reads; live runs of a trail stage nothing."""
+    tasks = runpy.run_path(str(dag))["dag"].task_dict
+    bucket = tasks["follow"].partial_kwargs.get("bucket") if "follow" in tasks else tasks["cell.load"].bucket
+    if dag.stem == "cloudtrail_trail_live":
+        assert not bucket
+        return
+    (variable,) = re.findall(r"var\.value\.get\('(\w+_bucket)'", bucket)
     environment = SERVICES["airflow-worker"]["environment"]
     assert environment[f"AIRFLOW_VAR_{variable.upper()}"] == VALUES["CLOUDTRAIL_STAGING_BUCKET"]
 

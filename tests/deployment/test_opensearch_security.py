@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, MissingCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
@@ -50,11 +50,12 @@ def loader_user(server: SecuredServer) -> OpenSearchServer:
 
 
 def test_the_loader_loads(loader_user: OpenSearchServer) -> None:
-    """Its user creates the templates, loads an event and a broken line, and counts the documents."""
+    """Its user creates the templates, loads an event twice and a broken line, and counts the documents."""
     loader = Loader(loader_user, IndexPattern("cloudtrail-%Y.%m"), build_schema("typed", load_rules()))
     loader.prepare()
     report = loader.load([json.dumps(EVENT).encode(), b"not an event"])
     assert (report.read, report.indexed, report.quarantined) == (2, 1, 1)
+    assert loader.load([json.dumps(EVENT).encode()]).duplicates == 1  # it reads the existing document
     assert loader.count([str(EVENT["eventID"])]) == 1
     loader.prepare()  # this time it reads and updates the mapping of an existing index
 
@@ -84,7 +85,7 @@ def test_the_loader_keeps_the_ledger(loader_user: OpenSearchServer) -> None:
     window = Window("123456789012", "eu-west-1", start, start + timedelta(days=1))
     ledger = Ledger(loader_user, "cloudtrail-ledger")
     ledger.record_loading(window, None)
-    ledger.record_missing(window, "a test")
+    ledger.record_missing([MissingCell(window, "a test")])
     assert [(cell["region"], cell["state"]) for cell in ledger.read_cells()] == [("eu-west-1", "missing")]
 
 

@@ -37,6 +37,12 @@ def test_every_link_works(page: Path) -> None:
     assert broken == []
 
 
+@each_page
+def test_no_merge_is_left_open(page: Path) -> None:
+    """No page has both versions of a line and the marks between them."""
+    assert re.findall(r"^(?:<{7} |={7}$|>{7} ).*", page.read_text(), flags=re.MULTILINE) == []
+
+
 def test_every_page_is_in_the_index() -> None:
     """docs/README.md links to every page of docs; for the decisions it links to their folder."""
     index = ROOT / "docs" / "README.md"

@@ -57,12 +57,29 @@ def test_repeated_pages_are_counted_by_their_events_too(pages: int, events: int,
 
 
 def test_an_uninterrupted_fetch_may_fetch_nothing_twice() -> None:
-    """The bound is one page for each slice of each attempt beyond the first, and one for each border."""
+    """The bound is one page for each slice of each window that was interrupted, and one for each border."""
     whole = Events(3, lost=0, duplicates=0, strangers=0, quarantined=0)
     for again in (0, 3):
-        attempts = Attempts(all=10 + again, fetches_again=again, most=1 + again)
+        attempts = Attempts(all=10 + again, fetches_again=again and 1, windows_again=again, most=1 + again)
         outcome = Outcome("opensearch-3", 1, whole, Counter(), attempts, repeated_pages=0, borders=5, mended=0)
         assert outcome.allowed_pages == again * SLICES + 5
+
+
+def test_an_attempt_counts_for_every_window_of_its_batch() -> None:
+    """As the name of the batch shows; a load does not count."""
+    names = {
+        "123456789012 us-east-1 2026-11-20": 2,
+        "2026-11-20 1 of 2: 5 windows of account 123456789012": 3,
+        "2026-11-20 2 of 2: 17 windows of 3 accounts": 1,
+    }
+    tasks = [
+        {"task_id": task_id, "rendered_map_index": name, "try_number": tried}
+        for task_id in ("cell.fetch", "cell.load")
+        for name, tried in names.items()
+    ]
+    plan = {"task_id": "plan", "rendered_map_index": None, "try_number": 1}
+    scene: Any = SimpleNamespace(tasks=lambda: [plan, *tasks])
+    assert proof.count_attempts(scene) == Attempts(all=13, fetches_again=3, windows_again=11, most=3)
 
 
 def test_a_divided_window_has_borders() -> None:

@@ -22,16 +22,31 @@ pytestmark = pytest.mark.packages
 UV: Final = Path(sys.executable).with_name("uv")
 DAGS: Final = [
     "cloudtrail_late_events",
+    "cloudtrail_live",
     "cloudtrail_to_elasticsearch",
     "cloudtrail_trail_late_files",
+    "cloudtrail_trail_live",
     "cloudtrail_trail_to_elasticsearch",
 ]
-LINKS: Final = ["CoverageLink", "DocumentsLink", "RunCoverageLink", "StagedObjectsLink"]
-LOCK: Final = {"3.3.2": "requirements.lock", "2.11.2": "requirements-airflow2.lock"}
+LINKS: Final = ["CoverageLink", "DocumentsLink", "StagedObjectsLink"]
+LOCK: Final = {
+    "3.3.2": "requirements.lock",
+    "3.2.2": "requirements-airflow3-2.lock",
+    "3.1.8": "requirements-airflow3-1.lock",
+    "3.0.6": "requirements-airflow3-0.lock",
+    "2.11.2": "requirements-airflow2.lock",
+}
 
 combinations = pytest.mark.parametrize(
     ("airflow", "python"),
-    [("3.3.2", "3.11"), ("3.3.2", "3.12"), ("3.3.2", "3.13"), ("2.11.2", "3.11"), ("2.11.2", "3.12")],
+    [
+        *(("3.3.2", python) for python in ("3.11", "3.12", "3.13")),
+        *(("2.11.2", python) for python in ("3.11", "3.12")),
+        # One Python for each: these are the same wheels as above, with another Airflow.
+        ("3.2.2", "3.13"),
+        ("3.1.8", "3.12"),
+        ("3.0.6", "3.11"),
+    ],
 )
 
 

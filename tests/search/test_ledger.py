@@ -67,7 +67,7 @@ def test_a_ledger_of_version_0_1_is_read_before_and_after_it_has_the_new_fields(
     monkeypatch.setattr(ledger_module, "_CELLS_PER_PAGE", 1)
     ledger = Ledger(server, "p")
     assert names(list(ledger.read_cells())) == [None]
-    assert ledger.find_newest_events(ACCOUNT) == {REGION: DAY + timedelta(hours=5)}
+    assert ledger.find_newest_events([ACCOUNT]) == {(ACCOUNT, REGION): DAY + timedelta(hours=5)}
     template = make_coverage_template() | {"index_patterns": [index]}
     template_name = f"cloudtrail-elasticsearch-{index}"
     update_own_indices(server, {template_name: template}, {})
@@ -75,8 +75,8 @@ def test_a_ledger_of_version_0_1_is_read_before_and_after_it_has_the_new_fields(
     ledger.record_verified_all([verified(Source.TRAIL, proof=Proof(ProofStatus.SIGNED))])
     ledger.record_verified(verified(Source.LOOKUP_EVENTS))
     assert names(list(ledger.read_cells())) == [None, "lookup_events", "trail"]
-    assert ledger.find_newest_events(ACCOUNT, Source.TRAIL) == {REGION: DAY}
-    assert ledger.find_newest_events(ACCOUNT) == {REGION: DAY + timedelta(hours=5)}
+    assert ledger.find_newest_events([ACCOUNT], Source.TRAIL) == {(ACCOUNT, REGION): DAY}
+    assert ledger.find_newest_events([ACCOUNT]) == {(ACCOUNT, REGION): DAY + timedelta(hours=5)}
     for source in Source:
         assert set(names(list(ledger.read_cells(ledger_module.query_source(source))))) <= {None, source.value}
     assert len(list(ledger.read_cells(ledger_module.query_source(Source.TRAIL)))) == 1

@@ -43,9 +43,9 @@ def index(search_url: str, unique_index_prefix: str) -> Iterator[str]:
         server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}")
 
 
-def load(search_url: str, index: str, capture: Capture, *files: Path | str) -> tuple[int, dict[str, Any]]:
+def load(search_url: str, index: str, capture: Capture, *arguments: Path | str) -> tuple[int, dict[str, Any]]:
     capture.readouterr()
-    status = main(["load", *map(str, files), "--url", search_url, "--index", index])
+    status = main(["load", *map(str, arguments), "--url", search_url, "--index", index])
     printed = capture.readouterr().out
     report: dict[str, Any] = json.loads(printed) if printed else {}
     return status, report
@@ -102,6 +102,23 @@ def test_the_report_has_the_outcomes_of_each_file(
     assert [file["error"] for file in report["files"]] == [None] * 3
 
 
+@pytest.mark.promise("nothing-lost")
+def test_the_report_has_the_events_that_each_rule_leaves_out(
+    search_url: str, index: str, tmp_path: Path, capfdbinary: Capture
+) -> None:
+    """In all, by rule and by file: read = indexed + duplicates + quarantined + left out."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{name: reads, why: a test, do: leave-out, events: {name: 'Describe*'}}]")
+    reads = [event(number) | {"eventName": "DescribeX"} for number in (3, 4)]
+    (tmp_path / "1.ndjson").write_bytes(ndjson([event(1), reads[0]]))
+    (tmp_path / "2.ndjson").write_bytes(ndjson([event(1), event(2), reads[1]]))
+    status, report = load(search_url, index, capfdbinary, f"{tmp_path}/*.ndjson", "--rules", rules)
+    assert (status, report["read"], report["left_out"], report["left_out_by"]) == (0, 5, 2, {"reads": 2})
+    names = ("read", "indexed", "duplicates", "quarantined", "left_out")
+    assert [tuple(file[name] for name in names) for file in report["files"]] == [(2, 1, 0, 0, 1), (3, 1, 1, 0, 1)]
+    assert held(search_url, index) == {event(number)["eventID"] for number in (1, 2)}
+
+
 def test_every_file_format_is_loaded(search_url: str, index: str, tmp_path: Path, capfdbinary: Capture) -> None:
     """One file of each format, in one load: a document for each event."""
     wanted = set()
@@ -154,6 +171,7 @@ def test_standard_input_and_the_report_file(
         "indexed": 1,
         "duplicates": 0,
         "quarantined": 0,
+        "left_out": 0,
         "unreadable": 0,
         "skipped": {},
         "shapes": 0,

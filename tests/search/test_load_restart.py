@@ -55,7 +55,7 @@ class Server:
                     if self._left < 0:
                         raise Killed
             actions = [orjson.loads(line) for line in (body or b"").splitlines()[::2]]
-            self.sent += [action["index"]["_id"] for action in actions if "index" in action]
+            self.sent += [action["create"]["_id"] for action in actions if "create" in action]
         return self._server.request(method, path, body)
 
 

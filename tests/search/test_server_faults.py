@@ -28,6 +28,7 @@ from cloudtrail_elasticsearch.core.search.bulk import BulkItem
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from tests.search.faulty_proxy import Proxy, Reply, Request, proxied
+from tests.untimed import drop_times
 
 SCHEMA = build_schema("flattened", load_rules())
 PATIENT = LoadSettings(request_items=40, patience=60, longest_pause=0.05)
@@ -85,11 +86,20 @@ def loader(url: str, engine: Any, index: str, settings: LoadSettings = PATIENT, 
 
 
 def sources(server: Any, index: str) -> dict[str, Any]:
-    """Return the stored documents of an index, by id."""
+    """Return the stored documents of an index without the times of sending, by id."""
     server.request("POST", f"/{index}/_refresh?ignore_unavailable=true")
     body = codec.encode({"query": {"match_all": {}}, "size": 1_000})
     hits = server.request("POST", f"/{index}/_search?ignore_unavailable=true", body)["hits"]["hits"]
-    return {hit["_id"]: hit["_source"] for hit in hits}
+    return drop_times({hit["_id"]: hit["_source"] for hit in hits})
+
+
+def versions(server: Any, index: str) -> dict[str, int]:
+    """Return the version of each document by id."""
+    server.request("POST", f"/{index}/_refresh")
+    body = codec.encode({"query": {"match_all": {}}, "size": 1_000, "version": True, "_source": False})
+    return {
+        hit["_id"]: hit["_version"] for hit in server.request("POST", f"/{index}/_search", body)["hits"]["hits"]
+    }
 
 
 def kept(server: Any, index: str, where: str) -> int:
@@ -145,7 +155,7 @@ FAULTS: dict[str, Callable[[Proxy, Request], Reply]] = {
     "item 502": item(status=502, error=MISLEADING),
     "item 503": item(status=503, error={"type": "unavailable_shards_exception", "reason": "down"}),
     "item 408": item(status=408, error=MISLEADING),
-    "item 409": item(status=409, error={"type": "version_conflict_engine_exception", "reason": "x"}),
+    "item 409": item(status=409, error={"type": "another_exception", "reason": "x"}),
     "item 429": item(status=429, error=MISLEADING),
     "item 302": item(status=302, error=MISLEADING),
     "item without a status": item(error=MISLEADING),
@@ -176,9 +186,9 @@ FAULTS: dict[str, Callable[[Proxy, Request], Reply]] = {
     "null": fixed(200, b"null"),
     "false": fixed(200, b"false"),
     "a number": fixed(200, b"7"),
-    "a list": fixed(200, b'[{"index": {"status": 201, "result": "created"}}]'),
+    "a list": fixed(200, b'[{"create": {"status": 201, "result": "created"}}]'),
     "not UTF-8": fixed(200, b"\xff\xfe{\x00}\x00"),
-    "cut-off JSON": fixed(200, b'{"items": [{"index": {"status": 201, '),
+    "cut-off JSON": fixed(200, b'{"items": [{"create": {"status": 201, '),
     "an object": fixed(200, b"{}"),
     "an error with status 200": fixed(200, b'{"error": {"type": "x", "reason": "y"}, "items": []}'),
     "items that are an object": fixed(200, b'{"items": {}}'),
@@ -188,7 +198,7 @@ FAULTS: dict[str, Callable[[Proxy, Request], Reply]] = {
     "too many items": changed(lambda items: [*items, items[0]]),
     "items that are null each": changed(lambda items: [None] * len(items)),
     "items that are lists": changed(lambda items: [[each] for each in items]),
-    "items of another action": changed(lambda items: [{"update": each["index"]} for each in items]),
+    "items of another action": changed(lambda items: [{"update": each["create"]} for each in items]),
     "items that are empty": changed(lambda items: [{} for _ in items]),
 }
 
@@ -255,6 +265,49 @@ def test_a_broken_answer_is_never_counted(proxy: Proxy, direct: Any, index: str,
     proxy.fault = lambda request: broken(request) if proxy.answered < 4 else None
     held = loader(proxy.url, direct.engine, index).count_held([*LINES[:30], b"no event"])
     assert (held.indexed, held.quarantined) == (30, 1)
+
+
+COMPARED: dict[str, bytes] = SHAPES | {
+    "no documents": b'{"docs": []}',
+    "an index that is down": b'{"docs": [{"_index": "x", "_id": "1", "error": {"type": "no_shard_available"}}]}',
+}
+
+
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_broken_answer_to_a_comparison_changes_no_document(
+    proxy: Proxy, direct: Any, index: str, name: str
+) -> None:
+    """The stored documents are read again; if the fault stays, the error is a transient one."""
+    made = loader(proxy.url, direct.engine, index, HASTY)
+    made.load(LINES[:30])
+    before = versions(direct, index)
+
+    def broken(request: Request) -> Reply | None:
+        return Reply(200, COMPARED[name]) if request.path.startswith("/_mget") else None
+
+    proxy.fault = broken
+    with pytest.raises(UnexpectedAnswerError, match=re.escape(proxy.url)):
+        made.load(LINES[:30])
+    proxy.fault = lambda request: broken(request) if proxy.answered < 4 else None
+    assert total(loader(proxy.url, direct.engine, index).load(LINES[:30])) == (30, 30, 0)
+    assert versions(direct, index) == before
+
+
+@pytest.mark.promise("nothing-lost")
+def test_a_false_conflict_loses_nothing(proxy: Proxy, direct: Any, index: str, faultless: dict[str, Any]) -> None:
+    """Some documents do not exist although the answer claims that they do."""
+    error = {"type": "version_conflict_engine_exception", "reason": "x", "index": index}
+
+    def fault(request: Request) -> Reply | None:
+        if not is_bulk(request) or proxy.answered >= 2:
+            return None
+        items = [{"create": {"status": 409, "error": error}}] * (request.body.count(b"\n") // 2)
+        return Reply(200, json.dumps({"items": items}).encode())
+
+    proxy.fault = fault
+    assert total(loader(proxy.url, direct.engine, index).load(LINES)) == (120, 120, 0)
+    assert sources(direct, index) == faultless
 
 
 def test_a_failed_refresh_is_retried(proxy: Proxy, direct: Any, index: str) -> None:
@@ -344,7 +397,7 @@ def echoing(status: int, shape: str) -> Callable[[Request], Reply | None]:
         if shape == "item":
             documents = request.body.count(b"\n") // 2
             error = {"type": f"x{ANSI}", "reason": words}
-            items = [{"index": {"status": status, "error": error}}] * documents
+            items = [{"create": {"status": status, "error": error}}] * documents
             return Reply(200, json.dumps({"items": items}).encode())
         members: dict[str, Any] = {"error": {"type": "x", "reason": words}, "message": words, "Message": words}
         return Reply(status, json.dumps({shape: members[shape], "status": status}).encode())

@@ -62,11 +62,6 @@ def test_botocore_knows_the_errors_by_name(simulator: Simulator) -> None:
         cloudtrail.lookup_events(StartTime=FIRST, EndTime=FIRST - timedelta(seconds=1))
 
 
-def test_there_are_no_insight_events(simulator: Simulator) -> None:
-    """The category `insight` is allowed and has no events."""
-    assert client(simulator).lookup_events(EventCategory="insight")["Events"] == []
-
-
 def test_other_operations_are_unknown(simulator: Simulator) -> None:
     """An operation that the simulator does not serve is rejected as unknown."""
     with pytest.raises(ClientError, match="UnknownOperationException"):

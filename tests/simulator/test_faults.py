@@ -82,7 +82,7 @@ def test_a_random_fault_strikes_with_its_probability() -> None:
     for _ in range(2):
         faults = Faults(seed=3)
         faults.add(Fault(FaultKind.THROTTLE, probability=0.25))
-        runs.append([faults.strike(REGION, "LookupEvents") is not None for _ in range(2000)])
+        runs.append([faults.strike(REGION, "LookupEvents", "123456789012") is not None for _ in range(2000)])
     assert runs[0] == runs[1]
     assert 400 < sum(runs[0]) < 600
 
@@ -142,6 +142,7 @@ def test_the_truth_can_be_read_over_http(simulator: Simulator) -> None:
     found = look_up(client(simulator))
     assert [line["eventID"] for line in listed] == ids(found)
     assert [line["eventTime"] for line in listed] == [int(event["EventTime"].timestamp()) for event in found]
+    assert all(line["arrival"] == line["eventTime"] for line in listed)
 
 
 @pytest.mark.parametrize("query", ["", "region=us-east-1", "region=us-east-1&start=x&end=y"])

@@ -6,7 +6,9 @@ import json
 import urllib.request
 from datetime import timedelta
 
-from devstack.simulator import DEFAULT_ACCOUNT, Lateness, ManualClock, Simulator, Span
+import pytest
+
+from devstack.simulator import DEFAULT_ACCOUNT, Lateness, Latenesses, ManualClock, Simulator, Span
 from tests.simulator.lookups import FIRST, LAST, NOON, REGION, client, ids, look_up, quick
 
 
@@ -29,6 +31,20 @@ def test_the_delay_is_within_its_bounds() -> None:
     late = [delay for delay in delays if delay]
     assert 800 < len(late) < 1200
     assert (min(late), max(late)) == (100, 200)
+
+
+def test_kinds_of_lateness_have_their_fractions() -> None:
+    """Each of its own length; one kind alone delays the same events as before."""
+    names = [f"event {number}" for number in range(4000)]
+    short, long = Lateness(0.5, 100, 200), Lateness(0.25, 1000, 1100)
+    both = Latenesses((short, long))
+    delays = [both.of(name) for name in names]
+    assert 1800 < sum(100 <= delay <= 200 for delay in delays) < 2200
+    assert 800 < sum(1000 <= delay <= 1100 for delay in delays) < 1200
+    assert sum(delay == 0 for delay in delays) == sum(not (100 <= delay <= 1100) for delay in delays)
+    assert all(both.of(name) == short.of(name) for name in names if short.of(name))
+    with pytest.raises(ValueError, match="more than all events"):
+        Latenesses((short, Lateness(0.6)))
 
 
 def test_an_arrival_shifts_only_later_pages(clock: ManualClock) -> None:
@@ -71,6 +87,21 @@ def test_arrivals_can_be_scheduled_and_time_moved_over_http(simulator: Simulator
     assert event_id not in ids(look_up(client(simulator)))
     assert post(simulator, "clock", {"offset": 100}) == {"now": NOON.timestamp() + 100}
     assert event_id in ids(look_up(client(simulator)))
+
+
+def test_a_standing_clock_shows_each_event_from_its_arrival_on(simulator: Simulator) -> None:
+    """The truth has the times of arrival; the quota's time passes although the clock stands."""
+    event = simulator.truth(REGION, FIRST, LAST)[0]
+    arrival = NOON.timestamp() + 100
+    post(simulator, "arrivals", {event: arrival})
+    for now, is_there in ((arrival - 1, False), (arrival, True), (arrival - 1, False)):
+        assert post(simulator, "clock", {"now": now}) == {"now": now}
+        assert (event in ids(look_up(client(simulator)))) is is_there
+    span = Span(DEFAULT_ACCOUNT, REGION, int(FIRST.timestamp()), int(LAST.timestamp()))
+    arrivals = {entry.id: (entry.time, time) for entry, time in simulator.service.arrivals(span)}
+    assert arrivals.pop(event)[1] == arrival
+    assert all(happened == arrived for happened, arrived in arrivals.values())
+    assert post(simulator, "clock", {"offset": 5}) == {"now": NOON.timestamp() + 5}
 
 
 def post(simulator: Simulator, path: str, body: dict[str, float]) -> object:

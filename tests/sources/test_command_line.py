@@ -36,6 +36,29 @@ def test_normalize_and_explain_accept_every_form(spelling: Spelling, file: Path,
     assert len(capfdbinary.readouterr().out.splitlines()) == len(EVENTS)
 
 
+def test_events_that_a_rule_leaves_out_are_named_and_counted(file: Path, capfdbinary: Capture) -> None:
+    """`normalize` prints no document of them, and `explain` the rule; the number of each rule is printed."""
+    rules = file.with_name("rules.yaml")
+    name = EVENTS[0]["eventName"]
+    left_out = [event["eventID"] for event in EVENTS if event["eventName"] == name]
+    rules.write_text(f"rules: [{{name: mine, why: a test, do: leave-out, events: {{name: {name}}}}}]")
+    file.write_bytes(ndjson(EVENTS))
+    counted = f"cloudtrail-elasticsearch: {len(left_out)} events were left out by rule mine.\n".encode()
+    assert main(["normalize", str(file), "--rules", str(rules)]) == 0
+    printed = capfdbinary.readouterr()
+    ids = [json.loads(line)["eventID"] for line in printed.out.splitlines()]
+    assert ids == [event["eventID"] for event in EVENTS if event["eventID"] not in left_out]
+    assert printed.err == counted
+    assert main(["explain", str(file), "--rules", str(rules)]) == 0
+    printed = capfdbinary.readouterr()
+    found = [json.loads(line) for line in printed.out.splitlines()]
+    assert [each for each in found if "left_out_by" in each] == [
+        {"id": identifier, "left_out_by": "mine"} for identifier in left_out
+    ]
+    assert len(found) == len(EVENTS)
+    assert printed.err == counted
+
+
 @pytest.mark.parametrize("command", ["normalize", "explain", "restore"])
 def test_an_unreadable_event_gives_status_1(command: str, file: Path, capfdbinary: Capture) -> None:
     """The events before and after it are printed. The error has the file and the reason, not the content."""

@@ -72,6 +72,17 @@ def test_an_object_is_put_and_deleted_if_its_condition_holds(server: FakeS3) -> 
         s3.put_object(Bucket=BUCKET, Key="a/new", Body=b"two", IfMatch=first["ETag"])
 
 
+def test_objects_are_deleted_together(server: FakeS3) -> None:
+    """Also one that does not exist; every request counts for the access key that signed it."""
+    s3 = s3_of(server)
+    kept = listed(s3)[0][3:]
+    keys = [*listed(s3)[0][:3], "missing"]
+    s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+    assert listed(s3)[0] == kept
+    assert server.requests.access_keys.keys() == {"testing"}
+    assert server.requests.as_json()["delete"] == 1
+
+
 def test_an_object_is_read_whole_or_in_part(server: FakeS3) -> None:
     """With its metadata, its ETag and odd characters in its key."""
     s3 = s3_of(server)

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stack")]
 QUIET = ("--volume", "0", "--latency", "0")
 NAMES = [
     "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_ENDPOINT_URL_EC2",
     "AWS_ENDPOINT_URL_CLOUDTRAIL",
+    "AWS_ENDPOINT_URL_EC2",
+    "AWS_ENDPOINT_URL_ORGANIZATIONS",
+    "AWS_ENDPOINT_URL_STS",
     SEARCH_URL,
 ]
 
@@ -61,9 +62,9 @@ def command(state: Path, search_url: str) -> Iterator[tuple[subprocess.Popen[str
             process.wait()
 
 
-def connects(client: Any) -> bool:
+def connects(call: Callable[[], Any]) -> bool:
     try:
-        client.get_caller_identity()
+        call()
     except Exception:  # noqa: BLE001 - for any error, nothing answers
         return False
     return True
@@ -154,15 +155,19 @@ def test_the_command_prints_its_urls_and_ends_its_services(
     with command(tmp_path, opensearch) as (process, urls):
         assert list(urls) == NAMES
         assert urls[SEARCH_URL] == opensearch
-        sts = boto3.client("sts", endpoint_url=urls["AWS_ENDPOINT_URL_STS"])
+        calls = (
+            boto3.client("s3", endpoint_url=urls["AWS_ENDPOINT_URL_S3"]).list_buckets,
+            boto3.client("sts", endpoint_url=urls["AWS_ENDPOINT_URL_STS"]).get_caller_identity,
+            boto3.client("ec2", endpoint_url=urls["AWS_ENDPOINT_URL_EC2"]).describe_regions,
+        )
         now = datetime.now(UTC)
         boto3.client("cloudtrail", endpoint_url=urls["AWS_ENDPOINT_URL_CLOUDTRAIL"]).lookup_events(
             StartTime=now - timedelta(hours=1), EndTime=now
         )
-        assert connects(sts)
+        assert all(connects(call) for call in calls)
         process.send_signal(number)
         assert process.wait(60) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
-        wait_until(lambda: not connects(sts), "the services have ended with the stack")
+        wait_until(lambda: not any(connects(call) for call in calls), "the services have ended with the stack")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from cloudtrail_elasticsearch.core.loading.loader import Loader
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings, BusyError
+from devstack.airflow_api import AirflowError
 from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.faults.proof import list_truth, read_event_ids
@@ -54,12 +55,21 @@ def airflow(simulator: Simulator, aws: str, bucket: str, opensearch: str, tmp_pa
 
 
 def until(answer: Callable[[], Any], what: str) -> Any:
-    """Return the first true answer."""
+    """Return the first true answer; a busy Airflow that does not answer in time is asked again."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := answer()):
+    while not (found := _attempt(answer)):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.1)
     return found
+
+
+def _attempt(answer: Callable[[], Any]) -> Any:
+    try:
+        return answer()
+    except AirflowError as error:
+        if error.status is not None:
+            raise
+        return None
 
 
 def tasks(airflow: Airflow) -> list[dict[str, Any]]:

@@ -114,7 +114,7 @@ def test_the_keyboard_moves_selects_and_opens(page: Page) -> None:
     words = f"eu-west-1, {FIRST}: missing; 0 looked up, 0 indexed, 0 quarantined"
     expect(page.locator("td.current")).to_have_attribute("aria-label", words)
     page.keyboard.press("Enter")
-    expect(page.locator("#details .problem")).to_contain_text("see the log of its task")
+    expect(page.locator("#details .problem")).to_contain_text("cloudtrail:LookupEvents is missing")
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("td.selected")).to_have_count(2)
     expect(page.locator("#command")).to_contain_text(f"--from-date {FIRST} --to-date {LAST}")
@@ -153,7 +153,7 @@ def test_a_missing_cell_links_to_the_log_with_the_reason(page: Page) -> None:
 def test_cells_are_filtered(page: Page) -> None:
     """By account, region and range. Each choice is in the address and is kept."""
     rows = page.locator("tbody th[scope=row]")
-    page.get_by_label("Regions").fill("us-, sa-")
+    page.get_by_role("searchbox", name="Search").fill("us-, sa-")
     expect(rows).to_have_text([LOADING, "us-east-1", FAILED])
     page.get_by_label("From").fill(str(LAST))
     expect(page.locator("tbody td")).to_have_count(3)
@@ -162,11 +162,11 @@ def test_cells_are_filtered(page: Page) -> None:
     expect(page.get_by_role("button", name="30 d")).to_have_attribute("aria-pressed", "true")
     page.reload()
     expect(rows).to_have_text([LOADING, "us-east-1", FAILED])
-    page.get_by_label("Regions").fill("")
+    page.get_by_role("searchbox").fill("")
     page.get_by_label("Account").select_option(OTHER_ACCOUNT)
     expect(rows).to_have_text(["eu-north-1"])
-    page.get_by_label("Regions").fill("nowhere")
-    expect(page.locator("#map")).to_contain_text("no cells here")
+    page.get_by_role("searchbox").fill("nowhere")
+    expect(page.locator("#map")).to_contain_text("No region here matches the search.")
 
 
 def test_totals_days_and_regions_are_counted(page: Page) -> None:
@@ -318,7 +318,7 @@ def test_the_command_is_copied_and_the_backfill_started(page: Page, site: Site) 
     cell(page, "eu-west-1", LAST).click(modifiers=["Shift"])
     assert page.evaluate(ACTS) in ("", f"Load again: eu-west-1, {FIRST} to {LAST}")
     days = f"--from-date {FIRST} --to-date {LAST}"
-    expect(page.locator("#command")).to_contain_text(f"{days} --reprocess-behavior failed")
+    expect(page.locator("#command")).to_contain_text(f"{days} --reprocess-behavior completed")
     page.click("#selection .copy")
     expect(page.locator("#status")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#command").inner_text()

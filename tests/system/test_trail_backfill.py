@@ -23,16 +23,16 @@ SMALL = OrganizationSettings(
 @pytest.mark.slow
 @pytest.mark.promise("nothing-lost", "no-duplicates", "proven-by-aws")
 def test_a_backfill_of_an_organization_names_exactly_the_damaged_objects(
-    aws: str, search_url: str, bucket: str, unique_index_prefix: str, tmp_path: Path
+    aws: str, opensearch: str, bucket: str, unique_index_prefix: str, tmp_path: Path
 ) -> None:
     """Every other event is loaded once, and every other cell, quiet ones too, is complete and signed."""
     trail = write_organization(SMALL)
     damage = damage_trail(trail, SMALL.last)
-    server = connect(SearchSettings.from_url(search_url))
+    server = connect(SearchSettings.from_url(opensearch))
     # With this DAG alone, Airflow parses less.
     settings = BackfillSettings(unique_index_prefix, bucket, patience=420, dags=QUICK_TRAIL_RETRIES)
     with simulated_cloudtrail() as simulator:
-        endpoints = Endpoints(aws, simulator.endpoint_url, search_url, server.engine)
+        endpoints = Endpoints(aws, simulator.endpoint_url, opensearch, server.engine)
         runs = run_backfill(trail, settings, endpoints, tmp_path / "airflow", print)
     outcome = check_backfill(trail, damage, settings, server, runs)
     assert outcome.broken == ()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.parse
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, VerifiedCell
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, MissingCell, Run, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import Event
 from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.index import setup
 from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.loading.quarantine import Quarantine
@@ -27,6 +31,8 @@ from cloudtrail_elasticsearch.ui.coverage_table import summarize_ledger
 from cloudtrail_elasticsearch.ui.server import find_search_server
 from tests.cells import cell as make_cell
 from tests.cells import staged_at
+
+from .squares import read_squares
 
 ACCOUNT = "123456789012"
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -57,7 +63,7 @@ def pattern(server: Any, unique_index_prefix: str) -> str:
             verified(window("eu-west-1", 1, (12, 24)), 6, 4),
         ]
     )
-    ledger.record_missing(window("eu-west-1", 2), "It was not loaded.")
+    ledger.record_missing([MissingCell(window("eu-west-1", 2), "It was not loaded.")])
     ledger.record_loading(window("eu-central-1", 2), RUN)
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     return unique_index_prefix
@@ -75,10 +81,7 @@ def test_every_cell_has_its_state(client: TestClient, pattern: str) -> None:
     """Regions by days, in columns. A day without data has no cell."""
     answer = asked(client, pattern)
     table = answer["table"]
-    states = {
-        (table["regions"][region], table["days"][day]): answer["states"][state]
-        for region, day, state in zip(table["region"], table["day"], table["state"], strict=True)
-    }
+    states = {(name, day): state for (name, _, day), (state, _) in read_squares(answer).items()}
     assert table["days"] == ["2026-10-31", "2026-11-01", "2026-11-02", "2026-11-03"]
     assert states == {
         ("us-east-1", "2026-11-01"): "complete",
@@ -92,6 +95,7 @@ def test_every_cell_has_its_state(client: TestClient, pattern: str) -> None:
     assert answer["may_backfill"] is True
     assert answer["labels"] == {
         "lookup_events": {"looked_up": "looked up", "indexed": "indexed", "quarantined": "quarantined"},
+        "lookup_insights": {"looked_up": "looked up", "indexed": "indexed", "quarantined": "quarantined"},
         "trail": {"looked_up": "listed", "indexed": "indexed", "quarantined": "quarantined"},
     }
     assert pattern in answer["patterns"]
@@ -99,18 +103,8 @@ def test_every_cell_has_its_state(client: TestClient, pattern: str) -> None:
 
 def test_windows_of_one_day_are_one_cell(client: TestClient, pattern: str) -> None:
     """It has the sums of their figures, and the state that needs most attention."""
-    table = asked(client, pattern)["table"]
-    regions, days = table["regions"], table["days"]
-    (cell,) = (
-        number
-        for number, (region, day) in enumerate(zip(table["region"], table["day"], strict=True))
-        if (regions[region], days[day]) == ("eu-west-1", "2026-11-02")
-    )
-    assert {name: column[cell] for name, column in table["figures"].items()} == {
-        "looked_up": 11,
-        "indexed": 9,
-        "quarantined": 0,
-    }
+    square = read_squares(asked(client, pattern))["eu-west-1", "lookup_events", "2026-11-02"]
+    assert square == ("failed", {"looked_up": 11, "indexed": 9, "quarantined": 0})
 
 
 class Heard:
@@ -131,19 +125,50 @@ def test_cells_are_read_again_only_after_a_change(client: TestClient, server: An
     heard = Heard(server)
     app: Any = client.app
     app.dependency_overrides[find_search_server] = lambda: heard
-    version = None
-    while version != summarize_ledger(server).version:  # other tests also write to this server's ledger
-        version = summarize_ledger(server).version
+    summary = None
+    while summary != summarize_ledger(server):  # other tests also write to this server's ledger
+        summary = summarize_ledger(server)
         first = asked(client, pattern)
         heard.asked.clear()
         again = asked(client, pattern)
     assert first == again
     assert not any(b"composite" in body for body in heard.asked)
-    Ledger(server, pattern).record_missing(window("us-east-1"), "It was not loaded.")
+    Ledger(server, pattern).record_missing([MissingCell(window("us-east-1"), "It was not loaded.")])
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     changed = asked(client, pattern)["table"]
     assert changed != first["table"]
     assert any(b"composite" in body for body in heard.asked)
+
+
+def delete_cells(server: Any, account: str) -> None:
+    """Delete the ledger's documents of an account."""
+    query = codec.encode({"query": {"term": {"account": account}}})
+    for hit in server.request("POST", f"/{COVERAGE_INDEX}/_search", query)["hits"]["hits"]:
+        server.request("DELETE", f"/{COVERAGE_INDEX}/_doc/{urllib.parse.quote(hit['_id'], safe='')}")
+
+
+def test_a_summary_with_the_changes_is_that_of_the_whole_ledger(server: Any, unique_index_prefix: str) -> None:
+    """After a new account, day and pattern, after another update, and after cells were deleted."""
+    ledger = Ledger(server, unique_index_prefix)
+    known = summarize_ledger(server)
+    other = replace(window("us-east-1", 9), account="999999999998")
+    changes: list[Callable[[], Any]] = [
+        lambda: ledger.record_verified_all([verified(other, 5, 5)]),
+        lambda: ledger.record_missing([MissingCell(other, "It was not loaded.")]),
+        lambda: delete_cells(server, other.account),
+    ]
+    for change in changes:
+        change()
+        server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+        updated = whole = None
+        while whole is None or whole != summarize_ledger(server):  # other tests also write to this server's ledger
+            whole, updated = summarize_ledger(server), summarize_ledger(server, known)
+        assert updated is not None
+        assert sorted(updated.accounts) == sorted(whole.accounts)
+        assert (updated.days, updated.newest) == (whole.days, whole.newest)
+        assert sorted(updated.patterns) == sorted(whole.patterns)
+        known = updated
+    assert other.account not in known.accounts
 
 
 def test_windows_with_equal_figures_are_counted_each(
@@ -155,9 +180,8 @@ def test_windows_with_equal_figures_are_counted_each(
     ledger.record_loading(window("us-east-1", 0, (16, 24)), RUN)
     server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
     answer = asked(client, unique_index_prefix)
-    table = answer["table"]
-    assert [answer["states"][state] for state in table["state"]] == ["loading"]
-    assert table["figures"] == {"looked_up": [10], "indexed": [10], "quarantined": [0]}
+    (square,) = read_squares(answer).values()
+    assert square == ("loading", {"looked_up": 10, "indexed": 10, "quarantined": 0})
 
 
 def test_a_cell_has_all_of_its_details(client: TestClient, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,18 +199,22 @@ def test_a_cell_has_all_of_its_details(client: TestClient, pattern: str, monkeyp
     assert cell["documents"].startswith("https://dashboards.example.com/app/")
 
 
-def test_a_selection_is_a_backfill(client: TestClient) -> None:
+def test_a_selection_is_a_backfill(client: TestClient, pattern: str) -> None:
     """The command to copy, and the same request for Airflow's API."""
     params = {
-        "first": "2026-11-01",
-        "last": "2026-11-02",
-        "pattern": "cloudtrail-%Y.%m",
-        "region": ["eu-west-1"],
-        "state": ["missing", "none"],
+        "first": "2026-11-02",
+        "last": "2026-11-03",
+        "pattern": pattern,
+        "account": ACCOUNT,
+        "row": "eu-west-1",
+        "state": ["missing", "failed"],
     }
     answer = client.get("/api/backfill", params=params).json()
-    assert "--from-date 2026-11-01 --to-date 2026-11-02 --reprocess-behavior failed" in answer["command"]
-    assert answer["request"]["body"]["dag_run_conf"] == {"regions": ["eu-west-1"]}
+    (found,) = answer["backfills"]
+    assert "--from-date 2026-11-02 --to-date 2026-11-03 --reprocess-behavior completed" in found["command"]
+    conf = {"accounts": [ACCOUNT], "regions": ["eu-west-1"], "index": pattern}
+    assert found["request"]["body"]["dag_run_conf"] == conf
+    assert (answer["cells"], answer["further"], answer["dag_id"]) == (2, 0, "cloudtrail_to_elasticsearch")
 
 
 @pytest.mark.parametrize(
@@ -308,6 +336,7 @@ def test_a_replay_covers_the_cells_with_events_in_quarantine(client: TestClient,
                 "replay": True,
                 "start": "2026-11-02",
                 "end": "2026-11-03",
+                "accounts": [ACCOUNT],
                 "regions": ["us-east-1"],
                 "index": pattern,
             },

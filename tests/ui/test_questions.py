@@ -19,7 +19,7 @@ from tests.examples import examples
 ROUTES = {
     "/api/coverage": ("first", "last", "account", "pattern", "source"),
     "/api/cells": ("day", "region", "account", "pattern", "source"),
-    "/api/backfill": ("first", "last", "region", "state", "pattern", "source", "account"),
+    "/api/backfill": ("first", "last", "row", "state", "pattern", "source", "account"),
     "/api/quarantine": ("pattern",),
     "/api/quarantine/event": ("pattern", "id"),
 }
@@ -31,6 +31,7 @@ GOOD = {
     "account": "123456789012",
     "pattern": "cloudtrail-%Y.%m",
     "region": "eu-west-1",
+    "row": "eu-west-1",
     "state": "missing",
     "source": "trail",
     "id": "5f8d0d3e-4b0e-4c43-9f3b-3f1d5a0c9a01",
@@ -150,7 +151,7 @@ def test_invalid_escapes_are_answered(client: TestClient, escapes: str) -> None:
         ("first=2026-11-02&first=2026-11-01", 400, "give it once"),
         (f"pattern={'x' * 513}", 400, "512 at most"),
         ("account=1%1b[31m", 400, "without control characters"),
-        ("source=athena", 400, "it must be lookup_events or trail"),
+        ("source=athena", 400, "it must be lookup_events or lookup_insights or trail"),
     ],
 )
 def test_an_error_has_a_remedy(client: TestClient, query: str, status: int, words: str) -> None:
@@ -166,9 +167,10 @@ def test_an_error_has_a_remedy(client: TestClient, query: str, status: int, word
         ({"first": "2026-11-03"}, "choose 1 to 400 days"),
         ({"first": "2020-01-01"}, "choose 1 to 400 days"),
         ({"state": "done"}, "choose from complete, quiet"),
-        ({"region": "eu-west-1 --force"}, "not a region"),
-        ({"region": "*"}, "not a region"),
-        ({"source": "trail", "account": "*"}, "not an account of 12 digits"),
+        ({"row": "eu-west-1 --force"}, "not a region"),
+        ({"row": "eu-west-1,*"}, "not a region"),
+        ({"account": "one"}, "not an account of 12 digits"),
+        ({"account": "*", "row": "123456789012,eu-west-1"}, "not an account of 12 digits"),
         ({"pattern": "../x"}, "index pattern"),
         ({"pattern": "cloudtrail-*"}, "index pattern"),
     ],
@@ -182,9 +184,9 @@ def test_a_backfill_that_airflow_cannot_create_is_rejected(
     assert words in answer.json()["detail"]
 
 
-def test_a_backfill_of_too_many_regions_is_rejected(client: TestClient) -> None:
+def test_a_backfill_of_too_many_rows_is_rejected(client: TestClient) -> None:
     """A query of any length is answered."""
-    query = encoded([*GOOD.items(), *[("region", f"eu-west-{number}") for number in range(2_500)]])
+    query = encoded([*GOOD.items(), ("row", ",".join("a" * 10_001))])
     assert asked(client, "/api/backfill", query).status_code == 400
 
 

@@ -24,6 +24,7 @@ from tests.cells import cell as make_cell
 from tests.cells import staged_at
 
 from .site import Site, served
+from .squares import read_squares
 from .test_states import browser, faint, keep, page, server
 
 __all__ = ["browser", "page", "server"]
@@ -99,12 +100,9 @@ def rows(client: httpx.Client, pattern: str, **more: str) -> dict[tuple[str, str
     params = {"pattern": pattern, "account": ACCOUNT, "first": "2026-11-01", "last": "2026-11-03", **more}
     answer = client.get("/api/coverage", params=params)
     assert answer.status_code == 200, answer.text
-    table, states = answer.json()["table"], answer.json()["states"]
     found: dict[tuple[str, str], dict[str, tuple[str, int]]] = {}
-    columns = zip(table["region"], table["day"], table["state"], table["figures"]["looked_up"], strict=True)
-    for row, day, state, events in columns:
-        name = table["regions"][row], table["sources"][row]
-        found.setdefault(name, {})[table["days"][day]] = states[state], events
+    for (name, source, day), (state, figures) in read_squares(answer.json()).items():
+        found.setdefault((name, source), {})[day] = state, figures["looked_up"]
     return found
 
 
@@ -135,14 +133,14 @@ def test_a_selection_of_a_trails_cells_is_a_backfill_of_its_own_dag(client: http
         "first": "2026-11-01",
         "last": "2026-11-02",
         "pattern": "cloudtrail-%Y.%m",
-        "region": [REGION],
-        "state": ["failed"],
+        "row": [REGION],
         "source": "trail",
         "account": OTHER,
     }
     answer = client.get("/api/backfill", params=params).json()
     assert answer["dag_id"] == "cloudtrail_trail_to_elasticsearch"
-    assert answer["request"]["body"]["dag_run_conf"] == {"accounts": [OTHER], "regions": [REGION]}
+    (found,) = answer["backfills"]
+    assert found["request"]["body"]["dag_run_conf"] == {"accounts": [OTHER], "regions": [REGION]}
 
 
 @pytest.fixture
@@ -163,13 +161,14 @@ def quarantined(server: Any, unique_index_prefix: str) -> str:
 def test_quarantined_events_of_each_source_are_replayed_by_its_own_dag(
     client: httpx.Client, quarantined: str
 ) -> None:
-    """In the days and regions of its cells; a trail's also with the accounts."""
+    """In the days, accounts and regions of its cells."""
     answer = client.get("/api/quarantine", params={"pattern": quarantined}).json()
     looked_up, trail = answer["replays"]
     conf = {"replay": True, "index": quarantined}
     assert looked_up["request"]["body"]["conf"] == conf | {
         "start": "2026-11-01",
         "end": "2026-11-02",
+        "accounts": [ACCOUNT],
         "regions": [REGION],
     }
     assert trail["request"]["path"] == "/api/v2/dags/cloudtrail_trail_to_elasticsearch/dagRuns"

@@ -243,8 +243,15 @@ def test_a_cell_shows_that_it_loads_and_can_be_retried(page: Page, site: Site, s
     site.search = lambda: connect(SearchSettings.from_url("http://127.0.0.1:1"), "opensearch")
     page.locator("td.s-quarantined").click()
     expect(page.locator("#details")).to_contain_text("The search server does not answer")
-    expect(page.locator("#command")).to_be_visible()
+    expect(page.locator("#selection")).to_contain_text("The search server does not answer")
+    # A click can choose the cell twice; the choice is asked again after a pause.
+    page.wait_for_timeout(600)
+    expect(page.locator("[inert]")).to_have_count(0)
+    expect(page.locator("#selection")).to_contain_text("The search server does not answer")
     site.search = lambda: server
+    page.locator("#selection").get_by_role("button", name="Try again").click()
+    expect(page.locator("#command")).to_be_visible()
+    expect(page.locator("#details")).to_contain_text("The search server does not answer")
     page.locator("#details").get_by_role("button", name="Try again").click()
     expect(page.locator("#details")).to_contain_text("looked up")
 
@@ -268,6 +275,31 @@ def test_a_cell_shows_stray_and_misplaced_events(
     expect(page.locator("#details h2")).to_contain_text("2026-11-02")
     expect(page.locator("#details")).to_contain_text("looked up")
     expect(page.locator("#details")).not_to_contain_text("other account")
+
+
+def test_a_cell_shows_how_many_events_each_rule_left_out(
+    page: Page, site: Site, server: Any, unique_index_prefix: str
+) -> None:
+    """The largest number first, as text, and within the panel however long a name is. Without any, no heading."""
+    long = f"caller arn:aws:iam::*:role/<b>{'x' * 80}</b>"
+    ledger = Ledger(server, unique_index_prefix)
+    counts = {"reads": 2, long: 1_500}
+    for cell in (
+        make_cell(window(0), 1_512, 9, 1, left_out=1_502, left_out_by=counts),
+        make_cell(window(1), 10, 9, 1),
+    ):
+        ledger.record_verified(VerifiedCell(cell, staged_at(DAY, DAY, DAY), None, DAY))
+    server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+    opened(page, site, unique_index_prefix)
+    page.locator("td.s-quarantined").first.click()
+    details = page.locator("#details")
+    expect(details.locator(".left-out li")).to_have_text([f"1,500 by {long}", "2 by reads"])
+    expect(details).to_contain_text("left out1,502")
+    assert details.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+    assert faint(page) == [[], []]
+    page.locator("td.s-quarantined").last.click()
+    expect(page.locator("#details h2")).to_contain_text("2026-11-02")
+    expect(details.locator(".left-out")).to_have_count(0)
 
 
 def window(days: int) -> Window:

@@ -89,6 +89,15 @@ def test_each_object_has_a_version(product: Product) -> None:
             assert saved["migrationVersion"][saved["type"]].startswith("7.")
 
 
+@each_product
+def test_the_dashboard_refreshes_by_itself(product: Product) -> None:
+    """Every minute, not paused, and up to now. Both products restore the interval only with the range of time."""
+    (dashboard,) = (saved["attributes"] for saved in objects(product).values() if saved["type"] == "dashboard")
+    assert dashboard["timeRestore"] is True
+    assert dashboard["timeTo"] == "now"
+    assert dashboard["refreshInterval"] == {"pause": False, "value": 60_000}
+
+
 def test_kibana_knows_every_attribute() -> None:
     """It rejects an import with any unknown attribute."""
     for saved in objects(KIBANA).values():

@@ -18,12 +18,13 @@ from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
+from cloudtrail_elasticsearch.pipeline.batch_load import BatchLoad, Work, _Memory
 from cloudtrail_elasticsearch.pipeline.each_window import EachWindow
 from cloudtrail_elasticsearch.pipeline.load import WindowLoad
-from cloudtrail_elasticsearch.pipeline.trail_load import BatchLoad, Work, _Memory
+from cloudtrail_elasticsearch.pipeline.trail_load import ListedWindows
 from cloudtrail_elasticsearch.pipeline.trail_plan import BatchWindow
 from cloudtrail_elasticsearch.sources.trail.read_ahead import AheadSettings
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.staging import LoadRecord, TrailManifest
 from devstack.simulator.trails import tampering
 from tests.core.test_load import Server
@@ -68,18 +69,31 @@ class Batch:
             if known is None or replace(known, listed_at=made.listed_at) != made:
                 self.staging.manifests[each.window] = made
 
-    def open(self, server: Server, work: Work = WindowLoad.load, run: Run | None = None) -> BatchLoad:
+    def open(self, server: Server, work: Work = WindowLoad.load, run: Run | None = None) -> BatchLoad[BatchWindow]:
         staging: Any = self.staging
         services: Any = make_loader(server), Ledger()
 
         def count(window: Window, report: LoadReport) -> None:
             self.sent.append((window, report.read))
 
-        return BatchLoad(self.trail.bucket, lambda _: staging, lambda: services, self.store, run, work, count)
+        listed = ListedWindows(self.trail.bucket, lambda _: staging)
+        return BatchLoad(listed.read, lambda: services, self.store, run, work, count)
 
     def load(self, server: Server, work: Work = WindowLoad.load) -> list[VerifiedCell]:
-        load = self.open(server, work)
-        return [load.load(each) for each in self.windows]
+        with self.open(server, work) as load:
+            return [load.load(each) for each in self.windows]
+
+    def finish(self, server: Server) -> list[VerifiedCell]:
+        """Load the batch to its end."""
+        with self.open(server) as load:
+            cells = [load.load(each) for each in self.windows]
+            load.finish()
+            return cells
+
+    def load_first(self, server: Server, work: Work = WindowLoad.load, run: Run | None = None) -> VerifiedCell:
+        """Load the first window of an attempt that then fails."""
+        with self.open(server, work, run) as load:
+            return load.load(self.windows[0])
 
     def gets(self) -> int:
         return self.trail.s3.requests.as_json().get("get", 0)
@@ -121,10 +135,11 @@ def test_a_killed_batch_goes_on_where_it_was(batch: Batch, requests: int) -> Non
 def test_a_batch_that_is_killed_while_it_loads_windows_at_once_goes_on(batch: Batch, requests: int) -> None:
     """Each window has its own progress, so that the windows of an attempt do not lose or repeat one another's."""
     server = KillingServer(requests)
-    with pytest.raises(KilledError):
-        list(run_side_by_side(batch.open(server).load, batch.windows, 4))
+    with pytest.raises(KilledError), batch.open(server) as load:
+        list(run_side_by_side(load.load, batch.windows, 4))
     server.left = 10_000
-    cells = list(run_side_by_side(batch.open(server).load, batch.windows, 4))
+    with batch.open(server) as load:
+        cells = list(run_side_by_side(load.load, batch.windows, 4))
     assert held(server) == batch.ids()
     assert {each.cell.problem for each in cells} == {None}
     assert {each.cell.window for each in cells} == {each.window for each in batch.windows}
@@ -154,18 +169,13 @@ def test_windows_that_are_loaded_at_once_hold_bounded_bytes_of_log_files() -> No
 def test_a_finished_batch_is_verified_again_by_the_next_run(batch: Batch) -> None:
     """No event is sent, unless the server has lost a document."""
     server = Server()
-    load = batch.open(server)
-    first = [load.load(each) for each in batch.windows]
-    load.forget()
+    first = batch.finish(server)
     batch.sent.clear()
     again = batch.load(server)
     assert [each.cell for each in again] == [each.cell for each in first]
     assert {read for _, read in batch.sent} == {0}
 
-    load = batch.open(server)
-    for each in batch.windows:
-        load.load(each)
-    load.forget()
+    batch.finish(server)
     lost = next(key for key in server.documents if key[0].startswith("cloudtrail-20"))
     del server.documents[lost]
     batch.load(server)
@@ -178,12 +188,12 @@ RUN = Run("trail", "first", "cell.load", 0, 1)
 @pytest.mark.promise("nothing-lost")
 def test_another_run_does_its_own_work_after_a_failed_one(batch: Batch) -> None:
     """An Airflow without a task state store keeps the cells of a failed run in the staging bucket, for any run."""
-    server, asked = Server(), batch.windows[0]
-    first = batch.open(server, run=RUN).load(asked)
+    server = Server()
+    first = batch.load_first(server, run=RUN)
     lost = next(key for key in server.documents if key[0].startswith("cloudtrail-20"))
     del server.documents[lost]
-    assert batch.open(server, run=replace(RUN, attempt=2)).load(asked) == first
-    batch.open(server, WindowLoad.load_again, replace(RUN, run_id="second")).load(asked)
+    assert batch.load_first(server, run=replace(RUN, attempt=2)) == first
+    batch.load_first(server, WindowLoad.load_again, replace(RUN, run_id="second"))
     assert lost in server.documents
 
 
@@ -194,9 +204,9 @@ def test_a_window_with_a_problem_is_read_again_by_the_next_attempt(batch: Batch)
     key = batch.staging.manifests[asked.window].files[0].key
     original = batch.trail.objects.get(key)
     batch.trail.objects.delete(key)
-    assert "missing_file" in str(batch.open(server, run=RUN).load(asked).cell.problem)
+    assert "missing_file" in str(batch.load_first(server, run=RUN).cell.problem)
     batch.trail.objects.put(key, *original)
-    assert batch.open(server, run=RUN).load(asked).cell.problem is None
+    assert batch.load_first(server, run=RUN).cell.problem is None
 
 
 @pytest.mark.promise("bounded")
@@ -237,8 +247,7 @@ def test_a_proof_that_changed_is_verified_by_reading_but_nothing_is_sent(batch: 
     batch.store = InMemoryStore()
     batch.sent.clear()
     before = batch.gets()
-    load = batch.open(server, WindowLoad.load_changes)
-    assert load.load(batch.windows[0]).cell.problem is None
+    assert batch.load_first(server, WindowLoad.load_changes).cell.problem is None
     assert batch.sent == [(window, 0)]
     assert batch.gets() - before == len(later.files)
 
@@ -250,7 +259,7 @@ def test_a_window_that_is_not_listed_is_reported(batch: Batch) -> None:
     load, each_window = batch.open(Server()), EachWindow()
     done = [number for number, _, _ in each_window.run(load.load, enumerate(batch.windows), 1)]
     assert done == [0, 2, 3]
-    assert each_window.failed == [1]
+    assert list(each_window.failures) == [1]
     with pytest.raises(StagingError, match="is not listed in memory"):
         load.find_quiet(gone)
 
@@ -271,7 +280,7 @@ def test_a_window_that_failed_holds_no_log_files(batch: Batch) -> None:
     load, each_window = batch.open(Failing()), EachWindow()
     before = list_readers()
     list(each_window.run(load.load, enumerate(batch.windows), 1))
-    assert each_window.failed == [0, 1, 2, 3]
+    assert list(each_window.failures) == [0, 1, 2, 3]
     assert list_readers() == before
 
 
@@ -287,6 +296,6 @@ def test_a_server_that_fails_in_one_window_stops_no_other(batch: Batch) -> None:
 
     load, each_window = batch.open(Failing()), EachWindow()
     list(each_window.run(load.load, enumerate(batch.windows), 1))
-    assert each_window.failed == [2, 3]
+    assert list(each_window.failures) == [2, 3]
     with pytest.raises(TransientError, match="2 of 4 windows were not loaded"):
         each_window.check("loaded", 4)

@@ -18,8 +18,8 @@ from cloudtrail_elasticsearch.core.errors import (
     LoaderError,
     TransientError,
 )
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.sources.trail.bucket import AHEAD, READERS, TrailBucket, open_bucket
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 from devstack.fake_s3 import FakeS3
 from devstack.simulator.trails import MemoryBucket
 from devstack.storage_faults import StorageFaultKind

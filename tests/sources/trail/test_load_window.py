@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 import uuid
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -16,6 +17,9 @@ from cloudtrail_elasticsearch.core.coverage.findings import FindingKind, ProofSt
 from cloudtrail_elasticsearch.core.coverage.ledger import VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import Event, event_time
+from cloudtrail_elasticsearch.core.documents.rules import load_rules, read_rules
+from cloudtrail_elasticsearch.core.documents.schema import Schema
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
@@ -27,6 +31,7 @@ from cloudtrail_elasticsearch.staging import LoadRecord, TrailManifest
 from devstack.simulator.trails import Switches, tampering
 from tests.core.test_load import SCHEMA, Server
 from tests.sources.trail.local_trail import DAY, LocalTrail, local_trail
+from tests.untimed import drop_times
 
 SMALL = LoadSettings(patience=0.2, longest_pause=0.01, request_items=7)
 
@@ -73,8 +78,8 @@ class KillingServer(Server):
         return super().request(method, path, body)
 
 
-def make_loader(server: Server, pattern: str = "cloudtrail-%Y.%m") -> Loader:
-    return Loader(server, IndexPattern(pattern), SCHEMA, SMALL)
+def make_loader(server: Server, pattern: str = "cloudtrail-%Y.%m", schema: Schema = SCHEMA) -> Loader:
+    return Loader(server, IndexPattern(pattern), schema, SMALL)
 
 
 def load(
@@ -83,9 +88,10 @@ def load(
     server: Server,
     store: InMemoryStore | None = None,
     records: Records | None = None,
+    schema: Schema = SCHEMA,
 ) -> LoadedWindow:
     ledger: Any = Ledger()
-    loader = make_loader(server)
+    loader = make_loader(server, schema=schema)
     return load_window(manifest, trail.bucket, loader, ledger, records or Records(), store or InMemoryStore())
 
 
@@ -218,11 +224,56 @@ def test_a_window_that_is_loaded_already_sends_nothing() -> None:
         assert held(server) == ids(trail)
 
 
+READS = b"""
+rules:
+  - {name: reads, why: a test, do: leave-out, events: {read_only: true}}
+  - {name: data, why: a test, do: leave-out, events: {paths: {eventCategory: Data}}}
+"""
+
+
+@pytest.mark.promise("nothing-lost", "restartable")
+def test_events_that_rules_leave_out_are_counted_and_can_be_loaded_later(caplog: pytest.LogCaptureFixture) -> None:
+    """Listed = indexed + left out, also after a kill. After the rules are removed, a run loads these events."""
+    caplog.set_level("INFO")
+    filtered = build_schema("flattened", read_rules(READS, "mine.yaml") + load_rules())
+    server, records, store = KillingServer(3), Records(), InMemoryStore()
+    with local_trail() as trail:
+        manifest, whole = trail.list_window(), documents(trail)
+        expected = Counter(
+            "reads" if document.get("readOnly") is True else "data"
+            for document in whole.values()
+            if document.get("readOnly") is True or document.get("eventCategory") == "Data"
+        )
+        assert min(expected["reads"], expected["data"]) > 0
+        with pytest.raises(KilledError):
+            load(trail, manifest, server, store, records, filtered)
+        server.left = 10**9
+        loaded = load(trail, manifest, server, store, records, filtered)
+        cell = loaded.cell
+        assert (cell.problem, cell.left_out_by) == (None, dict(expected))
+        assert (cell.staged, cell.left_out) == (len(ids(trail)), expected.total())
+        assert len(held(server)) == cell.indexed == len(ids(trail)) - expected.total()
+        assert f"{expected['reads']} by reads" in caplog.text
+        # The same rules again: nothing is sent.
+        sent = server.requests
+        assert load(trail, manifest, server, records=records, schema=filtered).cell == cell
+        assert server.requests == sent
+        # Without the rules, everything is loaded.
+        loaded = load(trail, manifest, server, records=records)
+        assert (loaded.cell.problem, loaded.cell.left_out_by) == (None, {})
+        assert held(server) == ids(trail)
+        # With them again, nothing is deleted, and the figures show it.
+        caplog.clear()
+        loaded = load(trail, manifest, server, records=records, schema=filtered)
+        assert (loaded.cell.problem, loaded.cell.left_out, loaded.cell.indexed) == (None, 0, len(ids(trail)))
+        assert f"{expected.total()} events that rules leave out are in the index" in caplog.text
+
+
 def documents(trail: LocalTrail) -> dict[tuple[str, str], Any]:
     """Return the documents of the intact window."""
     server = Server()
     load(trail, trail.list_window(), server)
-    return server.documents
+    return drop_times(server.documents)
 
 
 def alter(trail: LocalTrail, key: str, *, is_larger: bool) -> None:
@@ -252,11 +303,11 @@ def test_a_restored_log_file_replaces_what_was_loaded_while_it_was_altered(is_li
         loaded = load(trail, manifest, server, records=records)
         assert loaded.proof is ProofStatus.INVALID
         assert server.documents.keys() == wanted.keys()
-        assert server.documents != wanted
+        assert drop_times(server.documents) != wanted
         trail.objects.put(key, *original)
         loaded = load(trail, manifest, server, records=records)
         assert (loaded.cell.problem, loaded.proof) == (None, ProofStatus.SIGNED)
-        assert server.documents == wanted
+        assert drop_times(server.documents) == wanted
         # And from then on nothing is sent, if the list is right.
         for _ in range(2):
             sent = server.requests
@@ -281,7 +332,7 @@ def test_a_resumed_load_sends_a_log_file_again_that_was_altered_before(number: i
         server.left = 10**9
         loaded = load(trail, manifest, server, store)
         assert (loaded.cell.problem, loaded.proof) == (None, ProofStatus.SIGNED)
-        assert server.documents == wanted
+        assert drop_times(server.documents) == wanted
 
 
 @pytest.mark.promise("proven-by-aws")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +125,23 @@ def test_a_trail_is_loaded_with_its_proof(
         file.day == DAY for file in trail.written.log_files
     )
     assert all(each["proof"] == "signed" and not each["problem"] for each in report["windows"])
+
+
+def test_rules_leave_events_out_of_each_window(
+    trail: LocalTrail, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The report has their number by rule, in all and for each window."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{name: reads, why: a test, do: leave-out, events: {read_only: true}}]")
+    status, report, server = load(capsys, monkeypatch, "--rules", str(rules))
+    assert (status, report["left_out_by"]) == (0, {"reads": report["left_out"]})
+    assert report["read"] == report["indexed"] + report["left_out"] > report["indexed"] > 0
+    windows = report["windows"]
+    assert sum(each["left_out"] for each in windows) == report["left_out"]
+    assert all(each["left_out_by"] == {"reads": each["left_out"]} for each in windows if each["left_out"])
+    events = [each for (index, _), each in server.documents.items() if index.startswith("cloudtrail-20")]
+    assert len(events) == report["indexed"]
+    assert not any(each.get("readOnly") is True for each in events)
 
 
 def test_without_verification_no_digest_is_read(
