@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from bench.children import BUCKET
 from devstack.airflow import Airflow, AirflowSettings
+from devstack.dag_runs import await_run, trigger_run
 from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 
@@ -23,8 +23,7 @@ DAGS: Final = Path(__file__).parent / "dags"
 TRAIL_DAG: Final = ROOT / "dags" / "cloudtrail_trail_to_elasticsearch.py"
 REAL_DAG: Final = ROOT / "dags" / "cloudtrail_to_elasticsearch.py"
 
-_ENDED: Final = {"success", "failed"}
-_POLL_SECONDS: Final = 1.0
+_PATIENCE: Final = 7200.0
 _PAGE: Final = 100
 _numbers = count(1)
 
@@ -63,11 +62,8 @@ class Runs:
 
     def run(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
         """Trigger a DAG and wait until the run has ended."""
-        run_id = f"bench-{next(_numbers)}"
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        self.airflow.request("POST", f"/dags/{dag_id}/dagRuns", body)
-        path = f"/dags/{dag_id}/dagRuns/{run_id}"
-        ended = self._ended(path)
+        path = trigger_run(self.airflow, dag_id, f"bench-{next(_numbers)}", conf)
+        ended = await_run(self.airflow, path, _PATIENCE)
         if ended["state"] != "success":
             raise RuntimeError(f"a run of {dag_id} failed: nothing was measured")
         seconds = _time(ended["end_date"]) - _time(ended["start_date"])
@@ -88,12 +84,8 @@ class Runs:
     def settle(self, dag_id: str) -> None:
         """Wait until the runs that the scheduler made by itself have ended."""
         for run in self.airflow.runs(dag_id):
-            self._ended(f"/dags/{dag_id}/dagRuns/{run['dag_run_id'].replace('+', '%2B')}")
-
-    def _ended(self, path: str) -> dict[str, Any]:
-        while (run := self.airflow.request("GET", path))["state"] not in _ENDED:
-            time.sleep(_POLL_SECONDS)
-        return dict(run)
+            path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id'].replace('+', '%2B')}"
+            await_run(self.airflow, path, _PATIENCE)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,8 @@ TO_REACH: Final = 2.0
 
 _TRAIL: Final = Trail(bucket="trail", organization="o-benchbench")
 _SAMPLE: Final = FOLDER.parent / "tests" / "data" / "events.ndjson"
+_EVENT_ID: Final = re.compile(rb'"eventID":"[^"]*"')
+_EVENT_ID_OF: Final = b'"eventID":"%08x-0000-4000-8000-000000000000"'
 _REAL: Final = TRAIL_DAG.stem
 _TRIVIAL: Final = "trivial_cells"
 
@@ -108,9 +111,12 @@ def _write_trail(bucket: FolderBucket, accounts: int) -> None:
         for each in (day, day - timedelta(1))
     )
     lines = itertools.cycle(_SAMPLE.read_bytes().splitlines())
+    numbers = itertools.count()
     for number, (account, region) in enumerate(itertools.product(range(accounts), REGIONS)):
         for file in range(FILES):
-            events = b",".join(itertools.islice(lines, EVENTS))
+            some = itertools.islice(lines, EVENTS)
+            # Each event of its own, because one that replaces another costs the server more.
+            events = b",".join(_EVENT_ID.sub(_EVENT_ID_OF % next(numbers), line) for line in some)
             start = earlier if number % BUSY else today
             key = _TRAIL.log_file_key(
                 f"{200_000_000_000 + account}", Kind.EVENTS, region, start + file * 3600, f"{file:016d}"

@@ -6,6 +6,8 @@ import json
 import shutil
 import statistics
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from cloudtrail_elasticsearch.core.coverage.cells import Cell
 from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, StagingDetails, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, DEFAULT_INDEX
+from cloudtrail_elasticsearch.core.search.server import SearchServer as Server
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow, AirflowSettings
@@ -36,16 +39,8 @@ _LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 def measure() -> list[Result]:
     """Open the page several times in a real browser, both after a change of the ledger and without one."""
-    with tempfile.TemporaryDirectory() as folder, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
-        _fill(search.url)
-        host, port = search.url.removeprefix("http://").split(":")
-        connection = {"conn_type": "cloudtrail_search", "host": host, "port": int(port)}
-        environment = {
-            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(connection | {"extra": {"engine": "opensearch"}}),
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "true",
-        }
-        with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
-            looks = _looks(airflow, search.url)[1:]
+    with pages_with_ledger(_fill) as (airflow, url):
+        looks = _looks(airflow, url)[1:]
     how = (
         f"{REGIONS} regions by {DAYS} days, each a document of the ledger on OpenSearch 3, with a real API server "
         f"of Airflow and Debian's Chromium; median of {LOOKS} page loads after one of warm-up"
@@ -86,12 +81,26 @@ def measure() -> list[Result]:
     ]
 
 
-def _fill(url: str) -> None:
-    server = connect(SearchSettings.from_url(url))
-    Ledger(server, DEFAULT_INDEX).record_verified_all(
-        [_cell(region, ago) for region in range(REGIONS) for ago in range(DAYS)]
-    )
-    server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+@contextmanager
+def pages_with_ledger(fill: Callable[[Server], None]) -> Iterator[tuple[Airflow, str]]:
+    """Yield an Airflow with the pages, and the URL of its search server, whose ledger `fill` has filled."""
+    with tempfile.TemporaryDirectory() as folder, SearchServer(DISTRIBUTIONS["opensearch-3"]) as search:
+        server = connect(SearchSettings.from_url(search.url))
+        fill(server)
+        server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
+        host, port = search.url.removeprefix("http://").split(":")
+        connection = {"conn_type": "cloudtrail_search", "host": host, "port": int(port)}
+        environment = {
+            "AIRFLOW_CONN_ELASTICSEARCH_DEFAULT": json.dumps(connection | {"extra": {"engine": "opensearch"}}),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "true",
+        }
+        with Airflow(AirflowSettings(Path(folder) / "home", environment, port=0)) as airflow:
+            yield airflow, search.url
+
+
+def _fill(server: Server) -> None:
+    cells = [_cell(region, ago) for region in range(REGIONS) for ago in range(DAYS)]
+    Ledger(server, DEFAULT_INDEX).record_verified_all(cells)
 
 
 def _cell(region: int, ago: int) -> VerifiedCell:
@@ -132,20 +141,21 @@ def _looks(airflow: Airflow, search_url: str) -> list[Look]:
         for ago in range(LOOKS + 1):
             Ledger(server, DEFAULT_INDEX).record_verified_all([_cell(0, ago)])
             server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
-            answered, draw = _look(page, address)
-            again, _ = _look(page, address)
+            answered, draw = load_page(page, address)
+            cells = page.locator("table.grid tbody td").count()
+            if cells != REGIONS * DAYS:
+                raise RuntimeError(f"{cells} cells were drawn: nothing was measured")
+            again, _ = load_page(page, address)
             looks.append(Look(answered, again, draw))
         browser.close()
     return looks
 
 
-def _look(page: Page, address: str) -> tuple[float, float]:
+def load_page(page: Page, address: str) -> tuple[float, float]:
+    """Return the milliseconds of the answer, and those of drawing it."""
     page.goto("about:blank")
     page.goto(address)
-    page.wait_for_selector("body[data-loaded] table.grid")
-    cells = page.locator("table.grid tbody td").count()
-    if cells != REGIONS * DAYS:
-        raise RuntimeError(f"{cells} cells were drawn: nothing was measured")
+    page.wait_for_selector("body[data-loaded] table.grid", timeout=120_000)
     measured: dict[str, Any] = page.evaluate(
         "Object.fromEntries(performance.getEntriesByType('measure').map((each) => [each.name, each.duration]))"
     )

@@ -22,6 +22,7 @@ from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.loading.loader import Loader
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.core.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.pipeline.load import WindowLoad
 from cloudtrail_elasticsearch.pipeline.staged_parts import StagedParts
 from cloudtrail_elasticsearch.pipeline.trail import load_window
@@ -35,7 +36,6 @@ from cloudtrail_elasticsearch.sources.trail.listing import (
     list_many_windows,
 )
 from cloudtrail_elasticsearch.sources.trail.prove import Prover, list_window
-from cloudtrail_elasticsearch.sources.trail.side_by_side import run_side_by_side
 from cloudtrail_elasticsearch.sources.trail.window_files import WindowFiles
 from cloudtrail_elasticsearch.staging import Staging, TrailManifest
 from devstack.simulator.trails.keys import SigningKeys

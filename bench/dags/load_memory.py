@@ -14,15 +14,15 @@ class MeasuredLoad(S3ToElasticsearchOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return its cell with the process' peak."""
-        cell = super().execute(context)
-        return cell | {"peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+        (cell,) = super().execute(context)["cells"]
+        return dict(cell) | {"peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
 
 with DAG(dag_id="load_memory", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
-    window = ("account", "region", "start", "end", "name")
+    window = ("account", "region", "start", "end", "source", "name")
     MeasuredLoad(
         task_id="load",
-        window={name: f"{{{{ dag_run.conf['window']['{name}'] }}}}" for name in window},
+        batch={name: f"{{{{ dag_run.conf['window']['{name}'] }}}}" for name in window},
         bucket="{{ var.value.cloudtrail_staging_bucket }}",
         prefix="{{ dag_run.conf['prefix'] }}",
         index="{{ dag_run.conf['index'] }}",

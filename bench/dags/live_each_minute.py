@@ -1,0 +1,14 @@
+"""The live DAG with a run each minute by Airflow's own schedule, which a bench measures."""
+
+from datetime import timedelta
+
+from cloudtrail_elasticsearch import LiveEvents, cloudtrail_dag
+
+dag = cloudtrail_dag(
+    "live_each_minute",
+    source=LiveEvents(),
+    schedule=timedelta(minutes=1),
+    index="live-bench-%Y.%m",
+    own_events="keep",
+    is_paused_upon_creation=False,
+)
