@@ -66,12 +66,16 @@ def on_starting(component: Any) -> None:  # noqa: ARG001 - Airflow's signature
 
 @cache
 def load() -> None:
-    """Import the tasks' modules and read botocore's models; a no-op in forked children."""
+    """Import the tasks' modules, read botocore's models and the shipped rules; a no-op in forked children."""
+    from cloudtrail_elasticsearch.core.documents.rules import load_rules
+    from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
     from cloudtrail_elasticsearch.hooks.cloudtrail import read_models
 
     for module in MODULES:
         import_module(module)
     read_models()
+    # For what they cache: the declared fields, and what msgspec learns about the rules' types.
+    build_schema("typed", load_rules())
     log.info("Imported the modules of all tasks.")
 
 

@@ -25,6 +25,30 @@ assert ("boto3" in sys.modules) is bool(EXPECTED)
 assert set(preload.MODULES) <= set(sys.modules) or not EXPECTED
 """
 
+READS_ONCE = """
+import builtins, io
+from cloudtrail_elasticsearch import preload
+
+preload.load()
+read = []
+
+def note(opened):
+    def open_file(file, *args, **kwargs):
+        read.append(str(file))
+        return opened(file, *args, **kwargs)
+    return open_file
+
+builtins.open, io.open = note(builtins.open), note(io.open)
+
+from boto3.session import Session
+from cloudtrail_elasticsearch.hooks.account_clients import share_models
+session = share_models(Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="eu-west-1"))
+for service in ("cloudtrail", "ec2", "s3", "sts"):
+    session.client(service)
+models = [path for path in read if path.endswith((".json", ".json.gz"))]
+assert not models, models
+"""
+
 
 def starts(executor: str, expected: int, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -47,4 +71,17 @@ def test_a_scheduler_that_forks_tasks_imports_their_modules(tmp_path: Path) -> N
 def test_a_scheduler_that_only_sends_tasks_elsewhere_imports_nothing(tmp_path: Path) -> None:
     """With Celery it needs none of the modules."""
     done = starts("CeleryExecutor", 0, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_tasks_read_no_model_of_a_service(tmp_path: Path) -> None:
+    """Those of the services that every run uses are read before the fork."""
+    done = subprocess.run(
+        [sys.executable, "-c", READS_ONCE],
+        check=False,
+        env=os.environ | {"AIRFLOW_HOME": str(tmp_path)},
+        text=True,
+        capture_output=True,
+    )
     assert done.returncode == 0, done.stderr

@@ -163,5 +163,5 @@ def read_models() -> None:
     # Otherwise botocore would search for credentials, at the machine's metadata service, too.
     session = Session(aws_access_key_id="none", aws_secret_access_key="none", region_name=ANY_REGION)  # noqa: S106
     share_models(session)
-    for service in ("cloudtrail", "s3"):
+    for service in ("cloudtrail", "ec2", "s3", "sts"):
         session.client(service)
