@@ -47,8 +47,8 @@ def indices(server: Any, prefix: str) -> list[str]:
     return sorted(server.request("GET", f"/{prefix}*?filter_path=*.settings.index.uuid"))
 
 
-def prepared(server: Any, pattern: str) -> Loader:
-    loader = Loader(server, IndexPattern(pattern), SCHEMA, QUICK)
+def prepared(server: Any, pattern: str, settings: LoadSettings = QUICK) -> Loader:
+    loader = Loader(server, IndexPattern(pattern), SCHEMA, settings)
     loader.prepare()
     return loader
 
@@ -231,6 +231,30 @@ def test_two_loaders_create_the_same_indices_at_once(server: Any, name: str) -> 
     assert len(fingerprints) == 1
     listed = read_templates(server)[f"cloudtrail-elasticsearch-{name}-y.m.d"].names
     assert listed >= {f"{name}-{day:%Y.%m.%d}" for day in days}
+
+
+class Raced:
+    """A search server on which another worker creates each index just before the loader does."""
+
+    def __init__(self, server: Any, prefix: str) -> None:
+        self._server = server
+        self._start = f"/{prefix}"
+        self.name, self.engine = server.name, server.engine
+        self.created: list[str] = []
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        if method == "PUT" and path.startswith(self._start) and "/_" not in path:
+            self._server.request(method, path, body)
+            self.created.append(path)
+        return self._server.request(method, path, body)
+
+
+def test_an_index_that_another_worker_has_just_created_is_used_at_once(server: Any, name: str) -> None:
+    """The server's answer, that it exists, is not retried."""
+    raced = Raced(server, name)
+    report = prepared(raced, f"{name}-%Y.%m.%d", LoadSettings(patience=0)).load(events(0))
+    assert (report.indexed, report.quarantined) == (6, 0)
+    assert raced.created
 
 
 def test_a_template_can_list_thousands_of_names(server: Any, name: str) -> None:

@@ -18,9 +18,11 @@ from cloudtrail_elasticsearch.core.search.rejection_reasons import (
 _TRANSIENT_STATUSES: Final = frozenset({408, 409, 429})
 """The statuses below 500, of a request or of one item, for which a retry can succeed."""
 
-_TRANSIENT_KINDS: Final = frozenset({"cluster_block_exception", "resource_already_exists_exception"})
-"""Errors for which a retry can succeed: a block (disk watermark, read-only index) that somebody lifts, or an index
-that another worker created at the same time."""
+_BLOCKED: Final = "cluster_block_exception"
+"""The kind of error of a block (disk watermark, read-only index), which somebody may lift."""
+
+_INDEX_EXISTS: Final = "resource_already_exists_exception"
+"""The kind of error if the server wanted to create an index, and another request has just created it."""
 
 _EXISTS: Final = "version_conflict_engine_exception"
 """The kind of error of a ``create`` whose document exists."""
@@ -149,7 +151,7 @@ def _add_failure(result: Answer, item: BulkItem, status: int, error: Any) -> Non
         result.conflicts.append(Conflict(item, str(error.get("index") or item.index)))
         return
     reasons = join_reasons(error)
-    if is_transient(status, error):
+    if is_transient(status, error) or error.get("type") == _INDEX_EXISTS:
         # A 429 usually passes, but it is also the answer to an item that exceeds the server's limits on its own.
         if status == 429 and never_fits(reasons):
             result.too_large.append(Rejection(item, TOO_LARGE, reasons))
@@ -168,7 +170,7 @@ def is_transient(status: int, error: Any) -> bool:
     """
     kind = error.get("type") if isinstance(error, dict) else None
     # An error without a kind is not in a server's form: it is a proxy's, for example.
-    return status in _TRANSIENT_STATUSES or not 400 <= status < 500 or kind is None or kind in _TRANSIENT_KINDS
+    return status in _TRANSIENT_STATUSES or not 400 <= status < 500 or kind is None or kind == _BLOCKED
 
 
 def join_reasons(error: Any) -> str:
