@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import urllib.request
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -84,9 +85,13 @@ def _serve(port: int, journal: Path | None) -> None:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
-    server = make_server(
-        "127.0.0.1", port, _application(journal), threaded=True, request_handler=MotoRequestHandler
-    )
+    class QuietHandler(MotoRequestHandler):
+        """Logs errors, but no line for each request."""
+
+        def log_request(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = make_server("127.0.0.1", port, _application(journal), threaded=True, request_handler=QuietHandler)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
 
@@ -97,8 +102,16 @@ def _application(journal: Path | None) -> WSGIApplication:
     from devstack.bulk_objects import BulkObjects
     from devstack.journal import Journal
 
+    class Dispatcher(DomainDispatcherApplication):
+        """Finds the service of each host name once; moto lists its own folder for every request."""
+
+        @cache  # noqa: B019 - the only instance lives as long as the process
+        def get_backend_for_host(self, host: str | None) -> Any:
+            """Return the service of a host name."""
+            return super().get_backend_for_host(host)
+
     _open_default_regions()
-    application: WSGIApplication = BulkObjects(DomainDispatcherApplication(create_backend_app))
+    application: WSGIApplication = BulkObjects(Dispatcher(create_backend_app))
     if journal is None:
         return StorageFaults(application)
     kept = Journal(application, journal)
