@@ -101,6 +101,8 @@ class Airflow:
             "AIRFLOW__CORE__PARALLELISM": str(self._settings.parallelism),
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(self._settings.parallelism),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._settings.plugins),
+            # Changed files are parsed at once; to parse all the others takes seconds of the processor.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             # No run but those of the caller, even if a day ends in the meantime.
