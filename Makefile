@@ -10,6 +10,9 @@ AIRFLOW3 ?= 0 1 2
 COMPOSE := .venv-compose
 QUEUE := .venv-queue
 
+# If it is set, every process compiles Airflow's modules again, which takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo stack test test-fast coverage test-airflow2 test-airflow3 test-celery test-queue test-packages wheel fidelity faults organization accounts live bench lint format lock audit screenshots catalogue learn views view-files clean
 
