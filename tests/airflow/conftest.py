@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any, Final
 import boto3
 import pytest
 
+from cloudtrail_elasticsearch.sinks.opensearch import OpenSearchServer
 from devstack.endpoints import Endpoints
 from devstack.processes import ROOT
 from devstack.simulator import Simulator, SimulatorSettings
@@ -32,6 +34,7 @@ from devstack.simulator.trails.writer import ALWAYS
 from tests.clock import today
 
 TRAIL_REGIONS: Final = ("eu-west-1", "us-east-1")
+_READ: Final = re.compile(r"GET |POST \S*/_(count|mget|search)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +155,22 @@ def parsed(airflow_home: Path, dag_id: str) -> Any:
     bag = DagBag(ROOT / "dags" / f"{dag_id}.py")
     assert bag.import_errors == {}
     return bag.dags[dag_id]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests of this process to OpenSearch, in order: the method and the path of each."""
+    requests: list[str] = []
+    send = OpenSearchServer.request
+
+    def request(self: OpenSearchServer, method: str, path: str, body: bytes | None = None) -> Any:
+        requests.append(f"{method} {path}")
+        return send(self, method, path, body)
+
+    monkeypatch.setattr(OpenSearchServer, "request", request)
+    return requests
+
+
+def select_writes(sent: list[str]) -> list[str]:
+    """Return the requests that may write."""
+    return [each for each in sent if not _READ.match(each)]
