@@ -6,20 +6,25 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloudtrail_elasticsearch.core.coverage.accounts import Account
 from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
 from cloudtrail_elasticsearch.core.encoding import codec
-from cloudtrail_elasticsearch.core.errors import EnrichmentError
+from cloudtrail_elasticsearch.core.errors import AccessDeniedError, EnrichmentError
+from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
 from cloudtrail_elasticsearch.operators.enrichment import open_enrichment
+from cloudtrail_elasticsearch.operators.trail_plan import CloudTrailTrailPlanOperator
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.simulator import DEFAULT_ACCOUNT
-from tests.airflow.conftest import Services
+from tests.airflow.conftest import Services, TrailServices
 from tests.airflow.test_operators import fetch, load
+from tests.clock import today
 from tests.core.ip_databases import CITIES, NETWORKS, PARIS, write_database
 
 EVERYWHERE = {"0.0.0.0/0": PARIS}
@@ -102,6 +107,47 @@ def test_a_load_enriches_its_documents(services: Services, folder: Path, search:
     found = server.request("POST", f"/{other}/_search", codec.encode({"size": 1_000}))["hits"]["hits"]
     assert found
     assert not any({"geo", "as"} & hit["_source"].get("source", {}).keys() for hit in found)
+
+
+def test_the_plan_of_a_trail_records_the_names_of_accounts(
+    trail_services: TrailServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only if they are wanted, and it plans without them if they cannot be listed."""
+    trail_services.write()
+    server = connect(SearchSettings.from_url(trail_services.search_url))
+    account = Account("909090909090", f"payments of {trail_services.index}")
+    monkeypatch.setattr(CloudTrailHook, "list_accounts", lambda _: [account])
+
+    def plan(**arguments: Any) -> list[dict[str, Any]]:
+        days = {"start": str(today() - timedelta(days=4)), "end": str(today() - timedelta(days=3))}
+        operator = CloudTrailTrailPlanOperator(
+            task_id="plan",
+            bucket=trail_services.bucket,
+            index=trail_services.index,
+            search_conn_id="elasticsearch_default",
+            **days,
+            **arguments,
+        )
+        return operator.execute({})
+
+    def names() -> list[str | None]:
+        found = open_enrichment({"account_names": True}, server)
+        assert found is not None
+        assert found.account_names is not None
+        return [found.account_names.get(account.id)]
+
+    before = names()
+    batches = plan(enrichment={"user_agents": True})
+    assert batches
+    assert names() == before
+    assert len(plan(enrichment={"account_names": True})) == len(batches)
+    assert names() == [account.name]
+
+    def refuse(_: CloudTrailHook) -> list[Account]:
+        raise AccessDeniedError("organizations:ListAccounts is not allowed")
+
+    monkeypatch.setattr(CloudTrailHook, "list_accounts", refuse)
+    assert len(plan(enrichment={"account_names": True})) == len(batches)
 
 
 def test_a_broken_database_stops_a_load_before_anything_is_sent(

@@ -19,17 +19,23 @@ VARIABLE: Final = "cloudtrail_enrichment"
 """The Airflow variable with the settings, as JSON."""
 
 
+def read_settings(given: Mapping[str, Any] | str | None) -> tuple[EnrichmentSettings, str]:
+    """Return the settings of an operator's argument, or if it is None, of the Airflow variable; and their name.
+
+    :raises EnrichmentError: a setting is wrong
+    """
+    named_by = f"The Airflow variable {VARIABLE}" if given is None else "The operator's enrichment"
+    content = given if isinstance(given, Mapping) else read_setting(given, VARIABLE)
+    return parse_settings(content, named_by), named_by
+
+
 def open_enrichment(given: Mapping[str, Any] | str | None, server: SearchServer) -> Enrichment | None:
-    """Return the enrichment of an operator's argument; if None, of the Airflow variable; None: all is off.
+    """Return the enrichment of an operator's argument, or if it is None, of the Airflow variable; None: all is off.
 
     :param server: has the ledger, whose names of accounts are read if they are wanted
     :raises EnrichmentError: a setting is wrong, or a database is missing, broken, or outside of its folder
     """
-    if isinstance(given, Mapping):
-        settings, named_by = parse_settings(given, "The operator's enrichment"), "The operator's enrichment"
-    else:
-        named_by = f"The Airflow variable {VARIABLE}" if given is None else "The operator's enrichment"
-        settings = parse_settings(read_setting(given, VARIABLE), named_by)
+    settings, named_by = read_settings(given)
     # Nothing is imported if all is off.
     return None if settings == EnrichmentSettings() else _open(settings, named_by, server)
 
