@@ -49,7 +49,7 @@ NETWORKS: Records = {"203.0.113.0/25": EXAMPLE_NET, "2001:db8::/32": EXAMPLE_NET
 
 def write_database(file: Path, records: Records, kind: str = "GeoLite2-City", ip_version: int = 6) -> Path:
     """Write a database as update tools do: beside its place first, and then moved there."""
-    writer = MMDBWriter(ip_version, kind, ["en"], ipv4_compatible=ip_version == 6)  # type: ignore[arg-type]
+    writer = MMDBWriter(ip_version, kind, ["en"], ipv4_compatible=ip_version == 6)
     for network, record in records.items():
         writer.insert_network(IPSet([network]), dict(record))
     beside = file.with_suffix(".new")

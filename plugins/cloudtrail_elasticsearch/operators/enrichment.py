@@ -30,7 +30,7 @@ def read_settings(given: Mapping[str, Any] | str | None) -> tuple[EnrichmentSett
 
 
 def open_enrichment(given: Mapping[str, Any] | str | None, server: SearchServer) -> Enrichment | None:
-    """Return the enrichment of an operator's argument, or if it is None, of the Airflow variable; None: all is off.
+    """Return the enrichment of an operator's argument, or if it is None, of the variable; None: all is off.
 
     :param server: has the ledger, whose names of accounts are read if they are wanted
     :raises EnrichmentError: a setting is wrong, or a database is missing, broken, or outside of its folder

@@ -38,15 +38,15 @@ class Enrichment:
         :raises EnrichmentError: a database is broken
         """
         enriched = dict(described)
-        source, cloud = enriched.get("source"), enriched.get("cloud")
-        address = source.get("ip") if source else None
+        source: Mapping[str, Any] = described.get("source", {})
+        address = source.get("ip")
         if self.databases and address:
             enriched["source"] = {**source, **self.databases.find(address)}
-        if self.account_names and cloud:
-            account = cloud.get("account", {})
-            name = self.account_names.get(account.get("id"))
-            if name:
-                enriched["cloud"] = {**cloud, "account": {**account, "name": name}}
+        cloud: Mapping[str, Any] = described.get("cloud", {})
+        account: Mapping[str, Any] = cloud.get("account", {})
+        name = self.account_names.get(account.get("id", "")) if self.account_names else None
+        if name:
+            enriched["cloud"] = {**cloud, "account": {**account, "name": name}}
         fields = self.user_agents.describe(user_agent) if self.user_agents and user_agent else None
         if fields:
             enriched["user_agent"] = {**enriched.get("user_agent", {}), **fields}
