@@ -85,7 +85,7 @@ format: $(VENV)/installed ## format the code with ruff
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
 
 lock: $(VENV)/installed ## update the lock files from pyproject.toml
-	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra enrichment --group dev --output-file requirements.lock
 	$(LOCK) pyproject.toml --group compose --constraint requirements.lock --output-file requirements-compose.lock
 	$(LOCK) pyproject.toml --group queue --output-file requirements-queue.lock
 	$(LOCK) pyproject.toml --group airflow2 --output-file requirements-airflow2.lock

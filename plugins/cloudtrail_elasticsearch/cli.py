@@ -13,10 +13,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cloudtrail_elasticsearch import __version__
+from cloudtrail_elasticsearch.cli_enrichment import add_enrichment_options, open_enrichment
 from cloudtrail_elasticsearch.cli_progress import LoadProgress
 from cloudtrail_elasticsearch.cli_trail import (
     S3,
@@ -38,7 +40,7 @@ from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, FileError, LoaderError
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
-from cloudtrail_elasticsearch.core.loading.loader import Loader
+from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
 from cloudtrail_elasticsearch.sources.files import FileReport, Files, find_files
 from cloudtrail_elasticsearch.sources.files.documents import DocumentReader
@@ -161,7 +163,8 @@ def _run_loader(
         api_key=os.environ.get("CLOUDTRAIL_SEARCH_API_KEY"),
         ca_certs=arguments.ca_certs,
     )
-    loader = Loader(connect(settings), pattern, _build_schema(arguments))
+    load_settings = LoadSettings(renews_enrichment=arguments.renew_enrichment)
+    loader = Loader(connect(settings), pattern, _build_schema(arguments), load_settings)
     loader.prepare()
     report = work(loader)
     # Only for its refresh, so that a search finds the documents after the command.
@@ -233,7 +236,9 @@ def _write(line: bytes) -> None:
 
 def _build_schema(arguments: argparse.Namespace) -> Schema:
     extra = read_fields(Path(arguments.fields)) if arguments.fields else ()
-    return build_schema(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs=not arguments.no_ecs)
+    ecs = not arguments.no_ecs
+    schema = build_schema(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs)
+    return replace(schema, enrichment=open_enrichment(arguments)) if ecs else schema
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -308,6 +313,11 @@ def _make_parser() -> argparse.ArgumentParser:
             "CLOUDTRAIL_SEARCH_API_KEY can hold an API key",
         )
         command.add_argument("--ca-certs", metavar="FILE", help="a CA bundle to trust (default: the system's CAs)")
+        command.add_argument(
+            "--renew-enrichment",
+            action="store_true",
+            help="replace indexed documents that differ only in fields of enrichment; by default they stay",
+        )
         command.add_argument("--report", metavar="FILE", help="also write the JSON report to this file")
     return parser
 
@@ -326,6 +336,7 @@ def _make_schema_options() -> argparse.ArgumentParser:
     schema_options.add_argument(
         "--no-ecs", action="store_true", help="do not add the fields of the Elastic Common Schema"
     )
+    add_enrichment_options(schema_options)
     return schema_options
 
 

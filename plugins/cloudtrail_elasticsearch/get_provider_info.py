@@ -79,7 +79,15 @@ CONFIG: Final[dict[str, dict[str, Any]]] = {
                 "type": "string",
                 "example": "/opt/airflow/cloudtrail",
                 "default": "",
-            }
+            },
+            "databases_folder": {
+                "description": "The folder of the databases of addresses that variables and DAGs may refer to. "
+                "Empty: the folder cloudtrail in Airflow's home.",
+                "version_added": None,
+                "type": "string",
+                "example": "/usr/share/GeoIP",
+                "default": "",
+            },
         },
     }
 }

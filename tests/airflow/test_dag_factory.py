@@ -105,6 +105,7 @@ def test_every_setting_of_airflow_can_be_given() -> None:
         aws_conn_id="aws_security",
         search_conn_id="opensearch_security",
         rules_file="security.yaml",
+        enrichment={"user_agents": True},
         task_args={"load": {"pool": "small_server", "priority_weight": 7}, "plan": {"queue": "light"}},
         schedule="0 2 * * *",
         start_date=datetime(2026, 11, 1, tzinfo=UTC),
@@ -135,6 +136,7 @@ def test_every_setting_of_airflow_can_be_given() -> None:
     assert (plan["role"], plan["organization_conn_id"]) == ("audit", "aws_management")
     load = arguments(dag, "cell.load")
     assert (load["pool"], load["priority_weight"], load["rules_file"]) == ("small_server", 7, "security.yaml")
+    assert load["enrichment"] == {"user_agents": True}
     assert load["search_conn_id"] == arguments(dag, "coverage")["search_conn_id"] == "opensearch_security"
     assert load["bucket"] == arguments(dag, "cell.fetch")["bucket"] == "team-staging"
     assert arguments(dag, "plan")["queue"] == "light"

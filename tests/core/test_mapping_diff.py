@@ -63,6 +63,8 @@ def test_a_nested_field_stays_nested() -> None:
         (KEYWORD, {"type": "object", "enabled": False}, False),
         ({"properties": {"a": KEYWORD}}, {"type": "flattened"}, False),
         ({"properties": {"a": KEYWORD}}, {"type": "text"}, True),
+        ({"type": "geo_point"}, KEYWORD, True),
+        ({"type": "geo_point"}, {"type": "object", "enabled": False}, False),
         ({"type": "flattened"}, {"properties": {}}, True),
         ({"type": "flattened"}, {"type": "object", "enabled": False}, False),
     ],

@@ -6,6 +6,7 @@
     ├── ConfigurationError        a retry cannot help: something must be changed first
     │   ├── PlanError             the requested days or regions cannot be planned
     │   ├── RulesError            a rules or fields file has a mistake
+    │   ├── EnrichmentError       a database or a list for enrichment cannot be used
     │   ├── CredentialsError      there are no usable credentials
     │   ├── AccessDeniedError     a permission is missing; the message names it
     │   │   └── RoleRefusedError  the role of an account cannot be assumed
@@ -50,6 +51,10 @@ class PlanError(ConfigurationError):
 
 class RulesError(ConfigurationError):
     """A rules or fields file has a mistake; the message names the file, the rule and the mistake."""
+
+
+class EnrichmentError(ConfigurationError):
+    """A database or a list that documents are enriched from is missing, broken or wrong; the message names it."""
 
 
 class CredentialsError(ConfigurationError):

@@ -1,4 +1,4 @@
-"""Rules and fields files that a user names: the folder they must be in, and their largest size.
+"""Files that a user names: the folder they must be in, and the largest size of rules and fields files.
 
 No message here quotes a file's content. A user who may only set an Airflow variable can name any path. So the path
 is confined to a folder before the file system is accessed.
@@ -11,13 +11,15 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cloudtrail_elasticsearch.core.errors import RulesError
+from cloudtrail_elasticsearch.core.errors import ConfigurationError, RulesError
 
 LARGEST_FILE: Final = 1024 * 1024
 """The largest size of a file, in bytes."""
 
 
-def confine_file(name: str, folder: Path, named_by: str, remedy: str) -> Path:
+def confine_file(
+    name: str, folder: Path, named_by: str, remedy: str, kind: type[ConfigurationError] = RulesError
+) -> Path:
     """Return the real path of a file below a folder; a relative name is relative to the folder.
 
     A name outside the folder is rejected before the file system is accessed, so the error does not reveal which
@@ -25,14 +27,15 @@ def confine_file(name: str, folder: Path, named_by: str, remedy: str) -> Path:
 
     :param named_by: the param or variable that names the file, for the error
     :param remedy: how to set the folder, for the error
-    :raises RulesError: the name, or a symbolic link, points outside the folder
+    :param kind: the class of the error
+    :raises ConfigurationError: the name, or a symbolic link, points outside the folder
     """
     try:
         found = _find_in_folder(name, folder.absolute())
     except (OSError, ValueError, RuntimeError):  # a null character, a name that is too long, a loop of links
         found = None
     if found is None:
-        raise RulesError(f"{named_by} is {name[:200]!r}, which is not below the folder {folder}. {remedy}")
+        raise kind(f"{named_by} is {name[:200]!r}, which is not below the folder {folder}. {remedy}")
     return found
 
 

@@ -154,6 +154,7 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     staging_bucket: str = _STAGING_BUCKET,
     rules_file: str | None = None,
     fields_file: str | None = None,
+    enrichment: Mapping[str, Any] | str | None = None,
     aws_conn_id: str = "aws_default",
     search_conn_id: str = "elasticsearch_default",
     task_args: Mapping[str, Mapping[str, Any]] | None = None,
@@ -165,7 +166,7 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     :param index: the default of the DAG's param ``index``; ``%Y``, ``%m``, ``%d`` stand for the event's date.
         `mapping`, `ecs`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too
     :param staging_bucket: the S3 bucket to stage in; by default the Airflow variable ``cloudtrail_staging_bucket``
-    :param rules_file: as of `LoadingOperator`; so is `fields_file`
+    :param rules_file: as of `LoadingOperator`; so are `fields_file` and `enrichment`
     :param aws_conn_id: the AWS connection for the staging bucket, and for lookups
     :param search_conn_id: the connection to the search server
     :param task_args: further arguments of single tasks by their names (``plan``, ``fetch`` or ``list``, ``load``,
@@ -200,6 +201,7 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
         search_conn_id=search_conn_id,
         rules_file=rules_file,
         fields_file=fields_file,
+        enrichment=enrichment,
         task_args=task_args or {},
     )
     with DAG(dag_id, **_make_dag_arguments(kind, declared, dag_args)) as dag:

@@ -24,6 +24,7 @@ class PipelineSettings:
     search_conn_id: str
     rules_file: str | None
     fields_file: str | None
+    enrichment: Mapping[str, Any] | str | None
     task_args: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -45,6 +46,7 @@ class PipelineSettings:
             "own_events": "{{ params.own_events }}",
             "rules_file": self.rules_file,
             "fields_file": self.fields_file,
+            "enrichment": self.enrichment,
             "search_conn_id": self.search_conn_id,
         }
 

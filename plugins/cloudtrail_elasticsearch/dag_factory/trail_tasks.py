@@ -60,6 +60,8 @@ def _add_tasks(
         declared=settings.params,
         **read,
         **settings.staging,
+        **settings.ledger,
+        enrichment=settings.enrichment,
         **plan,
         **settings.name("plan"),
     )

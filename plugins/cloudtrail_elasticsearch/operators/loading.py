@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import read_fields
@@ -13,6 +14,7 @@ from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
 from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true
+from cloudtrail_elasticsearch.operators.enrichment import open_enrichment
 from cloudtrail_elasticsearch.operators.rules_folder import find_user_file
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ class LoadingOperator(StagingOperator):
         (``[cloudtrail] rules_folder``); None: the file that the Airflow variable ``cloudtrail_rules_file`` names
     :param fields_file: a file of additional declared fields, below the same folder; None: the file that the
         Airflow variable ``cloudtrail_fields_file`` names
+    :param enrichment: what to enrich documents with: an object with the members of `EnrichmentSettings`, or its
+        JSON; None: the value of the Airflow variable ``cloudtrail_enrichment``. The databases are below the folder
+        that Airflow's configuration sets (``[cloudtrail] databases_folder``)
     :param own_events: how to treat the events of the loader's own calls: ``keep``, ``mark`` or ``leave-out``
     :param replay: load only the window's quarantined events again (``true`` or ``false``)
     :param verify: load nothing, but count the window's documents on the server again (``true`` or ``false``)
@@ -46,6 +51,7 @@ class LoadingOperator(StagingOperator):
         "ecs",
         "rules_file",
         "fields_file",
+        "enrichment",
         "own_events",
         "replay",
         "verify",
@@ -61,6 +67,7 @@ class LoadingOperator(StagingOperator):
         ecs: str | bool = True,
         rules_file: str | None = None,
         fields_file: str | None = None,
+        enrichment: Mapping[str, Any] | str | None = None,
         own_events: str = OwnEvents.KEEP,
         replay: str | bool = False,
         verify: str | bool = False,
@@ -74,6 +81,7 @@ class LoadingOperator(StagingOperator):
         self.ecs = ecs
         self.rules_file = rules_file
         self.fields_file = fields_file
+        self.enrichment = enrichment
         self.own_events = own_events
         self.replay = replay
         self.verify = verify
@@ -98,11 +106,17 @@ class LoadingOperator(StagingOperator):
         """Return a loader for an index pattern.
 
         :param settings: the sizes and the patience of the load; None: those of a daily run
-        :raises ConfigurationError: the mapping, the rules or `own_events` is wrong
+        :raises ConfigurationError: the mapping, the rules, the enrichment or `own_events` is wrong
         """
         from cloudtrail_elasticsearch.core.loading.loader import Loader
+        from cloudtrail_elasticsearch.core.search.sender import LoadSettings
 
-        return Loader(server, pattern, self._build_schema(), settings, self._read_own_events())
+        schema = self._build_schema()
+        if schema.ecs:
+            schema = replace(schema, enrichment=open_enrichment(self.enrichment, server))
+        if is_true(self.force):
+            settings = replace(settings or LoadSettings(), renews_enrichment=True)
+        return Loader(server, pattern, schema, settings, self._read_own_events())
 
     def choose_work(self) -> Callable[[WindowLoad], Cell]:
         """Return what to do with a window."""

@@ -1,10 +1,11 @@
-"""The folder of rules and fields files, which only the deployment can set.
+"""The folders of files that users name: rules, fields and databases. Only the deployment can set them.
 
-Users who may edit Airflow's variables can choose a file in this folder. Files outside of it are never read.
+Users who may edit Airflow's variables can choose a file in a folder. Files outside of it are never read.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,20 +16,38 @@ from cloudtrail_elasticsearch.core.user_files import confine_file
 from cloudtrail_elasticsearch.operators.base import read_setting
 
 _SECTION: Final = "cloudtrail"
-_OPTION: Final = "rules_folder"
-_ADVICE: Final = (
-    f"Move the file there, or ask Airflow's administrator to set {_OPTION} in section [{_SECTION}] of Airflow's "
-    f"configuration (AIRFLOW__{_SECTION.upper()}__{_OPTION.upper()}) to the file's folder."
-)
+
+
+@dataclass(frozen=True, slots=True)
+class UserFolder:
+    """A folder that an option of Airflow's configuration sets, by default ``cloudtrail`` in Airflow's home."""
+
+    option: str
+
+    def find(self) -> Path:
+        """Return the folder.
+
+        https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
+        """
+        chosen = conf.get(_SECTION, self.option, fallback="")
+        return Path(chosen).expanduser() if chosen else Path(AIRFLOW_HOME, _SECTION)
+
+    @property
+    def advice(self) -> str:
+        """The remedy for a file that is not in the folder."""
+        return (
+            f"Move the file there, or ask Airflow's administrator to set {self.option} in section [{_SECTION}] of "
+            f"Airflow's configuration (AIRFLOW__{_SECTION.upper()}__{self.option.upper()}) to the file's folder."
+        )
+
+
+RULES_FOLDER: Final = UserFolder("rules_folder")
+DATABASES_FOLDER: Final = UserFolder("databases_folder")
 
 
 def find_rules_folder() -> Path:
-    """Return the folder of rules and fields files, by default ``cloudtrail`` in Airflow's home.
-
-    https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
-    """
-    chosen = conf.get(_SECTION, _OPTION, fallback="")
-    return Path(chosen).expanduser() if chosen else Path(AIRFLOW_HOME, _SECTION)
+    """Return the folder of rules and fields files."""
+    return RULES_FOLDER.find()
 
 
 def find_user_file(given: str | None, argument: str) -> Path | None:
@@ -41,4 +60,4 @@ def find_user_file(given: str | None, argument: str) -> Path | None:
     if not name:
         return None
     named_by = f"The Airflow variable {variable}" if given is None else f"The operator's {argument}"
-    return confine_file(name, find_rules_folder(), named_by, _ADVICE)
+    return confine_file(name, find_rules_folder(), named_by, RULES_FOLDER.advice)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.common.compat.sdk import Context, conf
 
 from cloudtrail_elasticsearch.core.coverage.windows import check_tasks, list_days
+from cloudtrail_elasticsearch.core.errors import LoaderError
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
 from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true
 from cloudtrail_elasticsearch.operators.days import DaysOperator, parse_tasks
+from cloudtrail_elasticsearch.operators.enrichment import read_settings
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
 from cloudtrail_elasticsearch.operators.trail_choice import TrailPlanOperator
 from cloudtrail_elasticsearch.trail_params import TRAIL_SETTLE_MINUTES
+
+if TYPE_CHECKING:
+    from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
+
+_LEDGER_PATIENCE: Final = 5.0
+"""Seconds for which requests to the ledger are retried; without them, only names of accounts are missing."""
 
 
 class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperator):
@@ -23,6 +32,10 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
     that choose the days, and `StagingOperator` those of the staging bucket, which stores the plan.
 
     :param lists: false: the run lists nothing, so the plan does not wait for the day to settle
+    :param enrichment: as of `LoadingOperator`; if it has `account_names`, the plan records the names of the
+        organization's accounts in the ledger
+    :param index: the index pattern of the ledger's cells
+    :param search_conn_id: the connection to the search server; None: no names are recorded
     """
 
     template_fields: Sequence[str] = (
@@ -30,13 +43,25 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
         *StagingOperator.template_fields,
         *TrailPlanOperator.template_fields,
         "lists",
+        "enrichment",
+        "index",
     )
 
     def __init__(
-        self, *, settle_minutes: str | int = TRAIL_SETTLE_MINUTES, lists: str | bool = True, **kwargs: Any
+        self,
+        *,
+        settle_minutes: str | int = TRAIL_SETTLE_MINUTES,
+        lists: str | bool = True,
+        enrichment: Mapping[str, Any] | str | None = None,
+        index: str = DEFAULT_INDEX,
+        search_conn_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(settle_minutes=settle_minutes, **kwargs)
         self.lists = lists
+        self.enrichment = enrichment
+        self.index = index
+        self.search_conn_id = search_conn_id
 
     @never_retry_final_errors
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -44,6 +69,7 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
 
         :raises PlanError: no trail is configured, a param is unknown or wrong, or the days cannot be planned
         :raises AccessDeniedError: a permission is missing
+        :raises EnrichmentError: the setting of enrichment is wrong
         :raises AirflowRescheduleException: CloudTrail may still deliver log files of the last day
         """
         from cloudtrail_elasticsearch.hooks.cloudtrail import CloudTrailHook
@@ -74,4 +100,15 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
                 len(batches),
             )
         check_tasks(len(planned), conf.getint("core", "max_map_length"))
+        if self.search_conn_id and read_settings(self.enrichment)[0].account_names:
+            self._record_account_names(hook, self.search_conn_id)
         return [batch.to_dict() for batch in planned]
+
+    def _record_account_names(self, hook: CloudTrailHook, search_conn_id: str) -> None:
+        from cloudtrail_elasticsearch.hooks.search import SearchHook
+
+        try:
+            names = {account.id: account.name for account in hook.list_accounts()}
+            SearchHook(search_conn_id).open_ledger(self.index, _LEDGER_PATIENCE).record_account_names(names)
+        except LoaderError as error:
+            self.log.warning("The names of accounts are those that the ledger has: %s", error)

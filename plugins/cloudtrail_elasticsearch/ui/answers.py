@@ -9,16 +9,19 @@ from typing import Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch import airflows
+from cloudtrail_elasticsearch.core.coverage.account_names import read_account_names
 from cloudtrail_elasticsearch.core.coverage.cells import State
 from cloudtrail_elasticsearch.core.coverage.source import Source, label_figures
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import LoaderError, TransientError
+from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 from cloudtrail_elasticsearch.ui import addresses, coverage_table, live, quarantine_report
 from cloudtrail_elasticsearch.ui.backfills import DAG_ID, DAG_IDS, Backfill, Replay, make_replay_command
 from cloudtrail_elasticsearch.ui.boxes import Box
 from cloudtrail_elasticsearch.ui.chosen_cells import Selection, find_chosen_cells
 from cloudtrail_elasticsearch.ui.questions import AskedError, Question
+from cloudtrail_elasticsearch.ui.reading import read_index
 from cloudtrail_elasticsearch.ui.server import DASHBOARDS, find_dashboards
 from cloudtrail_elasticsearch.ui.tables import COLUMNS, Tables
 
@@ -84,7 +87,7 @@ def coverage(asked: Question, server: SearchServer, tables: Tables, *, may_backf
             "latest": latest,
             "live": live.describe_live(server, choice, followed, now),
             "accounts": accounts,
-            "account_names": coverage_table.read_account_names(server),
+            "account_names": read_account_names(read_index(server, COVERAGE_INDEX)),
             "patterns": patterns,
             "sources": [each for each in Source if each in (*ledger.sources, *followed.sources)],
             "rows": choice.row_field,

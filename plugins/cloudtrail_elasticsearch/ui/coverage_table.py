@@ -172,17 +172,6 @@ def _aggregate_cells(
     return read_index(server, COVERAGE_INDEX).aggregate(request)
 
 
-def read_account_names(server: SearchServer) -> dict[str, str]:
-    """Return the names of accounts that the ledger has, by account id."""
-    request = {
-        "size": _HITS_AT_MOST,
-        "query": {"exists": {"field": "account_name"}},
-        "_source": ["account", "account_name"],
-    }
-    hits = read_index(server, COVERAGE_INDEX).find(request, dict[str, str])
-    return {hit.source["account"]: hit.source["account_name"] for hit in hits}
-
-
 def find_changed_days(server: SearchServer, newest: float) -> set[str]:
     """Return the days with a cell that was updated since a time, or up to `CLOCKS_DIFFER_BY` before it.
 

@@ -11,12 +11,14 @@ and the decoded value, encoded again, was complete.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs
+from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCalls
 from cloudtrail_elasticsearch.core.documents.events import UUID, has_short_texts
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
 from cloudtrail_elasticsearch.core.documents.placing import Placing
@@ -78,7 +80,10 @@ class FastPath:
         self._decode_staged = _decoder(staged)
         self._describe = ecs.describe if schema.ecs else ecs.locate
         # Few callers make most calls, so their ECS fields are cached as JSON.
-        self._ecs_members = lru_cache(maxsize=ecs.CALLERS)(self._encode_ecs)
+        self._ecs_members = lru_cache(maxsize=ecs.CALLERS)(self._describe_as_json)
+        self._enriched = (
+            EnrichedCalls(schema.enrichment, self._describe, _encode_ecs) if schema.enrichment else None
+        )
 
     def document(self, line: bytes) -> FastDocument | None:
         """Return a line's document; None if the event needs the walk."""
@@ -119,7 +124,8 @@ class FastPath:
             if type(placed) is dict:
                 opened[name] = placed
         _check_order(line, moved)
-        ecs_members, end = self._ecs_members(read_caller(record, opened))
+        caller, enriched = read_caller(record, opened), self._enriched
+        ecs_members, end = enriched.describe(caller, record.userAgent) if enriched else self._ecs_members(caller)
         added = placing.added_fields(overflow or MISSING) if moved and placing is not None else {}
         # The time has its usual form, so it is the same in JSON.
         parts = [text[:-1], ecs_members, time.encode(), b'"']
@@ -146,15 +152,19 @@ class FastPath:
             raise _NeedsWalkError  # blanks, or the event comes first
         return line[begin + len(_EVENT) : -1], staged.event
 
-    def _encode_ecs(self, caller: ecs.Caller) -> tuple[bytes, bytes]:
-        """Return the caller's ECS fields: the members between the record and the event's time, and the text's end.
+    def _describe_as_json(self, caller: ecs.Caller) -> tuple[bytes, bytes]:
+        return _encode_ecs(self._describe(caller))
 
-        The object ``event`` is at the end, because the time of sending is appended to it (ADR-0023).
-        """
-        fields = dict(self._describe(caller))
-        event = fields.pop("event", None)
-        members = b"%b," % codec.encode(fields)[1:-1] if fields else b""
-        return b',%b"@timestamp":"' % members, b',"event":%b}' % codec.encode(event) if event else b"}"
+
+def _encode_ecs(described: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return a call's ECS fields: the members between the record and the event's time, and the text's end.
+
+    The object ``event`` is at the end, because the time of sending is appended to it (ADR-0023).
+    """
+    fields = dict(described)
+    event = fields.pop("event", None)
+    members = b"%b," % codec.encode(fields)[1:-1] if fields else b""
+    return b',%b"@timestamp":"' % members, b',"event":%b}' % codec.encode(event) if event else b"}"
 
 
 def _check_complete(text: bytes, value: Any) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs, own_events
+from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCalls
 from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.parts import MISSING
@@ -44,7 +45,9 @@ class Normalizer:
         self._schema = schema
         self._marks_own = own_events is OwnEvents.MARK
         # Few callers make most calls, so their ECS fields are cached.
-        self._describe = lru_cache(maxsize=ecs.CALLERS)(ecs.describe if schema.ecs else ecs.locate)
+        describe = ecs.describe if schema.ecs else ecs.locate
+        self._describe = lru_cache(maxsize=ecs.CALLERS)(describe)
+        self._enriched = EnrichedCalls(schema.enrichment, describe, dict) if schema.enrichment else None
 
     def document(self, event: Event) -> Document:
         """Return the document of an event. Raises nothing: every value has a place."""
@@ -56,7 +59,9 @@ class Normalizer:
         for name, value in event.earlier:
             placing.place_earlier(name, value, self._schema.root)
         # The order of the fast path, so that equal events make equal bytes.
-        described = self._describe(ecs.caller(source))
+        caller = ecs.caller(source)
+        enriched = self._enriched
+        described = enriched.describe(caller, source.get("userAgent")) if enriched else self._describe(caller)
         source |= described
         time = _add_timestamp(source, event)
         if overflow is not MISSING or placing.changes or placing.unindexed:

@@ -19,6 +19,7 @@ from cloudtrail_elasticsearch.core.documents.leave_out import LeaveOutRule
 from cloudtrail_elasticsearch.core.documents.rules import Rule
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.encoding.codec import Json
+from cloudtrail_elasticsearch.core.enrichment.enrichment import Enrichment
 
 Strategy = Literal["typed", "flattened"]
 
@@ -121,6 +122,8 @@ class Schema:
     """Whether documents have the names of the Elastic Common Schema, too."""
     leave_out: tuple[LeaveOutRule, ...] = ()
     """The rules that leave whole events out."""
+    enrichment: Enrichment | None = None
+    """What documents have beside their events; only with ECS fields."""
 
     @property
     def fingerprint(self) -> str:
@@ -138,7 +141,11 @@ class Schema:
             for path, node in self.root.walk()
         ]
         # Sorted, so that all processes get the same fingerprint; otherwise a loaded window would be loaded again.
-        return content_id(codec.canonical([self.ecs, sorted(entries, key=codec.canonical)]))[:23]
+        content: list[Any] = [self.ecs, sorted(entries, key=codec.canonical)]
+        # The kinds alone: new data in a database must not load finished windows again (ADR-0030).
+        if self.enrichment is not None:
+            content.append(self.enrichment.kinds)
+        return content_id(codec.canonical(content))[:23]
 
     @property
     def secretive(self) -> bool:

@@ -9,6 +9,7 @@ from cloudtrail_elasticsearch.core.documents.declared_fields import Kind
 from cloudtrail_elasticsearch.core.documents.events import content_id
 from cloudtrail_elasticsearch.core.documents.schema import Node, Schema
 from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.enrichment.fields import FIELDS
 from cloudtrail_elasticsearch.core.errors import MappingError
 from cloudtrail_elasticsearch.core.index.fields import flat_field, keyword_field
 from cloudtrail_elasticsearch.core.index.index_pattern import MANAGED_BY, IndexPattern
@@ -145,6 +146,8 @@ def _make_ecs_properties(schema: Schema) -> dict[str, Any]:
     if schema.ecs:
         fields |= {name: keyword_field() for name in ecs.KEYWORDS}
         fields |= {name: {"type": "alias", "path": path} for name, path in ecs.ALIASES.items()}
+        # Also if enrichment is off: rules name these fields, and DAGs that differ share one mapping (ADR-0030).
+        fields |= {name: {"type": kind} for name, kind in FIELDS.items()}
     properties: dict[str, Any] = {}
     for path, field in fields.items():
         *parents, leaf = path.split(".")

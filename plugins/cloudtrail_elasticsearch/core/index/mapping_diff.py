@@ -78,8 +78,8 @@ def _accepts(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
     if _type(theirs) == "object":
         # An object with `enabled: false` takes any value, because it is only stored.
         return not _is_object(theirs)
-    # A field of scalars rejects objects.
-    if _type(ours) == "object" or _type(ours) in TAKES_ANY_OBJECT:
+    # A field of scalars rejects objects; a point is written as one.
+    if _type(ours) in {"object", "geo_point"} or _type(ours) in TAKES_ANY_OBJECT:
         return _type(theirs) in TAKES_ANY_OBJECT
     # Any other type, such as a date or a number, rejects some texts.
     return _type(theirs) in TAKES_ANY_SCALAR

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """The sizes and the patience of a load. All are bounded, so memory is bounded too."""
+    """The sizes and the patience of a load, which are bounded, so that memory is bounded too."""
 
     # The sizes were measured: docs/adr/0014-a-load-leaves-the-settings-alone.md
     request_bytes: int = 5 * 1024 * 1024
@@ -41,6 +41,8 @@ class LoadSettings:
     """Seconds for which one request is retried. Then the attempt fails, and the next one resumes."""
     longest_pause: float = 20.0
     """The longest pause between two retries, in seconds."""
+    renews_enrichment: bool = False
+    """Whether documents that differ from the stored ones in enrichment only are replaced (ADR-0030)."""
 
 
 class Sender:
@@ -112,7 +114,8 @@ class Sender:
         changed: list[BulkItem] = []
         prevailing = stored_documents.keep_last(conflicts)
         for some in bulk.group_into_batches(prevailing, stored_documents.READ_BYTES, stored_documents.READ_ITEMS):
-            changed += self.retry(partial(stored_documents.find_changed, self._server, some))
+            renews = self._settings.renews_enrichment
+            changed += self.retry(partial(stored_documents.find_changed, self._server, some, renews))
         differing = set(map(id, changed))
         for conflict in conflicts:
             if id(conflict.item) not in differing:

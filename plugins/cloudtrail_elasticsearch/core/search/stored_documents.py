@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.enrichment.fields import split_enrichment
 from cloudtrail_elasticsearch.core.errors import UnexpectedAnswerError
 from cloudtrail_elasticsearch.core.search.answers import send_request
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem
@@ -44,9 +45,12 @@ class _StoredDocuments(msgspec.Struct, frozen=True):
     docs: list[_Document]
 
 
-def find_changed(server: SearchServer, conflicts: Sequence[Conflict]) -> list[BulkItem]:
+def find_changed(
+    server: SearchServer, conflicts: Sequence[Conflict], renews_enrichment: bool = False
+) -> list[BulkItem]:
     """Return the items whose documents differ from the stored ones, or were deleted meanwhile. Sends one request.
 
+    :param renews_enrichment: whether documents that differ in enrichment only count as different (ADR-0030)
     :raises UnexpectedAnswerError: the server did not answer for every document
     """
     wanted = codec.encode({"docs": [{"_index": each.index, "_id": each.item.id} for each in conflicts]})
@@ -57,7 +61,7 @@ def find_changed(server: SearchServer, conflicts: Sequence[Conflict]) -> list[Bu
             f"The search server {server.name} answered a request for {len(conflicts)} documents without some of "
             f"them. The request is retried; nothing is lost."
         )
-    return [each.item for each in conflicts if not is_stored(each.item, stored[each.key])]
+    return [each.item for each in conflicts if not is_stored(each.item, stored[each.key], renews_enrichment)]
 
 
 def keep_last(conflicts: Iterable[Conflict]) -> list[Conflict]:
@@ -65,11 +69,12 @@ def keep_last(conflicts: Iterable[Conflict]) -> list[Conflict]:
     return list({conflict.key: conflict for conflict in conflicts}.values())
 
 
-def is_stored(item: BulkItem, stored: Mapping[str, Any] | None) -> bool:
-    """Return whether a stored document equals an item's; only the times may differ.
+def is_stored(item: BulkItem, stored: Mapping[str, Any] | None, renews_enrichment: bool = False) -> bool:
+    """Return whether a stored document equals an item's; the times may differ.
 
+    The values of enrichment may differ, too, unless they are renewed: the first ones are nearest to the event.
     Neither the order of names nor the spelling of numbers and texts is a difference. A stored document without a
-    time, as earlier versions wrote it, is one.
+    time, as earlier versions wrote it, is one. So is a stored document without an enrichment that ours has.
     """
     found = None if stored is None else drop_time(stored)
     if found is None or item.document is None:
@@ -77,4 +82,14 @@ def is_stored(item: BulkItem, stored: Mapping[str, Any] | None) -> bool:
     # Nearly all documents have the same text, and that is much faster to compare.
     if codec.encode(found) == item.document:
         return True
-    return codec.canonical(found) == codec.canonical(codec.decode(item.document))
+    ours = codec.decode(item.document)
+    if codec.canonical(found) == codec.canonical(ours):
+        return True
+    return not renews_enrichment and _keeps_enrichment(found, ours)
+
+
+def _keeps_enrichment(stored: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Return whether documents differ in enrichment only, and the stored one has each group of fields of ours."""
+    rest, groups = split_enrichment(stored)
+    our_rest, our_groups = split_enrichment(ours)
+    return our_groups <= groups and codec.canonical(rest) == codec.canonical(our_rest)

@@ -1,0 +1,53 @@
+"""Enrichment of documents: adds fields about the caller's address, user agent and account. ADR-0030"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudtrail_elasticsearch.core.enrichment.databases import Databases
+from cloudtrail_elasticsearch.core.enrichment.user_agents import UserAgents
+
+
+@dataclass(frozen=True, slots=True)
+class Enrichment:
+    """The parts that are on; at least one is. Threads may share it."""
+
+    databases: Databases | None = None
+    user_agents: UserAgents | None = None
+    account_names: Mapping[str, str] | None = None
+    """The names of accounts, by id."""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The parts that are on, and the types of the databases; not the versions of their data."""
+        databases = self.databases.kinds if self.databases else ()
+        names = ("user_agents", self.user_agents), ("account_names", self.account_names)
+        return [*databases, *(name for name, part in names if part is not None)]
+
+    def version(self) -> int:
+        """Return a number that changes when a database was read again."""
+        return self.databases.version() if self.databases else 0
+
+    def enrich(self, described: Mapping[str, Any], user_agent: str) -> dict[str, Any]:
+        """Return the ECS fields of a call with those of enrichment.
+
+        :param described: its ECS fields, as `ecs.describe` returns them
+        :param user_agent: the text of its user agent; empty if it has none
+        :raises EnrichmentError: a database is broken
+        """
+        enriched = dict(described)
+        source: Mapping[str, Any] = described.get("source", {})
+        address = source.get("ip")
+        if self.databases and address:
+            enriched["source"] = {**source, **self.databases.find(address)}
+        cloud: Mapping[str, Any] = described.get("cloud", {})
+        account: Mapping[str, Any] = cloud.get("account", {})
+        name = self.account_names.get(account.get("id", "")) if self.account_names else None
+        if name:
+            enriched["cloud"] = {**cloud, "account": {**account, "name": name}}
+        fields = self.user_agents.describe(user_agent) if self.user_agents and user_agent else None
+        if fields:
+            enriched["user_agent"] = {**enriched.get("user_agent", {}), **fields}
+        return enriched
