@@ -1,0 +1,122 @@
+"""The evaluation of Sigma rules on raw events, as the Sigma specification defines it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sigma.processing.pipeline import ProcessingPipeline
+
+from devstack.detections.rules import Rule, Unconverted
+from devstack.detections.sigma_rules import convert_sigma_rule
+
+EVENT = {
+    "name": "ListBuckets",
+    "address": "10.1.2.3",
+    "port": 443,
+    "text": "443",
+    "is": True,
+    "empty": None,
+    "tags": ["Red", "blue"],
+    "parts": {"items": [{"cidr": "0.0.0.0/0"}, {"cidr": "10.0.0.0/8"}], "Effect": "Allow"},
+    "with.dot": {"in.it": "found"},
+    "other": "listbuckets",
+}
+
+
+def convert(detection: dict[str, Any]) -> Rule | Unconverted:
+    document = {"title": "Test", "logsource": {"product": "aws", "service": "cloudtrail"}, "detection": detection}
+    return convert_sigma_rule("test", document, "opensearch", ProcessingPipeline())
+
+
+@pytest.mark.parametrize(
+    ("part", "is_match"),
+    [
+        ({"name": "ListBuckets"}, True),
+        ({"name": "LISTBUCKETS"}, True),
+        ({"name|cased": "LISTBUCKETS"}, False),
+        ({"name": "List*"}, True),
+        ({"name": "List?uckets"}, True),
+        ({"name": r"List\*"}, False),
+        ({"name": "List"}, False),
+        ({"name|contains": "BUCK"}, True),
+        ({"name|startswith": "list"}, True),
+        ({"name|endswith": "list"}, False),
+        ({"name|contains|all": ["list", "buck"]}, True),
+        ({"name|contains|all": ["list", "objects"]}, False),
+        ({"name": ["GetObject", "ListBuckets"]}, True),
+        ({"name|re": "List[A-Z]"}, True),
+        ({"name|re": "list[A-Z]"}, False),
+        ({"name|re|i": "list[A-Z]"}, True),
+        ({"address|cidr": "10.0.0.0/8"}, True),
+        ({"address|cidr": "192.168.0.0/16"}, False),
+        ({"name|cidr": "10.0.0.0/8"}, False),
+        ({"port": 443}, True),
+        ({"text": 443}, True),
+        ({"port|gte": 400}, True),
+        ({"port|lt": 400}, False),
+        ({"is": True}, True),
+        ({"is": "true"}, True),
+        ({"empty": None}, True),
+        ({"absent": None}, True),
+        ({"name": None}, False),
+        ({"name|exists": True}, True),
+        ({"absent|exists": True}, False),
+        ({"absent|exists": False}, True),
+        ({"absent|contains": "*"}, False),
+        ({"tags": "red"}, True),
+        ({"tags|contains|all": ["red", "blue"]}, True),
+        ({"tags|contains|all": ["red", "green"]}, False),
+        ({"parts.items.cidr": "10.0.0.0/8"}, True),
+        ({"parts|contains": '"Effect":"Allow"'}, True),
+        ({"with.dot.in.it": "found"}, True),
+        ({"name|fieldref": "other"}, None),
+        (["buckets"], True),
+        (["0.0.0.0"], True),
+        (["objects"], False),
+        ([{"name": "Other"}, {"port": 443}], True),
+        ({"name": "ListBuckets", "port": 80}, False),
+    ],
+)
+def test_values_are_compared(part: Any, is_match: bool | None) -> None:
+    """None: the backends cannot convert the rule, so that it is not run."""
+    rule = convert({"part": part, "condition": "part"})
+    assert (rule.matches(EVENT) if isinstance(rule, Rule) else None) is is_match
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_match"),
+    [
+        ("yes", True),
+        ("not yes", False),
+        ("yes and not no", True),
+        ("no or yes", True),
+        ("1 of them", True),
+        ("all of them", False),
+        ("1 of n*", False),
+        (["no", "yes"], True),
+    ],
+)
+def test_conditions_are_evaluated(condition: Any, is_match: bool) -> None:
+    rule = convert({"yes": {"port": 443}, "no": {"port": 80}, "condition": condition})
+    assert isinstance(rule, Rule)
+    assert rule.matches(EVENT) is is_match
+
+
+def test_comparisons_are_rules_of_their_own() -> None:
+    """Each has its own search and evaluation, with and without case, to name the field that differs."""
+    rule = convert({"a": {"name": "listbuckets", "port|gt": 5}, "b": {"absent": "x"}, "condition": "a and not b"})
+    assert isinstance(rule, Rule)
+    assert [each.fields for each in rule.comparisons] == [("name",), ("port",), ("absent",)]
+    assert [each.matches(EVENT) for each in rule.comparisons] == [True, True, False]
+    assert [each.matches_case is not None and each.matches_case(EVENT) for each in rule.comparisons] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_rule_that_cannot_be_read_is_not_run() -> None:
+    rule = convert({"part": {"name": "x"}, "condition": "part and other"})
+    assert isinstance(rule, Unconverted)
+    assert "other" in rule.reason
