@@ -24,7 +24,10 @@ from devstack.fidelity.events import CORPUS
 from devstack.processes import ServiceError
 from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, DownloadError, SearchServer
 
-RULES: Final = Path(__file__).resolve().parents[2] / "tests" / "detections" / "rules"
+_TESTS: Final = Path(__file__).resolve().parents[2] / "tests"
+RULES: Final = _TESTS / "detections" / "rules"
+SAMPLE: Final = _TESTS / "data"
+"""Generated events, for machines without recorded ones."""
 
 
 def main() -> int:
@@ -67,7 +70,8 @@ def _parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--security-analytics", type=Path, help="a checkout of OpenSearch Security Analytics")
     parser.add_argument("--panther", type=Path, help="a checkout of panther-analysis: only its paths are read")
     parser.add_argument("--pipeline", type=Path, help="a processing pipeline for Sigma rules (sigma convert -p)")
-    parser.add_argument("--events", type=Path, default=CORPUS, help="a folder of CloudTrail events (%(default)s)")
+    events = CORPUS if CORPUS.is_dir() else SAMPLE
+    parser.add_argument("--events", type=Path, default=events, help="a file or folder of CloudTrail events")
     parser.add_argument("--servers", nargs="+", choices=DISTRIBUTIONS, default=[OPENSEARCH_3.name])
     return parser.parse_args(given)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from cloudtrail_elasticsearch.core.errors import RejectedRequestError
 from devstack.detections.index import OBJECT, LoadedEvents
 from devstack.detections.rules import Comparison, Rule, Unconverted
 
-_MOST: int = 1_000
+_MOST: Final = 1_000
 """The number of differing events that are looked at for the reasons: ``ids`` queries are limited."""
 
 

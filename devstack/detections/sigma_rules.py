@@ -56,11 +56,23 @@ def convert_sigma_rule(
     """Return a rule with its search; `Unconverted` if the backend or the reference cannot express it."""
     try:
         query, _ = _convert(document, engine, pipeline)
-        matches = _make_matches(document)
+        matches = evaluate_sigma_rule(document)
         comparisons = tuple(_find_comparisons(document, engine, pipeline))
-    except (SigmaError, RuleError) as error:
+    # The backends raise NotImplementedError for some modifiers, such as `cased`.
+    except (SigmaError, NotImplementedError, RuleError) as error:
         return Unconverted(name, str(error), frozenset(_read_fields(document)))
     return Rule(name, query, matches, comparisons)
+
+
+def evaluate_sigma_rule(document: dict[str, Any], is_cased: bool = False) -> Matches:
+    """Return the evaluation of a rule on raw events, see `make_matches`.
+
+    :raises SigmaError: it is not a Sigma rule
+    :raises RuleError: the reference does not know a modifier
+    """
+    rule = SigmaRule.from_dict(deepcopy(document))
+    each = [make_matches(condition.parsed, is_cased) for condition in rule.detection.parsed_condition]
+    return lambda event: any(matches(event) for matches in each)
 
 
 def find_searched_fields(field: str, engine: Engine, pipeline: ProcessingPipeline) -> tuple[str, ...]:
@@ -85,12 +97,6 @@ def _convert(
     return {"bool": {"should": searches, "minimum_should_match": 1}}, tuple(dict.fromkeys(fields))
 
 
-def _make_matches(document: dict[str, Any], is_cased: bool = False) -> Matches:
-    rule = SigmaRule.from_dict(deepcopy(document))
-    each = [make_matches(condition.parsed, is_cased) for condition in rule.detection.parsed_condition]
-    return lambda event: any(matches(event) for matches in each)
-
-
 def _find_comparisons(
     document: dict[str, Any], engine: Engine, pipeline: ProcessingPipeline
 ) -> Iterator[Comparison]:
@@ -100,7 +106,7 @@ def _find_comparisons(
         for item in _find_items(detection):
             part = _make_rule(document, item.to_plain())
             query, fields = _convert(part, engine, pipeline)
-            yield Comparison(fields, query, _make_matches(part), _make_matches(part, is_cased=True))
+            yield Comparison(fields, query, evaluate_sigma_rule(part), evaluate_sigma_rule(part, is_cased=True))
 
 
 def _make_rule(document: dict[str, Any], detection: Any) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_queries_are_parsed(query: str, tree: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["a:", "(a: 1", "a: (1 or", "a: 1 and", "a: {b: 1", "a: 1)", 'a: "x', "a > *", ": 1"]
+    "query", ["a:", "(a: 1", "a: (1 or ", "a: 1 and ", "a: {b: 1", "a: 1)", 'a: "x', "a > *", ": 1"]
 )
 def test_mistakes_are_reported_with_their_place(query: str) -> None:
     with pytest.raises(QuerySyntaxError, match=r"mistake at character \d+: expected "):
