@@ -23,6 +23,8 @@ class Result(enum.Enum):
     TOO_MANY = "too many"
     OTHERS = "others"
     """Some are missing, and some are too many."""
+    REJECTED = "rejected"
+    """The server rejects the search."""
     NOT_RUN = "not run"
 
 
@@ -49,9 +51,9 @@ def compare_rule(rule: Rule | Unconverted, events: LoadedEvents) -> Outcome:
     expected = frozenset(identifier for identifier, record in events.records.items() if rule.matches(record))
     try:
         found = events.search(rule.query)
-        reasons = tuple(dict.fromkeys(_explain(rule, events, sorted(expected ^ found)[:_MOST])))
     except RejectedRequestError as error:
-        return Outcome(rule.name, Result.NOT_RUN, len(expected), 0, (f"the server rejects it: {error}",), missing)
+        return Outcome(rule.name, Result.REJECTED, len(expected), 0, (f"the server rejects it: {error}",), missing)
+    reasons = tuple(dict.fromkeys(_explain(rule, events, sorted(expected ^ found)[:_MOST])))
     return Outcome(rule.name, _judge(expected, found), len(expected), len(found), reasons, missing)
 
 
@@ -69,7 +71,12 @@ def _explain(rule: Rule, events: LoadedEvents, differing: list[str]) -> Iterator
         return
     is_explained = False
     for comparison in rule.comparisons:
-        found = events.search(comparison.query, differing)
+        try:
+            found = events.search(comparison.query, differing)
+        except RejectedRequestError as error:  # it must not hide that the rule as a whole differs
+            is_explained = True
+            yield f"{', '.join(comparison.fields) or 'keywords'}: the server rejects it alone: {error}"
+            continue
         if found != {each for each in differing if comparison.matches(events.records[each])}:
             is_explained = True
             yield from _explain_comparison(comparison, events, differing, found)

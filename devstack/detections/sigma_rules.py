@@ -34,6 +34,8 @@ def read_sigma_rules(file: Path, engine: Engine, pipeline: ProcessingPipeline) -
         raise RuleError(f"The rule file {file.name} is not YAML in UTF-8.") from None
     for document in documents:
         if isinstance(document, dict) and document.get("logsource", {}).get("service") == _SERVICE:
+            # A time window of older rules: pySigma would read it as a search for a keyword.
+            document.get("detection", {}).pop("timeframe", None)
             yield convert_sigma_rule(file.stem, document, engine, pipeline)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +146,21 @@ def test_kql_of_a_field_that_is_not_mapped(events: LoadedEvents) -> None:
     )
 
 
-def test_kql_that_the_server_rejects_is_not_run(events: LoadedEvents) -> None:
+def test_kql_that_the_server_rejects_is_not_equal(events: LoadedEvents) -> None:
     """Objects in lists are not nested in the mapping, so a query for one object of a list is rejected."""
     outcome = compare_rule(convert_kql_rule("test", "resources: { type: a }", events.fields), events)
-    assert outcome.result is Result.NOT_RUN
+    assert outcome.result is Result.REJECTED
     assert outcome.reasons[0].startswith("the server rejects it: ")
+
+
+def test_a_comparison_that_the_server_rejects_hides_no_difference(events: LoadedEvents) -> None:
+    """The rule as a whole is searched and finds too few; only the search for its reasons is rejected."""
+    rule = convert_kql_rule("test", "requestParameters.neverDeclared: yes", events.fields)
+    assert isinstance(rule, Rule)
+    rejected = replace(rule.comparisons[0], query={"nested": {"path": "resources", "query": {"match_all": {}}}})
+    outcome = compare_rule(replace(rule, comparisons=(rejected,)), events)
+    assert (outcome.result, outcome.expected, outcome.found) == (Result.TOO_FEW, 1, 0)
+    assert outcome.reasons[0].startswith("requestParameters.neverDeclared: the server rejects it alone")
 
 
 def test_aliases_of_security_analytics(events: LoadedEvents, tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sigma.processing.pipeline import ProcessingPipeline
 
 from devstack.detections.rules import Rule, Unconverted
-from devstack.detections.sigma_rules import convert_sigma_rule, evaluate_sigma_rule
+from devstack.detections.sigma_rules import convert_sigma_rule, evaluate_sigma_rule, read_sigma_rules
 
 EVENT = {
     "name": "ListBuckets",
@@ -103,6 +105,16 @@ def test_values_are_compared(part: Any, is_match: bool) -> None:
 def test_conditions_are_evaluated(condition: Any, is_match: bool) -> None:
     document = make_document({"yes": {"port": 443}, "no": {"port": 80}, "condition": condition})
     assert evaluate_sigma_rule(document)(EVENT) is is_match
+
+
+def test_a_time_window_is_no_keyword(tmp_path: Path) -> None:
+    """pySigma reads `timeframe` as one more detection, which the server would search in every field."""
+    file = tmp_path / "rule.yml"
+    detection = {"part": {"name": "x"}, "timeframe": "10m", "condition": "part"}
+    file.write_text(json.dumps(make_document(detection)))  # JSON is YAML
+    (rule,) = read_sigma_rules(file, "opensearch", ProcessingPipeline())
+    assert isinstance(rule, Rule)
+    assert [each.fields for each in rule.comparisons] == [("name",)]
 
 
 def test_comparisons_are_rules_of_their_own() -> None:
