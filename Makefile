@@ -14,7 +14,7 @@ QUEUE := .venv-queue
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test test-fast coverage test-airflow2 test-airflow3 test-celery test-queue test-packages wheel fidelity faults organization accounts live bench lint format lock audit screenshots catalogue learn views view-files clean
+.PHONY: help demo stack test test-fast coverage test-airflow2 test-airflow3 test-celery test-queue test-packages wheel fidelity detections faults organization accounts live bench lint format lock audit screenshots catalogue learn views view-files clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ wheel: $(VENV)/installed ## build the wheel into dist/
 
 fidelity: $(VENV)/installed ## load 100,800 events in four orders on four servers with both mappings; print a table (ARGS="--events N …")
 	$(BIN)/python -m devstack.fidelity $(ARGS)
+
+detections: $(VENV)/installed ## run detection rules on a server and on the raw events; print a table (ARGS="--rules FOLDER …")
+	$(BIN)/python -m devstack.detections $(ARGS)
 
 faults: $(VENV)/installed ## kill processes and break services at 50 random moments of backfills; print a table (ARGS="--seed N …")
 	$(BIN)/python -m devstack.faults $(ARGS)
