@@ -66,8 +66,8 @@ def test_fields_are_derived_from_the_record(field: str, values: list[Any]) -> No
 
 def test_a_name_of_nobody_is_an_error() -> None:
     """A silent empty value would make a rule with a misspelt field equal."""
-    with pytest.raises(RuleError, match=r"user\.nmae"):
-        ElasticValues(RECORD).find("user.nmae")
+    with pytest.raises(RuleError, match=r"user\.naam"):
+        ElasticValues(RECORD).find("user.naam")
 
 
 def test_java_shows_no_empty_values() -> None:
@@ -75,7 +75,7 @@ def test_java_shows_no_empty_values() -> None:
 
 
 def test_kql_with_an_unknown_field_is_not_run() -> None:
-    assert isinstance(convert_kql_rule("test", "event.action: x or user.nmae: y", {}), Unconverted)
+    assert isinstance(convert_kql_rule("test", "event.action: x or user.naam: y", {}), Unconverted)
 
 
 def test_kql_is_evaluated_on_the_record() -> None:
