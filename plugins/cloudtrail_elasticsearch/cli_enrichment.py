@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import EnrichmentError
 from cloudtrail_elasticsearch.core.user_files import show_path
 
@@ -67,7 +68,7 @@ def open_enrichment(arguments: argparse.Namespace) -> Enrichment | None:
 
 def _read_account_names(file: Path) -> dict[str, str]:
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=_Accounts)
+        found = typed.decode(file.read_bytes(), _Accounts)
     except OSError as error:
         raise EnrichmentError(
             f"The file of accounts {show_path(file)} cannot be read: {error.strerror}."

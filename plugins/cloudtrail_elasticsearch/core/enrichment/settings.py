@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import EnrichmentError
 
 EXAMPLE: Final = '{"ip_databases": ["GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb"], "user_agents": true}'
@@ -31,7 +32,7 @@ def parse_settings(given: Mapping[str, Any] | str, named_by: str) -> EnrichmentS
     """
     try:
         if isinstance(given, str):
-            return msgspec.json.decode(given, type=EnrichmentSettings) if given.strip() else EnrichmentSettings()
-        return msgspec.convert(given, EnrichmentSettings)
+            return typed.decode(given, EnrichmentSettings) if given.strip() else EnrichmentSettings()
+        return typed.convert(given, EnrichmentSettings)
     except msgspec.MsgspecError as error:
         raise EnrichmentError(f"{named_by} is wrong: {error}. Write it like {EXAMPLE}.") from error
