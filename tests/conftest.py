@@ -13,6 +13,7 @@ import gzip
 import os
 import signal
 import tempfile
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ CORPUS = CHECKOUT.parent / "shared" / "cloudtrail-corpus"
 SAMPLE = CHECKOUT / "tests" / "data" / "events.ndjson"
 SERVICES = {"service", "airflow_home"}
 """The fixtures behind every server and Airflow that the tests share."""
+
+SEARCH_SERVERS = ("opensearch", "opensearch2", "elasticsearch", "elasticsearch8", "search_url")
+"""The fixtures that return the URL of a search server without security."""
 
 NEED_AIRFLOW = {"airflow2", "airflow3", "celery", "packages", "queue", "system"}
 """The folders whose tests all need a running Airflow, or an environment of their own."""
@@ -214,9 +218,23 @@ def bucket(aws: str) -> str:
 
 
 @pytest.fixture
-def unique_index_prefix() -> str:
-    """The prefix of a test's indices, templates and data streams."""
-    return f"test-{uuid.uuid4().hex[:12]}"
+def unique_index_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The prefix of a test's indices, templates and data streams. At the end, its templates are deleted."""
+    urls = {request.getfixturevalue(name) for name in SEARCH_SERVERS if name in request.fixturenames}
+    prefix = f"test-{uuid.uuid4().hex[:12]}"
+    yield prefix
+    # OpenSearch writes all templates to its disk whenever one of them changes.
+    for url in urls:
+        _delete_templates(url, prefix)
+
+
+def _delete_templates(url: str, prefix: str) -> None:
+    from cloudtrail_elasticsearch.core.index.index_pattern import TEMPLATES
+
+    path = f"{url}/_index_template/{TEMPLATES}{prefix}*"
+    # A test can leave no template, or a server that has ended.
+    with contextlib.suppress(OSError), urllib.request.urlopen(urllib.request.Request(path, method="DELETE")):
+        pass
 
 
 @pytest.fixture(scope="session")
