@@ -127,6 +127,9 @@ def read_event_ids(server: SearchServer, indices: str) -> Iterator[str]:
         yield from (hit["_source"].get("eventID") or hit["_id"] for hit in hits)
         after = codec.encode({"scroll": "1m", "scroll_id": answer["_scroll_id"]})
         answer = server.request("POST", "/_search/scroll", after)
+    # A server keeps at most 500 scrolls, each for its minute, and tests read the ids until an event is there.
+    if "_scroll_id" in answer:
+        server.request("DELETE", "/_search/scroll", codec.encode({"scroll_id": [answer["_scroll_id"]]}))
 
 
 def _hits(answer: dict[str, Any]) -> list[dict[str, Any]]:

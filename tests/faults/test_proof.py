@@ -21,10 +21,14 @@ class Held:
     def __init__(self, **indices: list[str]) -> None:
         self._indices = {"indexed": indices["indexed"], "cloudtrail-quarantine": indices["quarantined"]}
         self._left: list[str] = []
+        self.scrolls = 0
+        """The scrolls that are open."""
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Any:
-        del method, body
+        del body
+        self.scrolls -= method == "DELETE"
         if "/_search?scroll" in path:
+            self.scrolls += 1
             self._left = list(self._indices[path.split("/")[1]])
         page, self._left = self._left[:2], self._left[2:]
         return {"_scroll_id": "one", "hits": {"hits": [{"_source": {"eventID": event}} for event in page]}}
@@ -46,6 +50,7 @@ def test_every_event_is_accounted_for(indexed: list[str], quarantined: list[str]
     client = Held(indexed=indexed, quarantined=quarantined)
     scene = cast(Scene, SimpleNamespace(client=client, indices="indexed"))
     assert proof.count_events(scene, ["a", "b", "c"]) == found
+    assert client.scrolls == 0
 
 
 @pytest.mark.parametrize(("pages", "events", "twice"), [(0, 0, 0), (3, 150, 3), (2, 0, 2), (0, 51, 2)])
