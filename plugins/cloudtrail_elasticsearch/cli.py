@@ -233,7 +233,8 @@ def _write(line: bytes) -> None:
 
 def _build_schema(arguments: argparse.Namespace) -> Schema:
     extra = read_fields(Path(arguments.fields)) if arguments.fields else ()
-    return build_schema(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs=not arguments.no_ecs)
+    rules = load_rules(map(Path, arguments.rules))
+    return build_schema(arguments.mapping, rules, extra, ecs=not arguments.no_ecs, texts=arguments.texts)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -325,6 +326,11 @@ def _make_schema_options() -> argparse.ArgumentParser:
     )
     schema_options.add_argument(
         "--no-ecs", action="store_true", help="do not add the fields of the Elastic Common Schema"
+    )
+    schema_options.add_argument(
+        "--texts",
+        action="store_true",
+        help="also index the parameters and the response of a call as one text each",
     )
     return schema_options
 

@@ -119,6 +119,8 @@ class Schema:
     root: Node
     ecs: bool = True
     """Whether documents have the names of the Elastic Common Schema, too."""
+    texts: bool = False
+    """Whether the open objects are indexed as one text each, too."""
     leave_out: tuple[LeaveOutRule, ...] = ()
     """The rules that leave whole events out."""
 
@@ -138,7 +140,8 @@ class Schema:
             for path, node in self.root.walk()
         ]
         # Sorted, so that all processes get the same fingerprint; otherwise a loaded window would be loaded again.
-        return content_id(codec.canonical([self.ecs, sorted(entries, key=codec.canonical)]))[:23]
+        options = [self.ecs, *(["texts"] if self.texts else [])]
+        return content_id(codec.canonical([*options, sorted(entries, key=codec.canonical)]))[:23]
 
     @property
     def secretive(self) -> bool:
