@@ -72,7 +72,7 @@ def test_names_are_read_from_rules(
 def test_a_path_that_holds_objects_is_listed_only_if_its_scalars_are_compared() -> None:
     """A rule that reads an object as a whole compares none."""
     entry = Entry("requestParameters.map", (Occurrence(ValueKind.MAP, 1, 1, False),))
-    known = Catalogue(msgspec.json.encode(entry))
+    known = Catalogue(msgspec.json.encode(entry) + b"\n")
     declared = ["requestParameters.both.below", "requestParameters.object.below"]
     scalars = ["requestParameters.both"]
     members = ["requestParameters.object", "requestParameters.map", "requestParameters.text"]
