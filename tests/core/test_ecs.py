@@ -121,7 +121,7 @@ def test_the_service_and_the_version_of_tls_are_computed() -> None:
 def test_a_sign_in_has_flags(additional: Any, flags: dict[str, bool] | None) -> None:
     """Of other calls, the same data has none."""
     source = described({"eventName": "ConsoleLogin", "additionalEventData": additional})
-    expected = flags and {"cloudtrail": {"console_login": {"additional_eventdata": flags}}}
+    expected: Any = flags and {"cloudtrail": {"console_login": {"additional_eventdata": flags}}}
     assert source.get("aws") == expected
     assert "aws" not in described({"eventName": "CheckMfa", "additionalEventData": additional})
 

@@ -65,7 +65,7 @@ class Normalizer:
             source |= placing.added_fields(overflow)
         if self._marks_own and own_events.is_own(record):
             source["tags"] = [own_events.TAG]
-        if self._schema.texts and (texts := make_texts(source, {} if overflow is MISSING else overflow)):
+        if self._schema.texts and (texts := make_texts(source, overflow if isinstance(overflow, dict) else {})):
             source[TEXTS] = texts
         # Last, because the time of sending is appended to the text of a document (ADR-0023).
         if "event" in described:
