@@ -89,7 +89,6 @@ ALWAYS: list[tuple[str, str]] = [
     ("aws.cloudtrail.console_login.additional_eventdata.mfa_used: false", "2"),
     ("tls.client.server_name: iam.amazonaws.com AND tls.version: 1.3 AND event.provider: sqs*", "4"),
     ("user.email: ada@example.com AND related.user: ada AND event.provider: sqs*", "4"),
-    ("related.entity: *role\\/admin AND event.provider: sqs*", "4"),
     ("userAgent: trufflehog*", "1"),
     ("userAgent: TRUFFLEHOG*", "1"),
     ("user_agent.original: TruffleHog*", "1"),

@@ -123,11 +123,8 @@ COPIES: Final = {
         "requestParameters.userName",
     ),
     RELATED_ENTITY: (
-        # Not the caller's own ARN, id and key, which differ from caller to caller: they made an index 39 bytes an
-        # event larger, and are found as `user.id` and below `aws.cloudtrail.user_identity` (ADR-0026).
-        "userIdentity.sessionContext.sessionIssuer.arn",
-        "userIdentity.sessionContext.sessionIssuer.userName",
-        "resources.ARN",
+        # No names of the caller and no ARNs of `resources`: they differ from event to event, made an index 39 bytes
+        # an event larger, and have names of their own below `aws.cloudtrail` (ADR-0026).
         "requestParameters.accessKeyId",
         "requestParameters.bucketName",
         "requestParameters.dBInstanceIdentifier",
