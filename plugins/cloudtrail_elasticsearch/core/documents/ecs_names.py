@@ -123,8 +123,8 @@ COPIES: Final = {
         "requestParameters.userName",
     ),
     RELATED_ENTITY: (
-        # No names of the caller and no ARNs of `resources`: they differ from event to event, made an index 39 bytes
-        # an event larger, and have names of their own below `aws.cloudtrail` (ADR-0026).
+        # No names of the caller and no ARNs of `resources`: they differ from event to event, made an index 39
+        # bytes an event larger, and have names of their own below `aws.cloudtrail` (ADR-0026).
         "requestParameters.accessKeyId",
         "requestParameters.bucketName",
         "requestParameters.dBInstanceIdentifier",
