@@ -149,6 +149,10 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     mapping: str = "typed",
     ecs: bool = True,
     own_events: str | None = None,
+    shards: int | None = None,
+    replicas: int | None = None,
+    lifecycle: str | None = None,
+    pipeline: str | None = None,
     settle_minutes: int | None = None,
     prefix: str | None = None,
     staging_bucket: str = _STAGING_BUCKET,
@@ -163,7 +167,8 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
 
     :param source: what to load
     :param index: the default of the DAG's param ``index``; ``%Y``, ``%m``, ``%d`` stand for the event's date.
-        `mapping`, `ecs`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too
+        `mapping`, `ecs`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too; so are `shards`,
+        `replicas`, `lifecycle` and `pipeline`, which only affect new indices
     :param staging_bucket: the S3 bucket to stage in; by default the Airflow variable ``cloudtrail_staging_bucket``
     :param rules_file: as of `LoadingOperator`; so is `fields_file`
     :param aws_conn_id: the AWS connection for the staging bucket, and for lookups
@@ -179,7 +184,8 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     kind = _find_kind(source)
     _check_names("cloudtrail_dag", dag_args, _list_dag_arguments())
     _check_names("task_args", task_args or {}, kind.tasks)
-    defaults: dict[str, Any] = {"index": index, "mapping": mapping, "ecs": ecs}
+    chosen = {"shards": shards, "replicas": replicas, "lifecycle": lifecycle, "pipeline": pipeline}
+    defaults: dict[str, Any] = {"index": index, "mapping": mapping, "ecs": ecs, **chosen}
     if prefix is not None:
         defaults["prefix"] = prefix
     if own_events is not None:

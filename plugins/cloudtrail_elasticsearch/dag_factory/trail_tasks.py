@@ -59,6 +59,7 @@ def _add_tasks(
         tasks="{{ params.tasks }}",
         declared=settings.params,
         **read,
+        **settings.ledger,
         **settings.staging,
         **plan,
         **settings.name("plan"),

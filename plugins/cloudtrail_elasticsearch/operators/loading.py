@@ -12,6 +12,7 @@ from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Schema
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true
 from cloudtrail_elasticsearch.operators.rules_folder import find_user_file
 
@@ -34,6 +35,9 @@ class LoadingOperator(StagingOperator):
     :param fields_file: a file of additional declared fields, below the same folder; None: the file that the
         Airflow variable ``cloudtrail_fields_file`` names
     :param own_events: how to treat the events of the loader's own calls: ``keep``, ``mark`` or ``leave-out``
+    :param shards: the number of primary shards of new indices; empty: the server's, or a ``@custom`` component's.
+        `replicas`, `lifecycle` (the name of a lifecycle policy) and `pipeline` (the name of an ingest pipeline)
+        are of new indices, too
     :param replay: load only the window's quarantined events again (``true`` or ``false``)
     :param verify: load nothing, but count the window's documents on the server again (``true`` or ``false``)
     :param force: load again even if the events are already loaded
@@ -47,6 +51,10 @@ class LoadingOperator(StagingOperator):
         "rules_file",
         "fields_file",
         "own_events",
+        "shards",
+        "replicas",
+        "lifecycle",
+        "pipeline",
         "replay",
         "verify",
         "force",
@@ -62,6 +70,10 @@ class LoadingOperator(StagingOperator):
         rules_file: str | None = None,
         fields_file: str | None = None,
         own_events: str = OwnEvents.KEEP,
+        shards: str | int | None = None,
+        replicas: str | int | None = None,
+        lifecycle: str | None = None,
+        pipeline: str | None = None,
         replay: str | bool = False,
         verify: str | bool = False,
         force: str | bool = False,
@@ -75,6 +87,10 @@ class LoadingOperator(StagingOperator):
         self.rules_file = rules_file
         self.fields_file = fields_file
         self.own_events = own_events
+        self.shards = shards
+        self.replicas = replicas
+        self.lifecycle = lifecycle
+        self.pipeline = pipeline
         self.replay = replay
         self.verify = verify
         self.force = force
@@ -98,11 +114,14 @@ class LoadingOperator(StagingOperator):
         """Return a loader for an index pattern.
 
         :param settings: the sizes and the patience of the load; None: those of a daily run
-        :raises ConfigurationError: the mapping, the rules or `own_events` is wrong
+        :raises ConfigurationError: the mapping, the rules, `own_events` or a setting of new indices is wrong
         """
         from cloudtrail_elasticsearch.core.loading.loader import Loader
 
-        return Loader(server, pattern, self._build_schema(), settings, self._read_own_events())
+        chosen = IndexSettings.parse(
+            shards=self.shards, replicas=self.replicas, lifecycle=self.lifecycle, pipeline=self.pipeline
+        )
+        return Loader(server, pattern, self._build_schema(), settings, self._read_own_events(), chosen)
 
     def choose_work(self) -> Callable[[WindowLoad], Cell]:
         """Return what to do with a window."""

@@ -9,9 +9,11 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Context, conf
 
 from cloudtrail_elasticsearch.core.coverage.windows import check_tasks, list_days
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
 from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true
 from cloudtrail_elasticsearch.operators.days import DaysOperator, parse_tasks
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
+from cloudtrail_elasticsearch.operators.shard_advice import log_shard_advice
 from cloudtrail_elasticsearch.operators.trail_choice import TrailPlanOperator
 from cloudtrail_elasticsearch.trail_params import TRAIL_SETTLE_MINUTES
 
@@ -23,6 +25,8 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
     that choose the days, and `StagingOperator` those of the staging bucket, which stores the plan.
 
     :param lists: false: the run lists nothing, so the plan does not wait for the day to settle
+    :param index: the index pattern, for advice on its shards
+    :param search_conn_id: the connection to the search server; None: the plan gives no advice on shards
     """
 
     template_fields: Sequence[str] = (
@@ -30,13 +34,22 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
         *StagingOperator.template_fields,
         *TrailPlanOperator.template_fields,
         "lists",
+        "index",
     )
 
     def __init__(
-        self, *, settle_minutes: str | int = TRAIL_SETTLE_MINUTES, lists: str | bool = True, **kwargs: Any
+        self,
+        *,
+        settle_minutes: str | int = TRAIL_SETTLE_MINUTES,
+        lists: str | bool = True,
+        index: str = DEFAULT_INDEX,
+        search_conn_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(settle_minutes=settle_minutes, **kwargs)
         self.lists = lists
+        self.index = index
+        self.search_conn_id = search_conn_id
 
     @never_retry_final_errors
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -74,4 +87,5 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
                 len(batches),
             )
         check_tasks(len(planned), conf.getint("core", "max_map_length"))
+        log_shard_advice(self.search_conn_id, self.index, days[-1])
         return [batch.to_dict() for batch in planned]
