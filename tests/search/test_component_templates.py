@@ -374,6 +374,24 @@ def test_a_pipeline_of_the_user_is_part_of_the_index(server: Any, pattern: Index
         server.request("DELETE", f"/_ingest/pipeline/{pattern.template}")
 
 
+@pytest.mark.slow
+def test_a_pipeline_that_adds_fields_breaks_no_proof(opensearch: str, unique_index_prefix: str) -> None:
+    """Below an ECS object: each event is restored. A repeated load writes the documents again."""
+    server = connect(SearchSettings.from_url(opensearch))
+    pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
+    pipeline = {"processors": [{"set": {"field": "source.geo.name", "value": "here"}}]}
+    server.request("PUT", f"/_ingest/pipeline/{unique_index_prefix}", codec.encode(pipeline))
+    chosen = IndexSettings(pipeline=unique_index_prefix)
+    for loads in (1, 2):
+        load(server, pattern, chosen)
+        server.request("POST", f"/{november(pattern)}/_refresh")
+        asked = codec.encode({"version": True, "sort": ["eventID"]})
+        hits = server.request("POST", f"/{november(pattern)}/_search", asked)["hits"]["hits"]
+        assert {hit["_version"] for hit in hits} == {loads}
+        assert {hit["_source"]["source"]["geo"]["name"] for hit in hits} == {"here"}
+        assert [restore(hit["_source"]) for hit in hits] == EVENTS[1::2]
+
+
 def test_a_lifecycle_policy_that_the_server_lacks_is_reported(
     server: Any, pattern: IndexPattern, caplog: pytest.LogCaptureFixture
 ) -> None:

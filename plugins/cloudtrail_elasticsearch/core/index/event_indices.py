@@ -58,6 +58,7 @@ class EventIndices:
         self._template = EventTemplate(server, pattern, self._make_template(pattern.alias))
         self._creation = IndexCreation(server, pattern, self._mappings, chosen)
         self._lock = threading.Lock()
+        self._has_components = False
         self.rejecting_paths: dict[str, frozenset[str]] = {}
         """For each created or compared index, the paths at which its mapping rejects values of the loader."""
 
@@ -72,7 +73,7 @@ class EventIndices:
         listed = read_templates(self._server)
         update_own_indices(self._server, make_own_templates(), listed)
         managed = list_managed_indices(self._server, self._pattern)
-        update_components(self._server, self._pattern, self._components)
+        self._update_components()
         alias = update_alias(self._server, self._pattern, managed)
         self._template.update(listed, managed, self._make_template(alias))
         wanted = self._mappings["_meta"]
@@ -97,6 +98,8 @@ class EventIndices:
             if name not in self.rejecting_paths:
                 # First, so that the server has the mapping if somebody deletes the index during the load
                 # (ADR-0016).
+                if not self._has_components:
+                    self._update_components()
                 self._template.add(name)
                 self._compare(name)
             if name not in self.rejecting_paths:
@@ -121,6 +124,11 @@ class EventIndices:
                     f"The search server did not create the index {name}: {error}. "
                     f"{self._creation.explain_rejection()}"
                 ) from error
+
+    def _update_components(self) -> None:
+        # The server rejects an index template without its components.
+        update_components(self._server, self._pattern, self._components)
+        self._has_components = True
 
     def _make_template(self, alias: str | None) -> dict[str, Any]:
         components = (*self._components, *list_custom_names(self._pattern))
