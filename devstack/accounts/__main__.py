@@ -7,25 +7,18 @@ a promise is broken.
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.accounts.backfill import BackfillSettings, Loaded, Observed, run_backfills
 from devstack.accounts.proof import Figures, Outcome, check_backfills
 from devstack.accounts.scenario import Scenario, ScenarioSettings
-from devstack.airflow_api import AirflowError
-from devstack.backfills import BackfillError
 from devstack.endpoints import Endpoints
-from devstack.processes import ServiceError
-from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, Distribution, DownloadError, SearchServer
+from devstack.long_runs import airflow_home, report_promises, run_to_end, say
+from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, Distribution, SearchServer
 
 _NAME: Final = "accounts"
 _HEAD: Final = (
@@ -37,15 +30,7 @@ _HEAD: Final = (
 def main() -> int:
     """Run the backfills; the exit status is 1 if a promise is broken."""
     arguments = _parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        _say("\nStopped.")
-        return 130
-    except (BackfillError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
-        _say(f"It failed: {error}")
-        return 1
+    return run_to_end(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -54,11 +39,11 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     scenario = Scenario.make(settings)
     size = f"{settings.accounts} accounts x {len(settings.regions)} regions x {settings.days} days"
-    _say(f"{size}, {settings.first} to {settings.last}; {settings.refused} accounts lack the role at first.")
+    say(f"{size}, {settings.first} to {settings.last}; {settings.refused} accounts lack the role at first.")
     lines, broken = [_HEAD], []
     for name in arguments.servers:
         server = DISTRIBUTIONS[name]
-        _say(f"{name}:")
+        say(f"{name}:")
         with SearchServer(server) as search:
             loaded, outcome = _load(scenario, Endpoints("", "", search.url, server.engine))
         lines += [
@@ -66,26 +51,17 @@ def _run(arguments: argparse.Namespace) -> int:
             _format_line(server, "second", outcome.second, loaded.second),
         ]
         broken += [f"  {name}, {what}" for what in outcome.broken]
-    end = "Broken promises:" if broken else "Every promise was kept."
-    _say("\n".join(["", *lines, "", end, *broken]))
-    return 1 if broken else 0
+    return report_promises(lines, broken)
 
 
 def _load(scenario: Scenario, endpoints: Endpoints) -> tuple[Loaded, Outcome]:
     """Run both backfills in a new Airflow and check them. If a promise was broken, Airflow's logs are kept."""
-    home = Path(tempfile.mkdtemp(prefix="accounts-"))
-    is_kept = True
-    try:
+    with airflow_home("accounts-") as home:
         server = connect(SearchSettings.from_url(endpoints.search), endpoints.engine)
-        loaded = run_backfills(scenario, BackfillSettings(_NAME), endpoints, server, home, _say)
+        loaded = run_backfills(scenario, BackfillSettings(_NAME), endpoints, server, home.path, say)
         outcome = check_backfills(scenario, loaded)
-        is_kept = bool(outcome.broken)
+        home.is_kept = bool(outcome.broken)
         return loaded, outcome
-    finally:
-        if is_kept:
-            _say(f"Airflow's logs are kept: {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def _format_line(server: Distribution, name: str, figures: Figures, observed: Observed) -> str:
@@ -111,10 +87,6 @@ def _parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--events", type=int, default=defaults.events, help="management events of the busiest window of a weekday"
     )
     return parser.parse_args(argv)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,27 +6,20 @@ Then the daily run proves the day. It prints a table, and exits with status 1 if
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
-from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.airflow_api import AirflowError
-from devstack.dag_runs import DagRunError
 from devstack.gate import Gate
 from devstack.live.hours import LiveSettings, run_hours
 from devstack.live.proof import Outcome, check_hours
 from devstack.live.scenario import INTERVAL, ScenarioSettings
 from devstack.live.sources import SOURCES
-from devstack.processes import ServiceError
-from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, DownloadError, SearchServer
+from devstack.long_runs import airflow_home, report_promises, run_to_end, say
+from devstack.search_server import DISTRIBUTIONS, OPENSEARCH_3, SearchServer
 
 _NAME: Final = "live"
 _HEAD: Final = (
@@ -39,15 +32,7 @@ _HEAD: Final = (
 def main() -> int:
     """Make the runs; the exit status is 1 if a promise is broken."""
     arguments = _parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        _say("\nStopped.")
-        return 130
-    except (DagRunError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
-        _say(f"It failed: {error}")
-        return 1
+    return run_to_end(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -57,20 +42,16 @@ def _run(arguments: argparse.Namespace) -> int:
     lines, broken = [_HEAD], []
     for server in arguments.servers:
         for source in arguments.sources:
-            _say(f"{server}, {source}: {scenario.runs} runs from {scenario.begins:%Y-%m-%d %H:%M} on")
+            say(f"{server}, {source}: {scenario.runs} runs from {scenario.begins:%Y-%m-%d %H:%M} on")
             outcome = _follow(scenario, server, source)
             lines.append(_format_line(server, source, outcome))
             broken += [f"  {server}, {source}: {what}" for what in outcome.broken]
-    end = "Broken promises:" if broken else "Every promise was kept."
-    _say("\n".join(["", *lines, "", end, *broken]))
-    return 1 if broken else 0
+    return report_promises(lines, broken)
 
 
 def _follow(scenario: ScenarioSettings, name: str, source: str) -> Outcome:
     """Make the runs in a new Airflow and check them. If a promise was broken, Airflow's logs are kept."""
-    home = Path(tempfile.mkdtemp(prefix="live-"))
-    is_kept = True
-    try:
+    with airflow_home("live-") as home:
         distribution = DISTRIBUTIONS[name]
         with (
             SearchServer(distribution) as search,
@@ -78,15 +59,10 @@ def _follow(scenario: ScenarioSettings, name: str, source: str) -> Outcome:
             SOURCES[source](scenario) as served,
         ):
             server = connect(SearchSettings.from_url(search.url), distribution.engine)
-            observed = run_hours(scenario, LiveSettings(_NAME), served, server, gate, home, _say)
+            observed = run_hours(scenario, LiveSettings(_NAME), served, server, gate, home.path, say)
             outcome = check_hours(scenario, observed)
-        is_kept = bool(outcome.broken)
+        home.is_kept = bool(outcome.broken)
         return outcome
-    finally:
-        if is_kept:
-            _say(f"Airflow's logs are kept: {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def _format_line(server: str, source: str, outcome: Outcome) -> str:
@@ -112,10 +88,6 @@ def _parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--events", type=int, default=defaults.events, help="management events of the busiest region's weekday"
     )
     return parser.parse_args(argv)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,15 @@ It prints a table, and exits with status 1 if a promise is broken.
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.airflow_api import AirflowError
-from devstack.backfills import BackfillError
 from devstack.endpoints import Endpoints
+from devstack.long_runs import airflow_home, report_promises, run_to_end, say
 from devstack.organization.backfill import (
     BackfillSettings,
     run_backfill,
@@ -29,13 +23,11 @@ from devstack.organization.backfill import (
 from devstack.organization.damage import INTACT, Damage, damage_trail
 from devstack.organization.proof import Outcome, check_backfill
 from devstack.organization.trail import OrganizationSettings, OrganizationTrail, write_organization
-from devstack.processes import ServiceError
 from devstack.search_server import (
     DISTRIBUTIONS,
     ELASTICSEARCH_9,
     OPENSEARCH_3,
     Distribution,
-    DownloadError,
     SearchServer,
 )
 
@@ -49,15 +41,7 @@ _HEAD: Final = (
 def main() -> int:
     """Run the backfills; the exit status is 1 if a promise is broken."""
     arguments = _parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        _say("\nStopped.")
-        return 130
-    except (BackfillError, AirflowError, ServiceError, DownloadError, LoaderError) as error:
-        _say(f"It failed: {error}")
-        return 1
+    return run_to_end(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -71,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
     trail = write_organization(settings)
     files, digests = len(trail.written.log_files), len(trail.written.digests)
     size = f"{files:,} log files and {digests:,} digests"
-    _say(f"{size} of {settings.first} to {settings.last} were written in {time.monotonic() - began:.0f} s.")
+    say(f"{size} of {settings.first} to {settings.last} were written in {time.monotonic() - began:.0f} s.")
     damaged = trail.copy()
     # A day in the middle, so that a whole day precedes and follows it.
     damage = damage_trail(damaged, trail.days[settings.days // 2])
@@ -84,32 +68,23 @@ def _run(arguments: argparse.Namespace) -> int:
             endpoints = Endpoints("", simulator.endpoint_url, search.url, server.engine)
             for kind in arguments.trails:
                 loaded, expected = cases[kind]
-                _say(f"{name}, {kind}:")
+                say(f"{name}, {kind}:")
                 began = time.monotonic()
                 outcome = _load(loaded, expected, BackfillSettings(f"organization-{kind}", _BUCKET), endpoints)
                 lines.append(_format_line(server, kind, settings, outcome, time.monotonic() - began))
                 broken += [f"  {name}, {kind}: {what}" for what in outcome.broken]
-                _say(f"{_HEAD}\n{lines[-1]}")
-    end = "Broken promises:" if broken else "Every promise was kept."
-    _say("\n".join(["", *lines, "", end, *broken]))
-    return 1 if broken else 0
+                say(f"{_HEAD}\n{lines[-1]}")
+    return report_promises(lines, broken)
 
 
 def _load(trail: OrganizationTrail, damage: Damage, settings: BackfillSettings, endpoints: Endpoints) -> Outcome:
     """Run a backfill in a new Airflow and check it. If a promise was broken, Airflow's logs are kept."""
-    home = Path(tempfile.mkdtemp(prefix="organization-"))
-    is_kept = True
-    try:
-        runs = run_backfill(trail, settings, endpoints, home, _say)
+    with airflow_home("organization-") as home:
+        runs = run_backfill(trail, settings, endpoints, home.path, say)
         server = connect(SearchSettings.from_url(endpoints.search), endpoints.engine)
         outcome = check_backfill(trail, damage, settings, server, runs)
-        is_kept = bool(outcome.broken)
+        home.is_kept = bool(outcome.broken)
         return outcome
-    finally:
-        if is_kept:
-            _say(f"Airflow's logs are kept: {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def _format_line(
@@ -135,10 +110,6 @@ def _parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--events", type=int, default=defaults.events, help="management events of the busiest window of a weekday"
     )
     return parser.parse_args(argv)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 if __name__ == "__main__":
