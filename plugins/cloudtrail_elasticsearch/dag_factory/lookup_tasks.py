@@ -33,6 +33,21 @@ def add_late_tasks(settings: PipelineSettings, source: LookupEvents) -> None:
     _add_tasks(settings, source, plan={"days_ago": "{{ params.days_ago }}"}, fetch={"late": True}, load={})
 
 
+def choose_accounts(settings: PipelineSettings, source: LookupEvents) -> dict[str, Any]:
+    """Return the arguments of a plan operator that choose accounts, their roles and their regions."""
+    return {
+        "accounts": join("accounts"),
+        "role": source.role,
+        "external_id": source.external_id,
+        "organization_conn_id": source.organization_conn_id,
+        "categories": join("categories"),
+        "regions": join("regions"),
+        "tasks": "{{ params.tasks }}",
+        "declared": settings.params,
+        "aws_conn_id": settings.aws_conn_id,
+    }
+
+
 def _add_tasks(
     settings: PipelineSettings,
     source: LookupEvents,
@@ -43,15 +58,7 @@ def _add_tasks(
 ) -> None:
     planned = CloudTrailPlanOperator(
         **DAYS,
-        accounts=join("accounts"),
-        role=source.role,
-        external_id=source.external_id,
-        organization_conn_id=source.organization_conn_id,
-        categories=join("categories"),
-        regions=join("regions"),
-        tasks="{{ params.tasks }}",
-        declared=settings.params,
-        aws_conn_id=settings.aws_conn_id,
+        **choose_accounts(settings, source),
         **settings.ledger,
         **plan,
         **settings.name("plan"),

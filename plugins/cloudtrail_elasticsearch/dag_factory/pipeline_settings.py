@@ -63,6 +63,13 @@ class PipelineSettings:
 DAYS = {"start": "{{ params.start or '' }}", "end": "{{ params.end or '' }}"}
 """The arguments of the plan operators that name the days."""
 
+LIVE_WORK = {
+    "until": "{{ params.until or '' }}",
+    "overlap_minutes": "{{ params.overlap_minutes }}",
+    "work_minutes": "{{ params.work_minutes }}",
+}
+"""The arguments of the operators of live runs that limit their work."""
+
 TRAIL_CONN_ID = "{{ var.value.get('cloudtrail_trail_conn_id', 'aws_default') }}"
 """The connection that reads a trail, unless its source names one."""
 

@@ -39,6 +39,25 @@ def add_late_files_tasks(settings: PipelineSettings, trail: Trail) -> None:
     )
 
 
+def choose_folders(settings: PipelineSettings) -> dict[str, Any]:
+    """Return the arguments of a plan operator that name a trail, and choose folders in its bucket."""
+    return {
+        "trail": "{{ params.trail }}",
+        "trail_bucket": "{{ params.trail_bucket }}",
+        "trail_prefix": "{{ params.trail_prefix }}",
+        "accounts": join("accounts"),
+        "regions": join("regions"),
+        "kinds": join("kinds"),
+        "tasks": "{{ params.tasks }}",
+        "declared": settings.params,
+    }
+
+
+def name_connection(trail: Trail) -> dict[str, str]:
+    """Return the argument of the operators that read a trail."""
+    return {"trail_conn_id": TRAIL_CONN_ID if trail.conn_id is None else trail.conn_id}
+
+
 def _add_tasks(
     settings: PipelineSettings,
     trail: Trail,
@@ -47,17 +66,10 @@ def _add_tasks(
     listing: dict[str, Any],
     load: dict[str, Any],
 ) -> None:
-    read = {"trail_conn_id": TRAIL_CONN_ID if trail.conn_id is None else trail.conn_id}
+    read = name_connection(trail)
     planned = CloudTrailTrailPlanOperator(
         **DAYS,
-        trail="{{ params.trail }}",
-        trail_bucket="{{ params.trail_bucket }}",
-        trail_prefix="{{ params.trail_prefix }}",
-        accounts=join("accounts"),
-        regions=join("regions"),
-        kinds=join("kinds"),
-        tasks="{{ params.tasks }}",
-        declared=settings.params,
+        **choose_folders(settings),
         **read,
         **settings.staging,
         **settings.ledger,
