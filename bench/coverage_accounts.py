@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 import statistics
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-from playwright.sync_api import sync_playwright
-
-from bench.coverage_page import Look, load_page, pages_with_ledger
+from bench.coverage_page import LAST, Look, look_again, make_cell, pages_with_ledger
 from bench.results import Result, machine
-from cloudtrail_elasticsearch.core.coverage.cells import Cell
-from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, StagingDetails, VerifiedCell
-from cloudtrail_elasticsearch.core.coverage.windows import Window
-from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, DEFAULT_INDEX
+from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, VerifiedCell
+from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
 from cloudtrail_elasticsearch.core.search.server import SearchServer
-from cloudtrail_elasticsearch.sinks.connect import connect
-from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.airflow import Airflow
 
 ACCOUNTS: Final = 200
@@ -30,7 +23,6 @@ LOOKS: Final = 5
 ANSWER_TO_REACH: Final = 400
 DRAW_TO_REACH: Final = 1_000
 
-_LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 _END: Final = re.compile(rb'"end":("[^"]+")')
 _UPDATED: Final = re.compile(rb'"updated_at":"[^"]+"')
 
@@ -112,36 +104,14 @@ def _name(account: int) -> str:
 
 
 def _cell(account: str, region: int, ago: int) -> VerifiedCell:
-    start = _LAST - timedelta(days=ago)
-    window = Window(account, f"region-{region:02d}", start, start + timedelta(days=1))
     events = (region * 7919 + ago * 104_729) % 10_000 if region < BUSY_REGIONS else 0
     # One cell in some hundred is not complete.
     lost = 5 if events > 5 and (region * 11 + ago * 7) % 397 == 0 else 0
-    cell = Cell(window=window, looked_up=events, staged=events, duplicates=0, indexed=events - lost, quarantined=0)
-    staged = StagingDetails(
-        attempts=1, calls=events // 50 + 1, throttled=0, first=start, last=window.end, staged_at=window.end
-    )
-    run = Run("cloudtrail_to_elasticsearch", f"scheduled__{start:%Y-%m-%dT%H:%M:%S+00:00}", "cell.load", region, 1)
-    return VerifiedCell(cell, staged, run, window.end)
+    return make_cell(account, region, ago, events, lost)
 
 
 def _looks(airflow: Airflow, search_url: str) -> list[Look]:
-    first = _LAST - timedelta(days=DAYS - 1)
-    address = f"{airflow.url}/cloudtrail/coverage#account=*&first={first:%Y-%m-%d}&last={_LAST:%Y-%m-%d}"
-    server = connect(SearchSettings.from_url(search_url))
-    looks = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.add_cookies([{"name": "_token", "value": airflow.user("admin").token, "url": airflow.url}])
-        page = context.new_page()
-        for number in range(LOOKS + 1):
-            Ledger(server, DEFAULT_INDEX).record_verified_all([_cell(_name(number), 0, 0)])
-            server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
-            answered, draw = load_page(page, address)
-            if page.locator("table.grid tbody tr").count() != ACCOUNTS:
-                raise RuntimeError("not all accounts were drawn: nothing was measured")
-            again, _ = load_page(page, address)
-            looks.append(Look(answered, again, draw))
-        browser.close()
-    return looks
+    first = LAST - timedelta(days=DAYS - 1)
+    address = f"{airflow.url}/cloudtrail/coverage#account=*&first={first:%Y-%m-%d}&last={LAST:%Y-%m-%d}"
+    changes = [_cell(_name(number), 0, 0) for number in range(LOOKS + 1)]
+    return look_again(airflow, search_url, address, changes, ("table.grid tbody tr", ACCOUNTS))

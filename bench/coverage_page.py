@@ -6,7 +6,7 @@ import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,8 @@ ANSWER_TO_REACH: Final = 300
 AGAIN_TO_REACH: Final = 150
 DRAW_TO_REACH: Final = 1_000
 
-_LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
+LAST: Final = datetime(2026, 11, 1, tzinfo=UTC)
+"""The last day of the ledger."""
 
 
 def measure() -> list[Result]:
@@ -104,19 +105,22 @@ def _fill(server: Server) -> None:
 
 
 def _cell(region: int, ago: int) -> VerifiedCell:
-    start = _LAST - timedelta(days=ago)
-    window = Window(DEFAULT_ACCOUNT, f"region-{region:02d}", start, start + timedelta(days=1))
-    events = (region * 7919 + ago * 104_729) % 10_000
-    cell = Cell(window=window, looked_up=events, staged=events, duplicates=0, indexed=events, quarantined=0)
-    run = Run("cloudtrail_to_elasticsearch", f"scheduled__{start:%Y-%m-%dT%H:%M:%S+00:00}", "cell.load", region, 1)
-    return VerifiedCell(
-        cell,
-        StagingDetails(
-            attempts=1, calls=events // 50 + 1, throttled=0, first=start, last=window.end, staged_at=window.end
-        ),
-        run,
-        window.end,
+    return make_cell(DEFAULT_ACCOUNT, region, ago, (region * 7919 + ago * 104_729) % 10_000)
+
+
+def make_cell(account: str, region: int, ago: int, events: int, lost: int = 0) -> VerifiedCell:
+    """Return a cell of some days ago.
+
+    :param lost: the events of it that were not indexed
+    """
+    start = LAST - timedelta(days=ago)
+    window = Window(account, f"region-{region:02d}", start, start + timedelta(days=1))
+    cell = Cell(window=window, looked_up=events, staged=events, duplicates=0, indexed=events - lost, quarantined=0)
+    staged = StagingDetails(
+        attempts=1, calls=events // 50 + 1, throttled=0, first=start, last=window.end, staged_at=window.end
     )
+    run = Run("cloudtrail_to_elasticsearch", f"scheduled__{start:%Y-%m-%dT%H:%M:%S+00:00}", "cell.load", region, 1)
+    return VerifiedCell(cell, staged, run, window.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +133,35 @@ class Look:
 
 
 def _looks(airflow: Airflow, search_url: str) -> list[Look]:
-    first = _LAST - timedelta(days=DAYS - 1)
-    address = f"{airflow.url}/cloudtrail/coverage#first={first:%Y-%m-%d}&last={_LAST:%Y-%m-%d}"
+    first = LAST - timedelta(days=DAYS - 1)
+    address = f"{airflow.url}/cloudtrail/coverage#first={first:%Y-%m-%d}&last={LAST:%Y-%m-%d}"
+    changes = [_cell(0, ago) for ago in range(LOOKS + 1)]
+    return look_again(airflow, search_url, address, changes, ("table.grid tbody td", REGIONS * DAYS))
+
+
+def look_again(
+    airflow: Airflow, search_url: str, address: str, changes: Sequence[VerifiedCell], drawn: tuple[str, int]
+) -> list[Look]:
+    """Load a page after each change of the ledger, and again without one.
+
+    :param drawn: the selector of what the page draws, and how many it draws
+    :raises RuntimeError: another number is drawn
+    """
     server = connect(SearchSettings.from_url(search_url))
+    selector, expected = drawn
     looks = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         context.add_cookies([{"name": "_token", "value": airflow.user("admin").token, "url": airflow.url}])
         page = context.new_page()
-        for ago in range(LOOKS + 1):
-            Ledger(server, DEFAULT_INDEX).record_verified_all([_cell(0, ago)])
+        for change in changes:
+            Ledger(server, DEFAULT_INDEX).record_verified_all([change])
             server.request("POST", f"/{COVERAGE_INDEX}/_refresh")
             answered, draw = load_page(page, address)
-            cells = page.locator("table.grid tbody td").count()
-            if cells != REGIONS * DAYS:
-                raise RuntimeError(f"{cells} cells were drawn: nothing was measured")
+            found = page.locator(selector).count()
+            if found != expected:
+                raise RuntimeError(f"{found} of {expected} were drawn: nothing was measured")
             again, _ = load_page(page, address)
             looks.append(Look(answered, again, draw))
         browser.close()
