@@ -117,7 +117,7 @@ class _LiveRuns:
         self._lookups = lookups
 
     def run(self, now: datetime) -> None:
-        """Load what is new at a time."""
+        """Load the new events of a time."""
         places = [Place(DEFAULT_ACCOUNT, region) for region in self._lookups]
         known = self._watermarks.read(places)
         load = LiveLoad(lambda: self._loader).load

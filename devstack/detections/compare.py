@@ -1,4 +1,4 @@
-"""Compares what a server finds for a rule with the evaluation of the rule on the raw events."""
+"""Compares a server's hits of a rule with the evaluation of the rule on the raw events."""
 
 from __future__ import annotations
 

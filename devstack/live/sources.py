@@ -76,7 +76,7 @@ class Source(Protocol):
         """Return the params of every run, without the index."""
 
     def move(self, now: datetime) -> None:
-        """Set the simulated time, and make available what has arrived by then."""
+        """Set the simulated time; events that arrived earlier are available."""
 
     def settle(self) -> None:
         """Make the whole day available."""
@@ -191,7 +191,7 @@ class TrailSource:
         return {"own_events": "keep"}
 
     def move(self, now: datetime) -> None:
-        """Deliver what has arrived by then."""
+        """Deliver the log files up to this time."""
         self.delivery.deliver(self.s3.buckets[_TRAIL.bucket], now.timestamp())
 
     def settle(self) -> None:

@@ -41,7 +41,7 @@ class Delivery:
         return cls(sorted(list_objects(plan, processes=processes), key=_ARRIVES))
 
     def deliver(self, bucket: Puts, until: float) -> Written:
-        """Write the further objects that have arrived at a time, in epoch seconds; return what was written."""
+        """Write and return the objects that arrived since the last delivery, up to a time in epoch seconds."""
         before, self.delivered = self.delivered, bisect.bisect_right(self.objects, until, key=_ARRIVES)
         return put_objects(self.objects[before : self.delivered], bucket)
 

@@ -35,7 +35,7 @@ class Delivered(NamedTuple):
 
 
 def write_trail(plan: Plan, bucket: Puts, arriving: tuple[int, int] = ALWAYS, *, processes: int = 1) -> Written:
-    """Write the objects that arrive in a range of time, and return what was written.
+    """Write the objects that arrive in a range of time, and return them.
 
     Late log files and the digests of the last hour arrive after the plan's end. A test that loads a day, then lets
     late files arrive, writes twice: `arriving` up to a time (excluded), then from that time on.
@@ -58,7 +58,7 @@ def list_objects(plan: Plan, arriving: tuple[int, int] = ALWAYS, *, processes: i
 
 
 def put_objects(objects: Iterable[Delivered], bucket: Puts) -> Written:
-    """Write these objects into a bucket, and return what was written."""
+    """Write these objects into a bucket, and return the log files and digests among them."""
     files: list[WrittenFile] = []
     digests: list[WrittenDigest] = []
     for item in objects:
