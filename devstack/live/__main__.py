@@ -81,7 +81,9 @@ def _parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--servers", nargs="+", choices=DISTRIBUTIONS, default=[OPENSEARCH_3.name], help="the search servers"
     )
-    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=list(SOURCES), help="the sources to follow")
+    parser.add_argument(
+        "--sources", nargs="+", choices=SOURCES, default=list(SOURCES), help="the sources to follow"
+    )
     parser.add_argument("--hours", type=float, default=4.0, help="simulated hours (%(default)s)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="the random seed (%(default)s)")
     parser.add_argument(
