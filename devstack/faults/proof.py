@@ -128,7 +128,8 @@ def read_event_ids(server: SearchServer, indices: str) -> Iterator[str]:
         after = codec.encode({"scroll": "1m", "scroll_id": answer["_scroll_id"]})
         answer = server.request("POST", "/_search/scroll", after)
     # A server keeps at most 500 scrolls, each for its minute, and tests read the ids until an event is there.
-    if "_scroll_id" in answer:
+    # If no index matches, the server keeps no scroll, and answers 404 to the request that closes it.
+    if answer["_shards"]["total"]:
         server.request("DELETE", "/_search/scroll", codec.encode({"scroll_id": [answer["_scroll_id"]]}))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from cloudtrail_elasticsearch.core.errors import SupersededError
 from cloudtrail_elasticsearch.core.progress import BackgroundCheckpoint, Checkpoint, InMemoryStore
 from cloudtrail_elasticsearch.operators.supervision import SupervisedStore
 from tests.clock import wait_until
+from tests.processes import is_running
 
 TASK = """
 import time
@@ -29,14 +28,6 @@ task = subprocess.Popen([sys.executable, "-c", {TASK!r}])
 print(task.pid, flush=True)
 task.wait()
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.slow

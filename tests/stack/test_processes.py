@@ -13,6 +13,7 @@ import pytest
 
 from devstack.processes import ROOT, Child, ServiceError, folder_or_temporary
 from tests.clock import wait_until
+from tests.processes import is_running
 
 pytestmark = pytest.mark.slow
 
@@ -28,14 +29,6 @@ time.sleep(600)
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-u", "-c", code]
-
-
-def runs(pid: int) -> bool:
-    """Whether a process exists and is not only waiting to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def wait_for_text(file: Path) -> str:
@@ -77,8 +70,8 @@ def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
     child = Child("it", python(STUBBORN), log)
     grandchild = int(wait_for_text(log))
     child.stop(seconds=0.2)
-    assert not runs(child.pid)
-    assert not runs(grandchild)
+    assert not is_running(child.pid)
+    assert not is_running(grandchild)
 
 
 def test_stopping_twice_is_fine(tmp_path: Path) -> None:
@@ -113,7 +106,9 @@ def test_nothing_is_left_when_the_parent_is_ended_by_a_signal(tmp_path: Path, nu
     parent.wait(60)
     parent.stdout.close()
     try:
-        wait_until(lambda: not (runs(child) or runs(grandchild) or temporary.exists()), "nothing is left")
+        wait_until(
+            lambda: not (is_running(child) or is_running(grandchild) or temporary.exists()), "nothing is left"
+        )
     except AssertionError:
         os.killpg(child, signal.SIGKILL)
         raise
