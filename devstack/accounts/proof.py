@@ -69,10 +69,8 @@ def check_first(scenario: Scenario, first: Observed) -> Iterator[str]:
     refused = set(scenario.refused)
     cells = {_name_cell(document): document for document in first.cells}
     yield from _check_plan(scenario, cells)
-    yield from _name_some(
-        "cells of accounts with the role are neither complete nor quiet",
-        (cell for cell, found in cells.items() if cell.account not in refused and found["state"] not in _DONE),
-    )
+    of_others = {cell: found for cell, found in cells.items() if cell.account not in refused}
+    yield from _name_unfinished("cells of accounts with the role are neither complete nor quiet", of_others)
     yield from _name_some(
         "cells of accounts without the role are not missing, or do not name the role and what to do",
         (cell for cell, found in cells.items() if cell.account in refused and not _explains_role(cell, found)),
@@ -93,10 +91,7 @@ def check_second(scenario: Scenario, first: Observed, second: Observed) -> Itera
     """Yield a sentence for each kind of wrong cell, run or request of the backfill with the roles."""
     cells = {_name_cell(document): document for document in second.cells}
     yield from _check_plan(scenario, cells)
-    yield from _name_some(
-        "cells are neither complete nor quiet",
-        (cell for cell, found in cells.items() if found["state"] not in _DONE),
-    )
+    yield from _name_unfinished("cells are neither complete nor quiet", cells)
     yield from _check_runs(scenario, second, "success")
     called = {account for account, calls in second.calls.items() if calls != first.calls.get(account, 0)}
     if called != set(scenario.refused):
@@ -171,6 +166,14 @@ def _name_some(what: str, cells: Iterable[Cell]) -> Iterator[str]:
     if found := sorted(cells):
         some = ", ".join(f"{cell.account} {cell.region} {cell.day}" for cell in found[:_NAMED])
         yield f"{len(found)} {what}: {some}"
+
+
+def _name_unfinished(what: str, cells: Mapping[Cell, Mapping[str, Any]]) -> Iterator[str]:
+    unfinished = {cell: found for cell, found in cells.items() if found["state"] not in _DONE}
+    yield from _name_some(what, unfinished)
+    # Most cells fail for the same reason.
+    for problem in sorted({str(found["problem"]) for found in unfinished.values()})[:_NAMED]:
+        yield f"the problem of one of them: {problem}"
 
 
 def _name_cell(document: Mapping[str, Any]) -> Cell:

@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.errorfactory import ClientExceptionsFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -233,6 +234,18 @@ def test_a_wrong_count_in_a_manifest_is_found(staging: Staging) -> None:
     wrong = replace(part, events=2)
     with pytest.raises(StagingError, match="1 events, not 2"):
         list(staging.lines(wrong))
+
+
+def test_a_missing_object_is_none_although_threads_share_the_client(
+    s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore makes the classes of a client's exceptions twice if two threads need them first."""
+
+    def make_classes(client: Any) -> Any:
+        return ClientExceptionsFactory().create_client_exceptions(client.meta.service_model)
+
+    monkeypatch.setattr(type(s3), "exceptions", property(make_classes))
+    assert Bucket(s3, bucket).read("missing") is None
 
 
 def test_an_invalid_manifest_is_reported(staging: Staging, s3: Any, bucket: str) -> None:

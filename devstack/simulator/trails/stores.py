@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol, Self
 
+from botocore.exceptions import ClientError
+
 from devstack.simulator.trails.trail import DIGESTS
 
 
@@ -173,8 +175,10 @@ class S3Bucket:
         """
         try:
             answer = self._client.get_object(Bucket=self._name, Key=key)
-        except self._client.exceptions.NoSuchKey:
-            raise KeyError(key) from None
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                raise KeyError(key) from None
+            raise
         return Stored(answer["Body"].read(), dict(answer["Metadata"]))
 
     def delete(self, key: str) -> None:

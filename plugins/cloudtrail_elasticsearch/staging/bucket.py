@@ -106,11 +106,17 @@ class Bucket:
 
         :raises OversizedError: it has more than `most` bytes; the body was not read
         """
+        from botocore.exceptions import ClientError
+
         with translate_errors(f"Reading {self.uri(key)}", "s3:GetObject (and s3:ListBucket)"):
             try:
                 answer = self._client.get_object(Bucket=self.name, Key=key)
-            except self._client.exceptions.NoSuchKey:
-                return None
+            except ClientError as error:
+                # By the code: a client's own exception classes are made twice if two threads need them first, and
+                # the class that is raised is then not the one that is caught.
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    return None
+                raise
             size = answer.get("ContentLength", 0)  # a proxy that sends chunks omits it
             if size > most:
                 # Not read, because an object of any size could be here.
