@@ -57,8 +57,8 @@ def measure() -> list[Result]:
             at_most=ANSWER_TO_REACH,
             how=f"from the request for the page's data to the parsed data, after a change of the ledger; {how}",
             limited_by=(
-                "twelve thousand cells: days with a cell that was updated in the last 15 minutes are read again; "
-                "here all, as the bench has just written them"
+                "Airflow's check of permissions, four small requests to the server, and the compression of the "
+                "answer; only the changed day is read again"
             ),
             machine=machine(),
         ),

@@ -17,7 +17,7 @@ from cloudtrail_elasticsearch.core.search.sender import LoadSettings
 from cloudtrail_elasticsearch.core.search.server import Engine
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.ui.coverage_table import summarize_ledger
+from cloudtrail_elasticsearch.ui.ledger_summary import summarize_ledger
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 PLACE = Place("123456789012", "eu-west-1")

@@ -27,7 +27,7 @@ from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
 from cloudtrail_elasticsearch.core.search.sender import LoadSettings, Sender
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.ui.coverage_table import summarize_ledger
+from cloudtrail_elasticsearch.ui.ledger_summary import summarize_ledger
 from cloudtrail_elasticsearch.ui.server import find_search_server
 from tests.cells import cell as make_cell
 from tests.cells import staged_at

@@ -15,7 +15,7 @@ from cloudtrail_elasticsearch.core.coverage.cells import State
 from cloudtrail_elasticsearch.core.coverage.ledger import query_source
 from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.index.index_pattern import COVERAGE_INDEX, DEFAULT_INDEX
-from cloudtrail_elasticsearch.core.search.answers import Aggregation, Bucket
+from cloudtrail_elasticsearch.core.search.answers import Bucket
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 from cloudtrail_elasticsearch.ui.reading import read_index
 
@@ -43,16 +43,7 @@ _DAYS_PER_REQUEST: Final = 50
 ALL_ACCOUNTS: Final = "*"
 """The choice of all accounts together."""
 
-CLOCKS_DIFFER_BY: Final = timedelta(minutes=15)
-"""More than the clocks of two workers differ: AWS rejects requests of a clock that is five minutes wrong.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
-"""
-
-_NAMES_AT_MOST: Final = 5_000
 _HITS_AT_MOST: Final = 10_000
-_IS_CELL: Final[dict[str, Any]] = {"exists": {"field": "pattern"}}
-"""The query for cells: the documents with the names of accounts have no pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,102 +85,6 @@ class Square(NamedTuple):
     """The position of its state in `STATES`."""
     figures: Sequence[int]
     """Numbers of events, in the order of `FIGURES`."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerSummary:
-    """The accounts, index patterns, sources and days of the whole ledger, and the time of its last change."""
-
-    accounts: list[str]
-    """The account with the most cells first."""
-    patterns: list[str]
-    """The index pattern with the most cells first."""
-    sources: list[Source]
-    days: Mapping[str, int]
-    """The number of cells of each day."""
-    newest: float
-    """The time of the last update of a cell, in milliseconds since 1970."""
-
-    @property
-    def cells(self) -> int:
-        """The number of cells."""
-        return sum(self.days.values())
-
-
-def summarize_ledger(server: SearchServer, known: LedgerSummary | None = None) -> LedgerSummary:
-    """Return the accounts, index patterns, sources and days that the ledger has, and its last change.
-
-    :param known: an earlier summary; then only days with cells that were updated since are read again, unless
-        cells were deleted
-    """
-    if known is not None:
-        figures = {"cells": {"value_count": {"field": "pattern"}}, "newest": {"max": {"field": "updated_at"}}}
-        found = _aggregate_cells(server, figures)
-        cells, newest = (found.get(name, Aggregation()).value or 0 for name in figures)
-        if (cells, newest) == (known.cells, known.newest):
-            return known
-        updated = _add_changes(server, known, newest)
-        if updated.cells == cells:
-            return updated
-    return _summarize(server)
-
-
-def _summarize(server: SearchServer, *further: dict[str, Any]) -> LedgerSummary:
-    """Return a summary of all cells, or of those that match further queries."""
-    fields = {"accounts": "account", "patterns": "pattern", "sources": "source", "days": "day"}
-    figures = {
-        **{name: {"terms": {"field": path, "size": _NAMES_AT_MOST}} for name, path in fields.items()},
-        "newest": {"max": {"field": "updated_at"}},
-    }
-    found = _aggregate_cells(server, figures, *further)
-    names = {name: [str(bucket.key) for bucket in found.get(name, Aggregation()).buckets] for name in fields}
-    days = {str(bucket.key): bucket.doc_count for bucket in found.get("days", Aggregation()).buckets}
-    newest = found.get("newest", Aggregation()).value or 0
-    sources = _list_sources(found, sum(days.values()))
-    return LedgerSummary(names["accounts"], names["patterns"], sources, days, newest)
-
-
-def _add_changes(server: SearchServer, known: LedgerSummary, newest: float) -> LedgerSummary:
-    """Return a summary with the changes since then; it has too many cells if some were deleted."""
-    changes = _summarize(server, {"terms": {"day": sorted(find_changed_days(server, known.newest))}})
-    return LedgerSummary(
-        list(dict.fromkeys((*known.accounts, *changes.accounts))),
-        list(dict.fromkeys((*known.patterns, *changes.patterns))),
-        [source for source in Source if source in (*known.sources, *changes.sources)],
-        {**known.days, **changes.days},
-        newest,
-    )
-
-
-def _aggregate_cells(
-    server: SearchServer, figures: Mapping[str, Any], *further: dict[str, Any]
-) -> dict[str, Aggregation]:
-    request = {
-        "track_total_hits": False,
-        "query": {"bool": {"filter": [_IS_CELL, *further]}},
-        "aggs": dict(figures),
-    }
-    return read_index(server, COVERAGE_INDEX).aggregate(request)
-
-
-def find_changed_days(server: SearchServer, newest: float) -> set[str]:
-    """Return the days with a cell that was updated since a time, or up to `CLOCKS_DIFFER_BY` before it.
-
-    :param newest: `LedgerSummary.newest` of an earlier summary
-    """
-    since = int(newest - CLOCKS_DIFFER_BY / timedelta(milliseconds=1))
-    updated = {"range": {"updated_at": {"gte": since, "format": "epoch_millis"}}}
-    found = _aggregate_cells(server, {"days": {"terms": {"field": "day", "size": _NAMES_AT_MOST}}}, updated)
-    return {str(bucket.key) for bucket in found.get("days", Aggregation()).buckets}
-
-
-def _list_sources(found: dict[str, Aggregation], cells: int) -> list[Source]:
-    """Return the sources of the ledger's cells; those of version 0.1 name none, and are of LookupEvents."""
-    buckets = found.get("sources", Aggregation()).buckets
-    named = {str(bucket.key) for bucket in buckets}
-    if sum(bucket.doc_count for bucket in buckets) < cells:
-        named.add(Source.LOOKUP_EVENTS)
-    return [source for source in Source if source in named]
 
 
 def choose_default_account(accounts: list[str]) -> str:

@@ -14,7 +14,8 @@ from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 from cloudtrail_elasticsearch.ui import coverage_table
-from cloudtrail_elasticsearch.ui.coverage_table import FIGURES, Choice, LedgerSummary, Square
+from cloudtrail_elasticsearch.ui.coverage_table import FIGURES, Choice, Square
+from cloudtrail_elasticsearch.ui.ledger_summary import LedgerSummary, summarize_ledger
 
 KEPT: Final = 8
 """The number of cached tables. A table of 200 accounts by 365 days takes about two megabytes."""
@@ -33,10 +34,8 @@ class _Table:
     """The number of each row. Rows get numbers in the order in which they are found."""
     days: Mapping[str, bytes] = field(default_factory=dict)
     """Each day's squares as JSON, in columns: rows, states and figures."""
-    cells: Mapping[str, int] = field(default_factory=dict)
-    """`LedgerSummary.days` when they were read."""
-    newest: float = 0
-    """`LedgerSummary.newest` when they were read."""
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """`LedgerSummary.versions` when they were read."""
 
 
 class Tables:
@@ -49,7 +48,7 @@ class Tables:
 
     def summarize(self, server: SearchServer) -> LedgerSummary:
         """Return a summary of the ledger as it is now; only the changes since the last one are read."""
-        summary = coverage_table.summarize_ledger(server, self._summaries.get(server.name))
+        summary = summarize_ledger(server, self._summaries.get(server.name))
         self._summaries[server.name] = summary
         return summary
 
@@ -81,17 +80,15 @@ class Tables:
 
 def _update(server: SearchServer, choice: Choice, known: _Table, ledger: LedgerSummary) -> _Table:
     """Return a table with the days of the choice as they are now; its other days are dropped if they changed."""
-    same = known.cells == ledger.days and known.newest == ledger.newest
-    changed = set() if same or not known.days else coverage_table.find_changed_days(server, known.newest)
-    # A cell that was deleted has no time of update, but its day has fewer cells.
-    changed |= {day for day in known.days if known.cells.get(day) != ledger.days.get(day)}
-    kept = {day: squares for day, squares in known.days.items() if day not in changed}
+    kept = {
+        day: squares for day, squares in known.days.items() if known.versions.get(day) == ledger.versions.get(day)
+    }
     wanted = coverage_table.list_days(choice.first, choice.last)
     missing = [day for day in wanted if day in ledger.days and day not in kept]
     rows = dict(known.rows)
     read = _encode_days(coverage_table.read_squares(server, choice, missing), rows)
     # Also a day without squares is known then.
-    return _Table(rows, kept | dict.fromkeys(missing, _EMPTY) | read, ledger.days, ledger.newest)
+    return _Table(rows, kept | dict.fromkeys(missing, _EMPTY) | read, ledger.versions)
 
 
 def _encode_days(squares: Iterable[Square], rows: dict[tuple[str, Source], int]) -> dict[str, bytes]:

@@ -102,6 +102,8 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     checked_at: Aggregation | None = None
     live_events: Aggregation | None = None
     """The sub-aggregations with the figures of watermarks, if the request has them."""
+    updated: Aggregation | None = None
+    """The sub-aggregation with the sum of the times of update, if the request has it."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -123,6 +125,8 @@ class Aggregation(msgspec.Struct, frozen=True, gc=False):
     max: float | None = None
     sum: float | None = None
     value: float | None = None
+    days: Aggregation | None = None
+    """The sub-aggregation ``days`` of a ``filter`` aggregation."""
 
 
 class Aggregated(Complete, frozen=True):
