@@ -13,14 +13,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 
-class _NoSuchKeyError(Exception):
-    """The error of boto3's client."""
-
-
 class MemoryS3:
     """A boto3 S3 client of one bucket; threads may share it."""
-
-    exceptions = SimpleNamespace(NoSuchKey=_NoSuchKeyError)
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -30,7 +24,7 @@ class MemoryS3:
         key = asked["Key"]
         with self._lock:
             if key not in self.objects:
-                raise _NoSuchKeyError
+                raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
             body = self.objects[key]
         return {"Body": io.BytesIO(body), "ETag": _tag(body)}
 
