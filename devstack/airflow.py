@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -132,9 +133,22 @@ class Airflow:
         self.stop()
 
     def prepare(self) -> None:
-        """Create or upgrade the home's database. Needs no service; the first time takes a while."""
-        self._settings.home.mkdir(parents=True, exist_ok=True)
+        """Create or upgrade the home's database; needs no service. An environment's first one takes a while."""
+        database = self._settings.home / "airflow.db"
+        database.parent.mkdir(parents=True, exist_ok=True)
+        if database.exists():
+            self.command("db", "migrate")
+            return
+        environment = self._settings.python.parent.parent
+        empty = environment / "airflow-empty.db"
+        if _is_newer(empty, environment / "installed"):
+            shutil.copyfile(empty, database)
+            return
         self.command("db", "migrate")
+        # Under another name at first, because other processes may copy it at the same time.
+        copy = empty.with_name(f"{empty.name}.{os.getpid()}")
+        shutil.copyfile(database, copy)
+        copy.replace(empty)
 
     def start(self, service: str) -> None:
         """Start one of `SERVICES`, or the `TRIGGERER`."""
@@ -260,6 +274,11 @@ def free_port(wanted: int) -> int:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
             return int(server.getsockname()[1])
     raise ServiceError("no port is free on 127.0.0.1")
+
+
+def _is_newer(file: Path, than: Path) -> bool:
+    """Whether both files exist, and the first one was written after the second one."""
+    return file.exists() and than.exists() and file.stat().st_mtime > than.stat().st_mtime
 
 
 def _secret(file: Path) -> str:

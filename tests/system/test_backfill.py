@@ -34,6 +34,7 @@ DAG_ID = "cloudtrail_to_elasticsearch"
 LAST = last_settled_day()
 FIRST = LAST - timedelta(days=1)
 REGIONS = ["ap-northeast-3", "eu-west-1", "us-east-1"]
+DENIED = "eu-west-1"
 BUSIEST = 0
 """The map index of us-east-1, which goes first in a day."""
 
@@ -94,16 +95,17 @@ def kill(airflow: Airflow, task_id: str) -> tuple[str, str, int]:
 
 
 @pytest.mark.promise("restartable")
-def test_a_backfill_survives_killed_tasks(
+def test_a_backfill_survives_killed_tasks_and_a_second_one_repeats_only_failed_cells(
     airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
 ) -> None:
-    """kill -9 of a fetch and of a load: Airflow retries, every event is indexed once, coverage passes."""
+    """Airflow retries what is killed. Cells of a denied region fail the runs by name, until it is allowed."""
     server = connect(SearchSettings.from_url(opensearch))
     pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
     Loader(server, pattern, build_schema("typed", load_rules())).prepare()
     indices = sorted({pattern.name(midnight(day)) for day in (FIRST, LAST)})
     for index in indices:
         server.request("PUT", f"/{index}", codec.encode({"settings": {"index.blocks.write": True}}))
+    simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region=DENIED))
 
     airflow.prepare()
     conf = json.dumps({"regions": REGIONS, "index": pattern.text})
@@ -113,36 +115,16 @@ def test_a_backfill_survives_killed_tasks(
         killed = [kill(airflow, "cell.fetch"), kill(airflow, "cell.load")]
         for index in indices:
             server.request("PUT", f"/{index}/_settings", codec.encode({"index.blocks.write": None}))
-        runs = until(lambda: ended(airflow), "the backfill's end")
-        tried = {identity(task): task["try_number"] for task in tasks(airflow)}
-
-    assert [run["state"] for run in runs] == ["success", "success"]
-    assert [(run["data_interval_start"][:10], run["run_type"]) for run in runs] == [
-        (str(LAST), "backfill"),
-        (str(FIRST), "backfill"),
-    ]
-    assert all(tried[task] >= 2 for task in killed)
-    assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
-        list_truth(simulator, REGIONS, FIRST, 2)
-    )
-
-
-def test_a_backfill_of_failed_runs_repeats_only_failed_cells(
-    airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
-) -> None:
-    """Cells of a denied region fail the runs by name, and the second backfill looks up only these."""
-    server = connect(SearchSettings.from_url(opensearch))
-    pattern = f"{unique_index_prefix}-%Y.%m"
-    conf = json.dumps({"regions": REGIONS, "index": pattern})
-    simulator.service.faults.add(Fault(FaultKind.ACCESS_DENIED, region="eu-west-1"))
-    airflow.prepare()
-    airflow.backfill(DAG_ID, str(FIRST), str(LAST), "--dag-run-conf", conf)
-    with airflow:
         failed = until(lambda: ended(airflow), "the first backfill's end")
-        assert [run["state"] for run in failed] == ["failed", "failed"]
-        states = {(cell["region"], cell["state"]) for cell in Ledger(server, pattern).read_cells()}
-        assert {state for region, state in states if region == "eu-west-1"} == {"missing"}
-        assert {state for region, state in states if region != "eu-west-1"} <= {"complete", "quiet"}
+        assert [(run["data_interval_start"][:10], run["run_type"], run["state"]) for run in failed] == [
+            (str(LAST), "backfill", "failed"),
+            (str(FIRST), "backfill", "failed"),
+        ]
+        tried = {identity(task): task["try_number"] for task in tasks(airflow)}
+        assert all(tried[task] >= 2 for task in killed)
+        states = {(cell["region"], cell["state"]) for cell in Ledger(server, pattern.text).read_cells()}
+        assert {state for region, state in states if region == DENIED} == {"missing"}
+        assert {state for region, state in states if region != DENIED} <= {"complete", "quiet"}
 
         simulator.service.faults.clear()
         before = {name: region.calls for name, region in simulator.service.statistics.regions.items()}
@@ -150,8 +132,8 @@ def test_a_backfill_of_failed_runs_repeats_only_failed_cells(
         runs = until(lambda: mended(airflow), "the second backfill's end")
     assert [run["state"] for run in runs] == ["success", "success"]
     after = {name: region.calls for name, region in simulator.service.statistics.regions.items()}
-    assert {name for name in after if after[name] != before.get(name)} == {"eu-west-1"}
-    assert {cell["state"] for cell in Ledger(server, pattern).read_cells()} <= {"complete", "quiet"}
+    assert {name for name in after if after[name] != before.get(name)} == {DENIED}
+    assert {cell["state"] for cell in Ledger(server, pattern.text).read_cells()} <= {"complete", "quiet"}
     assert sorted(read_event_ids(server, f"{unique_index_prefix}-*")) == sorted(
         list_truth(simulator, REGIONS, FIRST, 2)
     )
