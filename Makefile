@@ -14,7 +14,7 @@ QUEUE := .venv-queue
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test test-fast coverage test-airflow2 test-airflow3 test-celery test-queue test-packages wheel fidelity detections faults organization accounts live bench lint format lock audit screenshots catalogue learn views view-files clean
+.PHONY: help demo stack test test-fast coverage test-airflow2 test-airflow3 test-celery test-queue test-packages wheel fidelity detections faults organization accounts live bench lint format lock audit screenshots catalogue learn rule-paths views view-files clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ catalogue: $(VENV)/installed ## build the catalogue of kinds and the list of dec
 learn: $(VENV)/installed ## add the kinds in recorded events to the catalogue (EVENTS="FILE …")
 	$(BIN)/python -m devstack.catalogue learn $(EVENTS)
 	$(BIN)/python -m devstack.catalogue
+
+rule-paths: $(VENV)/installed ## list the paths that detection rules read (RULES="FOLDER …")
+	$(BIN)/python -m devstack.rule_paths $(RULES)
 
 views: $(VENV)/installed ## import the dashboard and its searches (URL=http://user:password@host:5601 INDEX=pattern)
 	@$(BIN)/python -m devstack.views import "$(URL)" $(if $(INDEX),--index "$(INDEX)")

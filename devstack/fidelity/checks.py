@@ -42,11 +42,13 @@ class Index:
     server: SearchServer
     name: str
     strategy: Strategy
+    texts: bool = False
+    """Whether its documents have the open objects as texts, too."""
 
     @cached_property
     def schema(self) -> Schema:
         """The schema of its mapping."""
-        return build_schema(self.strategy, load_rules())
+        return build_schema(self.strategy, load_rules(), texts=self.texts)
 
     def load(self, lines: Iterable[bytes]) -> LoadReport:
         """Create the index and load the events."""

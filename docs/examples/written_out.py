@@ -54,6 +54,7 @@ with DAG(
             index="{{ params.index }}",
             mapping="{{ params.mapping }}",
             ecs="{{ params.ecs }}",
+            texts="{{ params.texts }}",
             own_events="{{ params.own_events }}",
             replay="{{ params.replay }}",
             verify="{{ params.verify }}",

@@ -237,7 +237,8 @@ def _write(line: bytes) -> None:
 def _build_schema(arguments: argparse.Namespace) -> Schema:
     extra = read_fields(Path(arguments.fields)) if arguments.fields else ()
     ecs = not arguments.no_ecs
-    schema = build_schema(arguments.mapping, load_rules(map(Path, arguments.rules)), extra, ecs)
+    rules = load_rules(map(Path, arguments.rules))
+    schema = build_schema(arguments.mapping, rules, extra, ecs, texts=arguments.texts)
     return replace(schema, enrichment=open_enrichment(arguments)) if ecs else schema
 
 
@@ -335,6 +336,11 @@ def _make_schema_options() -> argparse.ArgumentParser:
     )
     schema_options.add_argument(
         "--no-ecs", action="store_true", help="do not add the fields of the Elastic Common Schema"
+    )
+    schema_options.add_argument(
+        "--texts",
+        action="store_true",
+        help="also index the parameters and the response of a call as one text each",
     )
     add_enrichment_options(schema_options)
     return schema_options

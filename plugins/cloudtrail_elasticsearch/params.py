@@ -131,6 +131,13 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "ECS fields",
         "description": "Also write the event's envelope to the fields of the Elastic Common Schema.",
     },
+    "texts": {
+        "default": False,
+        "type": "boolean",
+        "title": "Parameters as texts",
+        "description": "Also index the parameters and the response of a call as one text each, for detection "
+        "rules that search in all of them.",
+    },
     "own_events": {
         "default": "keep",
         "type": "string",
@@ -172,7 +179,7 @@ LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
         name: PARAMS[name]
         for name in (
             *("start", "end", "accounts", "categories", "regions", "tasks"),
-            *("prefix", "index", "mapping", "ecs", "own_events"),
+            *("prefix", "index", "mapping", "ecs", "texts", "own_events"),
         )
     },
     "days_ago": {
@@ -191,7 +198,7 @@ LIVE_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **{name: PARAMS[name] for name in ("accounts", "categories", "regions")},
     "tasks": PARAMS["tasks"]
     | {"title": "Tasks", "description": "The maximum number of batches; about 200 regions share a task."},
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs")},
+    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "texts")},
     "own_events": PARAMS["own_events"]
     | {
         "default": OwnEvents.LEAVE_OUT.value,

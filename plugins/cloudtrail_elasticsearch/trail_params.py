@@ -64,7 +64,7 @@ _TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
 
 TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **_TRAIL_NAMES,
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "own_events")},
+    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "texts", "own_events")},
     "settle_minutes": PARAMS["settle_minutes"]
     | {
         "default": TRAIL_SETTLE_MINUTES,
@@ -81,7 +81,7 @@ LIVE_TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **{name: param for name, param in _TRAIL_NAMES.items() if name not in {"start", "end"}},
     "tasks": LIVE_PARAMS["tasks"]
     | {"description": "The maximum number of batches; about 200 folders share a task."},
-    **{name: PARAMS[name] for name in ("index", "mapping", "ecs", "own_events")},
+    **{name: PARAMS[name] for name in ("index", "mapping", "ecs", "texts", "own_events")},
     "overlap_minutes": LIVE_PARAMS["overlap_minutes"]
     | {
         "description": "Minutes before the watermark that are listed again, because a log file can appear after a "
@@ -99,7 +99,7 @@ LIVE_TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
 
 LATE_FILES_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **_TRAIL_NAMES,
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "own_events")},
+    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "texts", "own_events")},
     "days_ago": LATE_PARAMS["days_ago"]
     | {
         "maximum": 366,

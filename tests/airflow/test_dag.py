@@ -78,6 +78,7 @@ def test_params_have_a_schema(dag: Any) -> None:
         "settle_minutes",
         "start",
         "tasks",
+        "texts",
         "verify",
     ]
     assert schemas["start"]["format"] == schemas["end"]["format"] == "date"

@@ -101,6 +101,7 @@ def test_params_have_a_schema(trail_dag: Any) -> None:
         "settle_minutes",
         "start",
         "tasks",
+        "texts",
         "trail",
         "trail_bucket",
         "trail_prefix",

@@ -134,7 +134,8 @@ def test_only_known_addresses_have_places(
     schemas: Mapping[Strategy, Schema], changes: dict[str, Any], source: Any
 ) -> None:
     """Names of services, private and unknown addresses have none, and other accounts no name."""
-    made = document(schemas["typed"], IN_PARIS | changes | {"recipientAccountId": "210987654321"})
+    identity = IN_PARIS["userIdentity"] | {"accountId": "210987654321"}
+    made = document(schemas["typed"], IN_PARIS | changes | {"userIdentity": identity})
     assert made.get("source") == source
     assert made["cloud"]["account"] == {"id": "210987654321"}
 

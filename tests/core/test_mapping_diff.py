@@ -83,3 +83,19 @@ def test_a_long_list_of_paths_is_shortened() -> None:
     """Ten are named, the others are counted."""
     assert shorten_list(["b", "a"]) == "a, b"
     assert shorten_list(f"p{number:02d}" for number in range(13)).endswith("p08, p09 and 3 more")
+
+
+def test_a_missing_sub_field_is_added_to_an_equal_field() -> None:
+    """The rest of the existing field stays as it is, and so do its own sub-fields."""
+    ours = {"agent": {"type": "keyword", "normalizer": "lowercase", "fields": {"exact": KEYWORD, "text": KEYWORD}}}
+    theirs = {"agent": {"type": "keyword", "ignore_above": 256, "fields": {"text": {"type": "text"}}}}
+    difference = compare_mappings(ours, theirs)
+    assert difference.missing == {"agent": {"type": "keyword", "ignore_above": 256, "fields": {"exact": KEYWORD}}}
+    assert difference.differing == ()
+
+
+def test_values_are_not_copied_to_a_different_field() -> None:
+    """The server would reject a document for a copied value that the field does not take."""
+    copied = {"type": "keyword", "copy_to": ["name", "deep.a"]}
+    missing = compare_mappings(OURS | {"user": copied}, {"name": LONG}).missing
+    assert missing["user"] == {"type": "keyword", "copy_to": ["deep.a"]}

@@ -148,6 +148,7 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     index: str = DEFAULT_INDEX,
     mapping: str = "typed",
     ecs: bool = True,
+    texts: bool = False,
     own_events: str | None = None,
     settle_minutes: int | None = None,
     prefix: str | None = None,
@@ -164,7 +165,7 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
 
     :param source: what to load
     :param index: the default of the DAG's param ``index``; ``%Y``, ``%m``, ``%d`` stand for the event's date.
-        `mapping`, `ecs`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too
+        `mapping`, `ecs`, `texts`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too
     :param staging_bucket: the S3 bucket to stage in; by default the Airflow variable ``cloudtrail_staging_bucket``
     :param rules_file: as of `LoadingOperator`; so are `fields_file` and `enrichment`
     :param aws_conn_id: the AWS connection for the staging bucket, and for lookups
@@ -180,7 +181,7 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     kind = _find_kind(source)
     _check_names("cloudtrail_dag", dag_args, _list_dag_arguments())
     _check_names("task_args", task_args or {}, kind.tasks)
-    defaults: dict[str, Any] = {"index": index, "mapping": mapping, "ecs": ecs}
+    defaults: dict[str, Any] = {"index": index, "mapping": mapping, "ecs": ecs, "texts": texts}
     if prefix is not None:
         defaults["prefix"] = prefix
     if own_events is not None:

@@ -43,6 +43,7 @@ class PipelineSettings:
             "index": "{{ params.index }}",
             "mapping": "{{ params.mapping }}",
             "ecs": "{{ params.ecs }}",
+            "texts": "{{ params.texts }}",
             "own_events": "{{ params.own_events }}",
             "rules_file": self.rules_file,
             "fields_file": self.fields_file,

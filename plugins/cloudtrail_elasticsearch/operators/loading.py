@@ -31,6 +31,7 @@ class LoadingOperator(StagingOperator):
     :param index: the index name; ``%Y``, ``%m``, ``%d`` stand for the date of the event
     :param mapping: ``typed`` or ``flattened``
     :param ecs: whether to write the envelope to the fields of the Elastic Common Schema too
+    :param texts: whether to index the parameters and the response of a call as one text each, too
     :param rules_file: an additional rules file, below the folder that Airflow's configuration sets
         (``[cloudtrail] rules_folder``); None: the file that the Airflow variable ``cloudtrail_rules_file`` names
     :param fields_file: a file of additional declared fields, below the same folder; None: the file that the
@@ -49,6 +50,7 @@ class LoadingOperator(StagingOperator):
         "index",
         "mapping",
         "ecs",
+        "texts",
         "rules_file",
         "fields_file",
         "enrichment",
@@ -65,6 +67,7 @@ class LoadingOperator(StagingOperator):
         index: str = DEFAULT_INDEX,
         mapping: str = "typed",
         ecs: str | bool = True,
+        texts: str | bool = False,
         rules_file: str | None = None,
         fields_file: str | None = None,
         enrichment: Mapping[str, Any] | str | None = None,
@@ -79,6 +82,7 @@ class LoadingOperator(StagingOperator):
         self.index = index
         self.mapping = mapping
         self.ecs = ecs
+        self.texts = texts
         self.rules_file = rules_file
         self.fields_file = fields_file
         self.enrichment = enrichment
@@ -144,5 +148,5 @@ class LoadingOperator(StagingOperator):
                 fields_file = find_user_file(self.fields_file, "fields_file")
                 rules = load_rules([rules_file] if rules_file else [])
                 fields = read_fields(fields_file) if fields_file else ()
-                return build_schema(strategy, rules, fields, ecs=is_true(self.ecs))
+                return build_schema(strategy, rules, fields, ecs=is_true(self.ecs), texts=is_true(self.texts))
         raise ConfigurationError(f"mapping is {self.mapping!r}: choose {' or '.join(STRATEGIES)}.")

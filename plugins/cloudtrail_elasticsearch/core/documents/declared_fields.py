@@ -20,6 +20,8 @@ OPEN_OBJECTS = ("additionalEventData", "requestParameters", "responseElements", 
 
 FIELDS: Final = "fields.txt"
 
+DETECTIONS: Final = "detections.txt"
+
 
 class Kind(enum.Enum):
     """The kind of field that a declared path has."""
@@ -63,8 +65,25 @@ def envelope_fields() -> Fields:
 
 @cache
 def open_fields() -> tuple[str, ...]:
-    """Return the declared keyword paths of the open objects, from ``rules/fields.txt``."""
+    """Return the declared keyword paths of the open objects.
+
+    Detection rules compare scalars, so a path that they read has a field of its own and none below it (ADR-0027).
+    """
+    compared = detection_fields()
+    others = (path for path in likely_fields() if compared.isdisjoint(_parents(path)))
+    return tuple(sorted({*others, *compared}))
+
+
+@cache
+def likely_fields() -> tuple[str, ...]:
+    """Return the paths that events are likely to have, from ``rules/fields.txt``."""
     return _paths(_shipped(FIELDS).decode())
+
+
+@cache
+def detection_fields() -> frozenset[str]:
+    """Return the paths whose scalars public detection rules read, from ``rules/detections.txt``."""
+    return frozenset(_paths(_shipped(DETECTIONS).decode()))
 
 
 def read_fields(file: Path) -> tuple[str, ...]:
@@ -93,6 +112,12 @@ def _is_open_path(text: str) -> bool:
     top, _, rest = text.partition(".")
     # CloudTrail itself fills all other fields, and `envelope.yaml` declares them.
     return top in OPEN_OBJECTS and all(rest.split(".")) and text.isprintable()
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _paths(text: str) -> tuple[str, ...]:

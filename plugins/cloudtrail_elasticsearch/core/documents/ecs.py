@@ -1,7 +1,4 @@
-"""The envelope under the names of the Elastic Common Schema, beside CloudTrail's own.
-
-A field with the same value as one of CloudTrail's is an alias in the mapping: it is searched, sorted and charted
-like a field, and adds no byte to a document. Only fields that are computed from the event are in the document.
+"""The fields of the Elastic Common Schema that are computed from an event; `ecs_names` has those that are not.
 
 https://www.elastic.co/docs/reference/ecs/ecs-field-reference
 """
@@ -16,36 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.documents.categories import categorize
+from cloudtrail_elasticsearch.core.documents.ecs_names import VERSION
 from cloudtrail_elasticsearch.core.documents.events import event_account
-
-VERSION: Final = "8.11.0"
-
-ALIASES: Final = {
-    "error.code": "errorCode",
-    "error.message": "errorMessage",
-    "event.action": "eventName",
-    "event.id": "eventID",
-    "event.provider": "eventSource",
-    "cloud.region": "awsRegion",
-    "related.ip": "source.ip",
-    "source.address": "sourceIPAddress",
-    "user.id": "userIdentity.principalId",
-    "user_agent.original": "userAgent",
-}
-"""ECS names, and for each the field of CloudTrail (or of `locate`) that it is an alias of."""
-
-KEYWORDS: Final = (
-    "cloud.account.id",
-    "cloud.provider",
-    "ecs.version",
-    "event.dataset",
-    "event.kind",
-    "event.module",
-    "event.outcome",
-    "related.user",
-    "user.name",
-)
-"""The fields that `describe` fills."""
 
 ROOT: Final = "Root"
 """The ``userIdentity.type`` of the root user.
@@ -53,50 +23,76 @@ ROOT: Final = "Root"
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 """
 
-OBJECTS: Final = frozenset(name.partition(".")[0] for name in (*ALIASES, *KEYWORDS))
-"""Top-level ECS names; an event's own values under these names go to ``overflow``."""
+SIGN_IN: Final = "ConsoleLogin"
+"""The operation that a sign-in to the console is recorded as."""
 
+_NOTHING: Final[dict[str, Any]] = {}
 
 # Few callers make most calls: the 805 recorded events have 112 callers (ADR-0011).
 CALLERS: Final = 1_024
-"""The size of the caller cache."""
+"""The size of the caches of callers and of calls."""
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Who made a call, on whom, and how it ended: the input of `describe`. An empty text counts as missing."""
+    """Who made a call, and on whom: the input of `describe_caller`. An empty text counts as missing."""
 
-    account: str | None
     address: str | None
     name: str | None
     principal: str | None
-    other: str | None
-    """The user that the call acts on."""
-    has_failed: bool
-    kind: str = "event"
-    """ECS ``event.kind``."""
+    others: tuple[str, ...] = ()
+    """The users that the call acts on."""
     is_root: bool = False
     """Whether the caller is the root user, whom LookupEvents calls ``root``; the record has no name for it."""
 
 
-def caller(document: dict[str, Any]) -> Caller:
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """What was called, and how it ended: the input of `describe_call`. An empty text counts as missing."""
+
+    account: str | None
+    service: str | None
+    operation: str | None
+    has_failed: bool
+    kind: str = "event"
+    """ECS ``event.kind``."""
+    tls: str | None = None
+    """The version of TLS, such as ``TLSv1.3``."""
+
+
+def read_caller(document: dict[str, Any]) -> Caller:
     """Return the caller from a document, not from the event: a value that a rule removed stays out."""
     identity = _object(document, "userIdentity")
     # An assumed role has no userName of its own; its issuer is the role.
     issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
     return Caller(
-        account=event_account(document),
         address=_text(document, "sourceIPAddress"),
         name=_text(identity, "userName") or _text(issuer, "userName"),
         principal=_text(identity, "principalId"),
-        other=_text(_object(document, "requestParameters"), "userName"),
+        others=find_users(_object(document, "requestParameters")),
+        is_root=identity.get("type") == ROOT,
+    )
+
+
+def read_call(document: dict[str, Any]) -> Call:
+    """Return the call from a document, as `read_caller` returns the caller."""
+    return Call(
+        # The caller's account, as ECS has it: the event comes from there (ADR-0026).
+        account=_text(_object(document, "userIdentity"), "accountId") or event_account(document),
+        service=_text(document, "eventSource"),
+        operation=_text(document, "eventName"),
         has_failed=has_failed(
             document.get("errorCode"),
             document.get("errorMessage"),
             _object(document, "responseElements").get("ConsoleLogin"),
         ),
         kind=event_kind(_text(document, "eventType"), _text(document, "eventCategory")),
-        is_root=identity.get("type") == ROOT,
+        tls=_text(_object(document, "tlsDetails"), "tlsVersion"),
     )
+
+
+def find_users(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the users that a call acts on, from its parameters."""
+    named = (parameters.get("userName"), parameters.get("newUserName"))
+    return tuple(name for name in named if name and type(name) is str)
 
 
 def event_kind(event_type: str | None, category: str | None) -> str:
@@ -115,39 +111,72 @@ def has_failed(code: Any, message: Any, sign_in: Any) -> bool:
     return bool(code or message or sign_in == "Failure")
 
 
-def describe(caller: Caller) -> Mapping[str, Any]:
-    """Return the ECS fields of a call.
+def describe_caller(caller: Caller) -> Mapping[str, Any]:
+    """Return the ECS fields of a caller.
 
     ``related.user`` has the name that LookupEvents shows as the call's Username (ADR-0019): the user's, the
     session's of a role, or ``root``.
     """
-    found: dict[str, Any] = {
-        "ecs": _ECS,
-        "event": _event(caller),
-        "cloud": {"provider": "aws", "account": {"id": caller.account}} if caller.account else _CLOUD,
-        **locate(caller),
-    }
+    found: dict[str, Any] = {"ecs": _ECS, **locate(caller)}
     name = caller.name
-    if name:
-        found["user"] = {"name": name}
     # After the colon, the principal of an assumed role has the name of the session.
     session = caller.principal.partition(":")[2] if caller.principal else None
+    # The identity center and many identity providers name a session by the person's address.
+    address = next((text for text in (session, name) if text and "@" in text), None)
+    if name or address:
+        found["user"] = {key: value for key, value in (("name", name), ("email", address)) if value}
     root = "root" if caller.is_root else None
-    users = {user for user in (name, session, root, caller.other) if user}
+    person = session.partition("@")[0] if session and "@" in session else None
+    users = {user for user in (name, session, person, root, *caller.others) if user}
     if users:
         # Sorted, because the order of a set differs between processes, and equal events need equal documents.
         found["related"] = {"user": sorted(users)}
     return found
 
 
-def _event(caller: Caller) -> Mapping[str, str]:
+def describe_call(call: Call) -> Mapping[str, Any]:
+    """Return the ECS fields of a call."""
+    cloud: dict[str, Any] = {"provider": "aws"}
+    if call.account:
+        cloud["account"] = {"id": call.account}
+    if call.service:
+        cloud["service"] = {"name": call.service.partition(".")[0]}
+    found: dict[str, Any] = {"cloud": cloud}
+    protocol, _, version = (call.tls or "").partition("v")
+    if version:
+        found["tls"] = {"version": version, "version_protocol": protocol.lower()}
+    return found | {"event": _event(call)}
+
+
+def describe_sign_in(operation: Any, additional: Any) -> Mapping[str, Any]:
+    """Return the fields of a console sign-in: whether it used MFA and a mobile device; of other calls none.
+
+    :param additional: ``additionalEventData``
+    """
+    if operation != SIGN_IN or not isinstance(additional, dict):
+        return _NOTHING
+    # CloudTrail writes Yes and No; Elastic's integration has booleans.
+    flags = {
+        name: additional[key] != "No"
+        for key, name in (("MFAUsed", "mfa_used"), ("MobileVersion", "mobile_version"))
+        if type(additional.get(key)) is str
+    }
+    return {"aws": {"cloudtrail": {"console_login": {"additional_eventdata": flags}}}} if flags else _NOTHING
+
+
+def _event(call: Call) -> Mapping[str, Any]:
     """Return the fields of ``event``; only a call has an outcome.
 
     https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-outcome
     """
-    if caller.kind != "event":
-        return {**_EVENT, "kind": caller.kind}
-    return _FAILURE if caller.has_failed else _SUCCESS
+    category = categorize(call.operation)
+    event: dict[str, Any] = {"kind": call.kind, "module": "aws", "dataset": "aws.cloudtrail"}
+    if category.category:
+        event["category"] = [*category.category]
+    event["type"] = [*category.types]
+    if call.kind == "event":
+        event["outcome"] = "failure" if call.has_failed else "success"
+    return event
 
 
 def locate(caller: Caller) -> Mapping[str, Any]:
@@ -156,7 +185,6 @@ def locate(caller: Caller) -> Mapping[str, Any]:
     return {"source": {"ip": address}} if address and is_address(address) else {}
 
 
-_NOTHING: Final[dict[str, Any]] = {}
 _KINDS: Final = {
     "AwsCloudTrailInsight": "alert",
     "Insight": "alert",
@@ -166,10 +194,6 @@ _KINDS: Final = {
 """``event.kind`` by ``eventType`` or ``eventCategory``, for records that are not calls."""
 
 _ECS: Final = {"version": VERSION}
-_CLOUD: Final = {"provider": "aws"}
-_EVENT: Final = {"kind": "event", "module": "aws", "dataset": "aws.cloudtrail"}
-_SUCCESS: Final = {**_EVENT, "outcome": "success"}
-_FAILURE: Final = {**_EVENT, "outcome": "failure"}
 
 
 # Nearly all addresses are IPv4, and this is faster than `ip_address`.

@@ -18,12 +18,18 @@ from typing import Any, Final
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs
-from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCalls
+from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCallers, describe_calls
 from cloudtrail_elasticsearch.core.documents.events import UUID, has_short_texts
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
 from cloudtrail_elasticsearch.core.documents.placing import Placing
 from cloudtrail_elasticsearch.core.documents.schema import Schema
-from cloudtrail_elasticsearch.core.documents.typed_envelope import open_objects, read_caller, record_type
+from cloudtrail_elasticsearch.core.documents.texts import TEXTS, make_texts
+from cloudtrail_elasticsearch.core.documents.typed_envelope import (
+    open_objects,
+    read_call,
+    read_caller,
+    record_type,
+)
 from cloudtrail_elasticsearch.core.encoding import codec, typed
 
 _STAGED: Final = b'{"lookup":'
@@ -78,12 +84,16 @@ class FastPath:
         staged = msgspec.defstruct("Staged", [("lookup", _Lookup), ("event", record)], forbid_unknown_fields=True)
         self._decode = _decoder(record)
         self._decode_staged = _decoder(staged)
-        self._describe = ecs.describe if schema.ecs else ecs.locate
+        self._has_ecs = schema.ecs
+        self._has_texts = schema.texts
         # Few callers make most calls, so their ECS fields are cached as JSON.
-        self._ecs_members = lru_cache(maxsize=ecs.CALLERS)(self._describe_as_json)
-        self._enriched = (
-            EnrichedCalls(schema.enrichment, self._describe, _encode_ecs) if schema.enrichment else None
+        self._caller_members = lru_cache(ecs.CALLERS)(
+            lambda caller: _members(ecs.describe_caller(caller) if schema.ecs else ecs.locate(caller))
         )
+        enrichment = schema.enrichment
+        self._enriched_members = EnrichedCallers(enrichment, _members) if enrichment else None
+        describe_call = describe_calls(enrichment)
+        self._call_members = lru_cache(ecs.CALLERS)(lambda call: _encode_call(describe_call(call)))
 
     def document(self, line: bytes) -> FastDocument | None:
         """Return a line's document; None if the event needs the walk."""
@@ -124,13 +134,14 @@ class FastPath:
             if type(placed) is dict:
                 opened[name] = placed
         _check_order(line, moved)
-        caller, enriched = read_caller(record, opened), self._enriched
-        ecs_members, end = enriched.describe(caller, record.userAgent) if enriched else self._ecs_members(caller)
+        members, end = self._ecs_members(record, opened)
         added = placing.added_fields(overflow or MISSING) if moved and placing is not None else {}
         # The time has its usual form, so it is the same in JSON.
-        parts = [text[:-1], ecs_members, time.encode(), b'"']
+        parts = [text[:-1], members, b',"@timestamp":"', time.encode(), b'"']
         if added:
             parts += (b",", codec.encode(added)[1:-1])
+        if self._has_texts and (texts := make_texts(opened, overflow)):
+            parts += (b',"%b":' % TEXTS.encode(), codec.encode(texts))
         parts.append(end)
         return FastDocument(identifier, time[:10], b"".join(parts))
 
@@ -152,19 +163,31 @@ class FastPath:
             raise _NeedsWalkError  # blanks, or the event comes first
         return line[begin + len(_EVENT) : -1], staged.event
 
-    def _describe_as_json(self, caller: ecs.Caller) -> tuple[bytes, bytes]:
-        return _encode_ecs(self._describe(caller))
+    def _ecs_members(self, record: Any, opened: dict[str, dict[str, Any]]) -> tuple[bytes, bytes]:
+        """Return the ECS fields: the members between the record and the event's time, and the text's end."""
+        found, enriched = read_caller(record, opened), self._enriched_members
+        caller = enriched.describe(found, record.userAgent) if enriched else self._caller_members(found)
+        if not self._has_ecs:
+            return caller, b"}"
+        call, end = self._call_members(read_call(record, opened))
+        if record.eventName == ecs.SIGN_IN:
+            call += _members(ecs.describe_sign_in(record.eventName, opened.get("additionalEventData")))
+        return caller + call, end
 
 
-def _encode_ecs(described: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return a call's ECS fields: the members between the record and the event's time, and the text's end.
+def _members(fields: Mapping[str, Any]) -> bytes:
+    """Return fields as members of an object that has others before them."""
+    return b",%b" % codec.encode(fields)[1:-1] if fields else b""
+
+
+def _encode_call(described: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return the ECS fields of a call: the members before the event's time, and the text's end.
 
     The object ``event`` is at the end, because the time of sending is appended to it (ADR-0023).
     """
     fields = dict(described)
-    event = fields.pop("event", None)
-    members = b"%b," % codec.encode(fields)[1:-1] if fields else b""
-    return b',%b"@timestamp":"' % members, b',"event":%b}' % codec.encode(event) if event else b"}"
+    event = fields.pop("event")
+    return _members(fields), b',"event":%b}' % codec.encode(event)
 
 
 def _check_complete(text: bytes, value: Any) -> None:

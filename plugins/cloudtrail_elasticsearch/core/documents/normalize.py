@@ -19,13 +19,14 @@ from typing import Any
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs, own_events
-from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCalls
+from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCallers, describe_calls
 from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.parts import MISSING
 from cloudtrail_elasticsearch.core.documents.placing import Placing
 from cloudtrail_elasticsearch.core.documents.restore import restore
 from cloudtrail_elasticsearch.core.documents.schema import Schema
+from cloudtrail_elasticsearch.core.documents.texts import TEXTS, make_texts
 from cloudtrail_elasticsearch.core.encoding import codec
 
 
@@ -45,9 +46,9 @@ class Normalizer:
         self._schema = schema
         self._marks_own = own_events is OwnEvents.MARK
         # Few callers make most calls, so their ECS fields are cached.
-        describe = ecs.describe if schema.ecs else ecs.locate
-        self._describe = lru_cache(maxsize=ecs.CALLERS)(describe)
-        self._enriched = EnrichedCalls(schema.enrichment, describe, dict) if schema.enrichment else None
+        self._describe_caller = lru_cache(ecs.CALLERS)(ecs.describe_caller if schema.ecs else ecs.locate)
+        self._enriched_callers = EnrichedCallers(schema.enrichment, dict) if schema.enrichment else None
+        self._describe_call = lru_cache(ecs.CALLERS)(describe_calls(schema.enrichment))
 
     def document(self, event: Event) -> Document:
         """Return the document of an event. Raises nothing: every value has a place."""
@@ -59,19 +60,28 @@ class Normalizer:
         for name, value in event.earlier:
             placing.place_earlier(name, value, self._schema.root)
         # The order of the fast path, so that equal events make equal bytes.
-        caller = ecs.caller(source)
-        enriched = self._enriched
-        described = enriched.describe(caller, source.get("userAgent")) if enriched else self._describe(caller)
+        described = self._describe(source)
         source |= described
         time = _add_timestamp(source, event)
         if overflow is not MISSING or placing.changes or placing.unindexed:
             source |= placing.added_fields(overflow)
         if self._marks_own and own_events.is_own(record):
             source["tags"] = [own_events.TAG]
+        if self._schema.texts and (texts := make_texts(source, overflow if isinstance(overflow, dict) else {})):
+            source[TEXTS] = texts
         # Last, because the time of sending is appended to the text of a document (ADR-0023).
         if "event" in described:
             source["event"] = source.pop("event")
         return Document(document_id(event), time, source)
+
+    def _describe(self, source: dict[str, Any]) -> dict[str, Any]:
+        """Return the ECS fields of a document."""
+        found, enriched = ecs.read_caller(source), self._enriched_callers
+        caller = enriched.describe(found, source.get("userAgent")) if enriched else self._describe_caller(found)
+        if not self._schema.ecs:
+            return dict(caller)
+        sign_in = ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
+        return {**caller, **self._describe_call(ecs.read_call(source)), **sign_in}
 
     def public_line(self, event: Event, line: bytes) -> bytes:
         """Return the event's line without the values that rules mask or drop."""

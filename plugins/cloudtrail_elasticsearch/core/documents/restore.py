@@ -5,15 +5,16 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core.documents import ecs
+from cloudtrail_elasticsearch.core.documents import ecs_names
 from cloudtrail_elasticsearch.core.documents.changes import undo
 from cloudtrail_elasticsearch.core.documents.parts import merge
+from cloudtrail_elasticsearch.core.documents.texts import TEXTS
 from cloudtrail_elasticsearch.core.documents.unindexed import Aside, read_asides
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.encoding.codec import Json, Verbatim
 
 DERIVED: Final = frozenset(
-    {"@timestamp", "lookup", "overflow", "unindexed", "normalization", "tags", *ecs.OBJECTS}
+    {"@timestamp", "lookup", "overflow", "unindexed", "normalization", "tags", TEXTS, *ecs_names.WRITTEN}
 )
 """Top-level names that the loader adds; an event's own values under these names go to ``overflow``.
 

@@ -120,6 +120,8 @@ class Schema:
     root: Node
     ecs: bool = True
     """Whether documents have the names of the Elastic Common Schema, too."""
+    texts: bool = False
+    """Whether the open objects are indexed as one text each, too."""
     leave_out: tuple[LeaveOutRule, ...] = ()
     """The rules that leave whole events out."""
     enrichment: Enrichment | None = None
@@ -141,7 +143,8 @@ class Schema:
             for path, node in self.root.walk()
         ]
         # Sorted, so that all processes get the same fingerprint; otherwise a loaded window would be loaded again.
-        content: list[Any] = [self.ecs, sorted(entries, key=codec.canonical)]
+        options = [self.ecs, *(["texts"] if self.texts else [])]
+        content: list[Any] = [*options, sorted(entries, key=codec.canonical)]
         # The kinds alone: new data in a database must not load finished windows again (ADR-0030).
         if self.enrichment is not None:
             content.append(self.enrichment.kinds)

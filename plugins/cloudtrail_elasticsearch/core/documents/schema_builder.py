@@ -18,13 +18,18 @@ from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 
 
 def build_schema(
-    strategy: Strategy, rules: Iterable[AnyRule], extra: Iterable[str] = (), ecs: bool = True
+    strategy: Strategy,
+    rules: Iterable[AnyRule],
+    extra: Iterable[str] = (),
+    ecs: bool = True,
+    texts: bool = False,
 ) -> Schema:
     """Return the schema of a mapping strategy.
 
     A listed path that is also the parent of another one becomes an object with the rule for `EVERY_CONFLICT`.
 
     :param extra: the user's own paths; they become keyword fields under the typed strategy
+    :param texts: whether the open objects are indexed as one text each, too
     :raises MappingError: a path is declared both as a field and as an object
     :raises RulesError: a rule would reveal a value that another rule removes
     """
@@ -44,7 +49,8 @@ def build_schema(
         _attach(root, rule.path, rule)
     # Last, because it caches facts about the finished tree.
     root.complete()
-    return Schema(strategy, root, ecs, tuple(rule for rule in given if isinstance(rule, LeaveOutRule)))
+    leave_out = tuple(rule for rule in given if isinstance(rule, LeaveOutRule))
+    return Schema(strategy, root, ecs, texts, leave_out)
 
 
 def _declare_fields(root: Node, paths: set[str], rules: Iterable[Rule], general: Iterable[Rule]) -> None:

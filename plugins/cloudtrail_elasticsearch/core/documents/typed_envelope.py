@@ -55,31 +55,44 @@ def record_type(schema: Schema) -> Any:
 
 
 def read_caller(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.Caller:
-    """Return the caller of a decoded record, as `ecs.caller` returns it for the document.
+    """Return the caller of a decoded record, as `ecs.read_caller` returns it for the document.
 
     :param opened: the indexed part of each open object
     """
     identity = record.userIdentity
-    # UNSET, null and an empty text are false, so `or` treats all of them as missing.
-    account = record.recipientAccountId or record.accountId
     name = principal = kind = None
     if identity:
-        kind = identity.type
-        account = account or identity.accountId
-        name, principal, context = identity.userName, identity.principalId, identity.sessionContext
+        # UNSET, null and an empty text are false, so `or` treats all of them as missing.
+        kind, name, principal, context = (
+            identity.type,
+            identity.userName,
+            identity.principalId,
+            identity.sessionContext,
+        )
         if not name and context and context.sessionIssuer:
             name = context.sessionIssuer.userName
-    sign_in = opened["responseElements"].get("ConsoleLogin") if "responseElements" in opened else None
-    other = opened["requestParameters"].get("userName") if "requestParameters" in opened else None
+    parameters = opened.get("requestParameters")
     return ecs.Caller(
-        account or None,
         record.sourceIPAddress or None,
         name or None,
         principal or None,
-        other if type(other) is str else None,
+        ecs.find_users(parameters) if parameters else (),
+        kind == ecs.ROOT,
+    )
+
+
+def read_call(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.Call:
+    """Return the call of a decoded record, as `ecs.read_call` returns it for the document."""
+    identity, tls = record.userIdentity, record.tlsDetails
+    account = (identity and identity.accountId) or record.recipientAccountId or record.accountId
+    sign_in = opened["responseElements"].get("ConsoleLogin") if "responseElements" in opened else None
+    return ecs.Call(
+        account or None,
+        record.eventSource or None,
+        record.eventName or None,
         ecs.has_failed(record.errorCode, record.errorMessage, sign_in),
         ecs.event_kind(record.eventType, record.eventCategory),
-        kind == ecs.ROOT,
+        (tls and tls.tlsVersion) or None,
     )
 
 

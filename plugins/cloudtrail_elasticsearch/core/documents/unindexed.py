@@ -13,6 +13,9 @@ from cloudtrail_elasticsearch.core.encoding.codec import Verbatim
 
 MAX_PATH_BYTES: Final = 8_000
 
+MAX_CHARACTERS: Final = 8_191
+"""The characters of a long text that are indexed: at most 32,766 bytes in UTF-8, the longest term of a server."""
+
 _LEVELS: Final = 250
 """Levels of an entry that become values: older versions wrote deeper values than `codec.MAX_LEVELS`."""
 
@@ -69,11 +72,16 @@ def digest(scalar: Any) -> str:
 
 def _entry(at: Path, found: Iterable[Any], kind: str, value: Any) -> dict[str, Any]:
     names = ".".join(step for step in at if isinstance(step, str))
+    whole = list(found)
+    long = [text for text in whole if isinstance(text, str) and len(text) > MAX_CHARACTERS]
+    # Nobody knows the digest of a long text by heart, so its beginning is searched, too.
+    prefixes = [text[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for text in long]
     return {
         # Cut to a length that a keyword field always takes; `json` has the whole path.
         "path": names.encode("ascii", "backslashreplace")[:MAX_PATH_BYTES].decode(),
         # Each once, in a fixed order, so that equal events make equal documents.
-        "sha256": list(dict.fromkeys(map(digest, found))),
+        "sha256": list(dict.fromkeys(map(digest, whole))),
+        **({"prefix": prefixes} if prefixes else {}),
         "json": codec.canonical({"at": at, kind: value}).decode(),
     }
 

@@ -30,10 +30,10 @@ class Enrichment:
         """Return a number that changes when a database was read again."""
         return self.databases.version() if self.databases else 0
 
-    def enrich(self, described: Mapping[str, Any], user_agent: str) -> dict[str, Any]:
-        """Return the ECS fields of a call with those of enrichment.
+    def enrich_caller(self, described: Mapping[str, Any], user_agent: str) -> dict[str, Any]:
+        """Return the ECS fields of a caller with those of enrichment.
 
-        :param described: its ECS fields, as `ecs.describe` returns them
+        :param described: its ECS fields, as `ecs.describe_caller` returns them
         :param user_agent: the text of its user agent; empty if it has none
         :raises EnrichmentError: a database is broken
         """
@@ -42,12 +42,16 @@ class Enrichment:
         address = source.get("ip")
         if self.databases and address:
             enriched["source"] = {**source, **self.databases.find(address)}
+        fields = self.user_agents.describe(user_agent) if self.user_agents and user_agent else None
+        if fields:
+            enriched["user_agent"] = fields
+        return enriched
+
+    def enrich_call(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the ECS fields of a call, as `ecs.describe_call` returns them, with the name of its account."""
         cloud: Mapping[str, Any] = described.get("cloud", {})
         account: Mapping[str, Any] = cloud.get("account", {})
         name = self.account_names.get(account.get("id", "")) if self.account_names else None
-        if name:
-            enriched["cloud"] = {**cloud, "account": {**account, "name": name}}
-        fields = self.user_agents.describe(user_agent) if self.user_agents and user_agent else None
-        if fields:
-            enriched["user_agent"] = {**enriched.get("user_agent", {}), **fields}
-        return enriched
+        if not name:
+            return described
+        return {**described, "cloud": {**cloud, "account": {**account, "name": name}}}

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.core.documents import ecs
-from cloudtrail_elasticsearch.core.documents.declared_fields import Kind
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS, Kind
 from cloudtrail_elasticsearch.core.documents.events import content_id
 from cloudtrail_elasticsearch.core.documents.schema import Node, Schema
+from cloudtrail_elasticsearch.core.documents.texts import TEXTS
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.enrichment.fields import FIELDS
 from cloudtrail_elasticsearch.core.errors import MappingError
-from cloudtrail_elasticsearch.core.index.fields import flat_field, keyword_field
+from cloudtrail_elasticsearch.core.index.ecs_properties import (
+    add_aliases,
+    find_field,
+    list_ecs_fields,
+    nest_properties,
+    put_field,
+)
+from cloudtrail_elasticsearch.core.index.fields import (
+    caseless_field,
+    flat_field,
+    keyword_field,
+    unstored_field,
+    words_field,
+)
 from cloudtrail_elasticsearch.core.index.index_pattern import MANAGED_BY, IndexPattern
 from cloudtrail_elasticsearch.core.search.sending_time import INGESTED
 from cloudtrail_elasticsearch.core.search.server import Engine
@@ -32,6 +45,12 @@ https://www.elastic.co/docs/reference/elasticsearch/index-settings/sorting
 
 NEVER_SORTED_BY: Final = frozenset({"requestID"})
 """Fields that are only searched. Their values are random, so sorting and aggregating by them is of no use."""
+
+CASELESS: Final = ("additionalEventData.MFAUsed", "userAgent")
+"""Fields that Sigma's rules compare in another case than CloudTrail writes (ADR-0027)."""
+
+WORDS: Final = ("errorMessage",)
+"""Fields with a sentence."""
 
 PRIORITY: Final = 800
 """The priority of the events' templates: above the templates that people write for ``cloudtrail-*``.
@@ -77,14 +96,21 @@ def make_event_mappings(schema: Schema, engine: Engine) -> dict[str, Any]:
     for name in NEVER_SORTED_BY & properties.keys():
         if properties[name] == keyword_field():
             properties[name] = keyword_field() | {"doc_values": False}
+    for paths, make_field in ((CASELESS, caseless_field), (WORDS, words_field)):
+        for path in paths:
+            # Under the flattened strategy, a path of an open object has no field.
+            if find_field(properties, path) == keyword_field():
+                put_field(properties, path, make_field())
+    added: dict[str, dict[str, Any]] = {"source.ip": {"type": "ip"}, INGESTED: {"type": "date"}}
     properties |= {
         "@timestamp": {"type": "date"},
-        **_make_ecs_properties(schema),
+        **nest_properties(added | list_ecs_fields() if schema.ecs else added),
         "tags": keyword_field(),
         "overflow": flat_field(engine),
         "unindexed": {
             "properties": {
                 "path": keyword_field(),
+                "prefix": words_field(),
                 "sha256": keyword_field(),
                 # Only stored, for `restore`; searches use `sha256`.
                 "json": {"type": "object", "enabled": False},
@@ -95,6 +121,13 @@ def make_event_mappings(schema: Schema, engine: Engine) -> dict[str, Any]:
             "properties": {"rules": keyword_field(), "changes": {"type": "object", "enabled": False}}
         },
     }
+    if schema.texts:
+        properties[TEXTS] = {"properties": {name: unstored_field(engine) for name in OPEN_OBJECTS}}
+    if schema.ecs:
+        # Also if enrichment is off: rules name these fields, and DAGs that differ share one mapping (ADR-0030).
+        for name, kind in FIELDS.items():
+            put_field(properties, name, {"type": kind})
+        add_aliases(properties, engine)
     fields = _count_fields(properties)
     if fields > TOTAL_FIELDS_LIMIT:
         raise MappingError(
@@ -107,6 +140,8 @@ def make_event_mappings(schema: Schema, engine: Engine) -> dict[str, Any]:
         "date_detection": False,
         "numeric_detection": False,
         "properties": properties,
+        # The texts repeat the event in another notation, so only their index is kept (ADR-0028).
+        **({"_source": {"excludes": [TEXTS]}} if schema.texts else {}),
         "_meta": {
             "managed_by": MANAGED_BY,
             "strategy": schema.strategy,
@@ -140,24 +175,7 @@ def _make_property(node: Node, engine: Engine) -> dict[str, Any]:
             raise AssertionError("an unmapped node has no field")
 
 
-def _make_ecs_properties(schema: Schema) -> dict[str, Any]:
-    """Return the properties of the Elastic Common Schema."""
-    fields: dict[str, dict[str, Any]] = {"source.ip": {"type": "ip"}, INGESTED: {"type": "date"}}
-    if schema.ecs:
-        fields |= {name: keyword_field() for name in ecs.KEYWORDS}
-        fields |= {name: {"type": "alias", "path": path} for name, path in ecs.ALIASES.items()}
-        # Also if enrichment is off: rules name these fields, and DAGs that differ share one mapping (ADR-0030).
-        fields |= {name: {"type": kind} for name, kind in FIELDS.items()}
-    properties: dict[str, Any] = {}
-    for path, field in fields.items():
-        *parents, leaf = path.split(".")
-        target = properties
-        for name in parents:
-            target = target.setdefault(name, {"properties": {}})["properties"]
-        target[leaf] = field
-    return properties
-
-
 def _count_fields(properties: dict[str, Any]) -> int:
-    """Return the number of fields in a mapping as the server counts them: objects count too."""
-    return sum(1 + _count_fields(field.get("properties", {})) for field in properties.values())
+    """Return the number of fields in a mapping as the server counts them: objects and sub-fields count too."""
+    below = (field.get("properties") or field.get("fields") or {} for field in properties.values())
+    return len(properties) + sum(map(_count_fields, below))

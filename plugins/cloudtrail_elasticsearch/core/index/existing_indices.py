@@ -106,7 +106,9 @@ def _update_one(server: SearchServer, name: str, found: _Index, mappings: Mappin
     difference = compare_mappings(mappings["properties"], found["mappings"].get("properties", {}))
     if not has_current_fields(meta, mappings["_meta"]):
         # The index may belong to somebody else, so the rest of its `_meta` stays.
-        added = {**mappings, "properties": difference.missing, "_meta": {**meta, **mappings["_meta"]}}
+        added = {"properties": difference.missing, "_meta": {**meta, **mappings["_meta"]}}
+        # What an index stores cannot be changed later.
+        added = {name: value for name, value in mappings.items() if name != "_source"} | added
         _add_fields(server, name, found["settings"], added)
     if difference.differing:
         log.warning(

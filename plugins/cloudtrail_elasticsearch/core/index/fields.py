@@ -18,6 +18,27 @@ def keyword_field() -> dict[str, Any]:
     return {"type": "keyword"}
 
 
+def caseless_field() -> dict[str, Any]:
+    """Return a field for exact values in any case; its sub-field ``exact`` has them as they are.
+
+    ``lowercase`` is a normalizer that both engines bring along.
+    """
+    return {"type": "keyword", "normalizer": "lowercase", "fields": {"exact": keyword_field()}}
+
+
+def unstored_field(engine: Engine) -> dict[str, Any]:
+    """Return a field for texts of which no other copy is stored; they are searched with wildcards."""
+    # One copy of each text, where the engine can search it: ES|QL and EQL read doc values, and OpenSearch's query
+    # strings reject a field without an index.
+    return keyword_field() | ({"doc_values": False} if engine == "opensearch" else {"index": False})
+
+
+def words_field() -> dict[str, Any]:
+    """Return a field for exact values; its sub-field ``text`` is searched by words."""
+    # Positions and norms rank sentences and find phrases; most of a field's size goes to them.
+    return {"type": "keyword", "fields": {"text": {"type": "text", "norms": False, "index_options": "docs"}}}
+
+
 def text_field() -> dict[str, Any]:
     """Return a field for a sentence: it can be searched by words and, up to 512 characters, as a whole."""
     return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 512}}}

@@ -52,9 +52,12 @@ def compare_mappings(wanted: dict[str, Any], existing: dict[str, Any]) -> Differ
                 differing.append(path)
                 if not _accepts(theirs[name], field):
                     rejecting.append(path)
+            elif sub_fields := _find_missing_sub_fields(field, theirs[name]):
+                # The rest of the field stays as it is; an alias can point to a sub-field.
+                found[name] = theirs[name] | {"fields": sub_fields}
         return found
 
-    added = _drop_dangling_aliases(find_missing(wanted, existing, ""), frozenset(differing))
+    added = _drop_dangling_targets(find_missing(wanted, existing, ""), frozenset(differing))
     return Difference(added, tuple(differing), frozenset(rejecting))
 
 
@@ -63,6 +66,11 @@ def shorten_list(paths: Iterable[str]) -> str:
     names = sorted(paths)
     more = len(names) - PATHS_NAMED
     return ", ".join(names[:PATHS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _find_missing_sub_fields(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    existing = theirs.get("fields", {})
+    return {name: field for name, field in ours.get("fields", {}).items() if name not in existing}
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -85,15 +93,23 @@ def _accepts(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
     return _type(theirs) in TAKES_ANY_SCALAR
 
 
-def _drop_dangling_aliases(properties: dict[str, Any], differing: frozenset[str]) -> dict[str, Any]:
-    """Return the properties without aliases that point to a differing path or below it.
+def _drop_dangling_targets(properties: dict[str, Any], differing: frozenset[str]) -> dict[str, Any]:
+    """Return the properties without aliases of a differing path or of a path below it, and without such copies.
 
-    The server rejects a whole mapping if an alias in it points to a field that does not exist.
+    The server rejects a whole mapping if an alias in it points to a field that does not exist, and a document if a
+    field does not take the values that are copied to it.
     """
+
+    def differs(path: str) -> bool:
+        return not differing.isdisjoint(accumulate(path.split("."), "{}.{}".format))
+
     kept: dict[str, Any] = {}
     for name, field in properties.items():
-        if differing.intersection(accumulate(field.get("path", "").split("."), "{}.{}".format)):
+        if differs(field.get("path", "")):
             continue
-        below = field.get("properties")
-        kept[name] = field if below is None else field | {"properties": _drop_dangling_aliases(below, differing)}
+        kept[name] = field
+        if "properties" in field:
+            kept[name] = field | {"properties": _drop_dangling_targets(field["properties"], differing)}
+        elif "copy_to" in field:
+            kept[name] = field | {"copy_to": [path for path in field["copy_to"] if not differs(path)]}
     return kept

@@ -16,6 +16,9 @@ from typing import Any, Final
 INGESTED: Final = "event.ingested"
 """The path of the time."""
 
+UNSTORED: Final = frozenset({"texts"})
+"""Names at the top of a document that the indices do not store (ADR-0028)."""
+
 TIME_PATHS: Final = frozenset({INGESTED, "event"})
 """The paths of which an index must reject none, or its documents have no time."""
 

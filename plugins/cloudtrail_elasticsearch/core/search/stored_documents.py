@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.core.errors import UnexpectedAnswerError
 from cloudtrail_elasticsearch.core.search.answers import send_request
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem
 from cloudtrail_elasticsearch.core.search.bulk_answer import Conflict
-from cloudtrail_elasticsearch.core.search.sending_time import drop_time
+from cloudtrail_elasticsearch.core.search.sending_time import UNSTORED, drop_time
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 READ_BYTES: Final = 1024 * 1024
@@ -82,10 +82,16 @@ def is_stored(item: BulkItem, stored: Mapping[str, Any] | None, renews_enrichmen
     # Nearly all documents have the same text, and that is much faster to compare.
     if codec.encode(found) == item.document:
         return True
-    ours = codec.decode(item.document)
+    ours = _drop_unstored(codec.decode(item.document))
+    found = _drop_unstored(found)
     if codec.canonical(found) == codec.canonical(ours):
         return True
     return not renews_enrichment and _keeps_enrichment(found, ours)
+
+
+def _drop_unstored(source: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without the values that follow from the others, and that an index need not store."""
+    return {name: value for name, value in source.items() if name not in UNSTORED}
 
 
 def _keeps_enrichment(stored: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:

@@ -1,0 +1,49 @@
+"""The open objects as one text each, for rules that search in all parameters of a call at once.
+
+The text has the form that Elastic's integration writes, so that its rules find what they search for:
+``{userName=ada, tags=[{key=team, value=red}]}``. It is only indexed: the server does not store it (ADR-0028).
+
+https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/AbstractMap.html#toString()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
+from cloudtrail_elasticsearch.core.documents.parts import merge
+from cloudtrail_elasticsearch.core.documents.unindexed import MAX_CHARACTERS
+from cloudtrail_elasticsearch.core.encoding.codec import Json, Verbatim
+
+TEXTS: Final = "texts"
+"""The object of a document that has the texts, by the name of the open object."""
+
+
+def make_texts(placed: Mapping[str, Any], overflow: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of the open objects, from a document's parts: what a rule removed stays out.
+
+    :param placed: the parts in declared fields
+    :param overflow: the rest
+    """
+    texts: dict[str, str] = {}
+    for name in OPEN_OBJECTS:
+        value = merge(placed.get(name), overflow.get(name))
+        if value is not None and value != {}:
+            texts[name] = render(value)[:MAX_CHARACTERS]
+    return texts
+
+
+def render(value: Json) -> str:
+    """Return a value in the notation of Java's collections."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return f"{{{', '.join([f'{name}={render(child)}' for name, child in value.items()])}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(render, value))}]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.text if isinstance(value, Verbatim) else str(value)
