@@ -22,6 +22,18 @@ ROOT_USE: Final = (
 )
 """Calls of the root user itself, as the CIS AWS Foundations Benchmark defines them."""
 
+NEW_CREDENTIALS: Final = (
+    "eventName:(CreateAccessKey OR CreateLoginProfile OR CreateServiceSpecificCredential OR UploadSSHPublicKey"
+    " OR UploadSigningCertificate OR CreateKeyPair OR ImportKeyPair)"
+)
+"""Calls that make or upload a credential: access keys, passwords, and keys for a service or an instance."""
+
+SECURITY_GROUPS: Final = (
+    "eventName:(AuthorizeSecurityGroupIngress OR AuthorizeSecurityGroupEgress OR RevokeSecurityGroupIngress"
+    " OR RevokeSecurityGroupEgress OR CreateSecurityGroup OR DeleteSecurityGroup)"
+)
+"""Changes of security groups, as the CIS AWS Foundations Benchmark defines them."""
+
 EVERYTHING: Final = ""
 
 
@@ -130,8 +142,22 @@ ROOT: Final = Search(
     ROOT_USE,
     (*_WHAT, "sourceIPAddress", "userAgent", "errorCode"),
 )
+CREDENTIALS: Final = Search(
+    "cloudtrail-search-credentials",
+    "CloudTrail: new credentials",
+    "Calls that make or upload access keys, passwords and key pairs, failed ones included.",
+    NEW_CREDENTIALS,
+    (*_WHAT, *_WHO, "errorCode"),
+)
+GROUPS: Final = Search(
+    "cloudtrail-search-security-groups",
+    "CloudTrail: security group changes",
+    "Calls that change security groups or their rules, failed ones included.",
+    SECURITY_GROUPS,
+    (*_WHAT, *_WHO, "errorCode"),
+)
 
-SEARCHES: Final = (ALL_EVENTS, ERRONEOUS, REFUSED, CONSOLE, CONSOLE_WITHOUT_MFA, ROOT)
+SEARCHES: Final = (ALL_EVENTS, ERRONEOUS, REFUSED, CONSOLE, CONSOLE_WITHOUT_MFA, ROOT, CREDENTIALS, GROUPS)
 
 PANELS: Final = (
     Panel(
@@ -250,6 +276,57 @@ PANELS: Final = (
         x=0, y=56, width=16, height=12,
     ),
     Panel(ROOT, x=16, y=56, width=32, height=12),
+    Panel(
+        Chart(
+            "cloudtrail-chart-denied",
+            "CloudTrail: denied calls by caller",
+            "table",
+            DENIED,
+            (_CALLER, Terms("eventSource", "Service"), Terms("eventName", "Call")),
+        ),
+        x=0, y=68, width=24, height=12,
+    ),
+    Panel(
+        # A region that nobody used before is a new colour.
+        Chart(
+            "cloudtrail-chart-regions-over-time",
+            "CloudTrail: regions over time",
+            "columns",
+            EVERYTHING,
+            (OverTime(), Terms("awsRegion", "Region", 30)),
+        ),
+        x=24, y=68, width=24, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-without-mfa",
+            "CloudTrail: console sign-ins without MFA",
+            "table",
+            WITHOUT_MFA,
+            (_CALLER, Terms("sourceIPAddress", "Address"), Terms("awsRegion", "Region")),
+        ),
+        x=0, y=80, width=16, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-credentials",
+            "CloudTrail: new credentials by caller",
+            "table",
+            NEW_CREDENTIALS,
+            (_CALLER, Terms("eventName", "Call"), Terms("errorCode", "Error", without="none")),
+        ),
+        x=16, y=80, width=16, height=12,
+    ),
+    Panel(
+        Chart(
+            "cloudtrail-chart-security-groups",
+            "CloudTrail: security group changes by caller",
+            "table",
+            SECURITY_GROUPS,
+            (_CALLER, Terms("eventName", "Call"), Terms("awsRegion", "Region")),
+        ),
+        x=32, y=80, width=16, height=12,
+    ),
 )  # fmt: skip
 
 CHARTS: Final = tuple(panel.view for panel in PANELS if isinstance(panel.view, Chart))

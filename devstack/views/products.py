@@ -129,7 +129,7 @@ def _visualization(product: Product, chart: Chart) -> dict[str, Any]:
 def _dashboard(product: Product) -> dict[str, Any]:
     return {
         "title": "CloudTrail",
-        "description": "Activity by service, region and caller, errors, console sign-ins, root use.",
+        "description": "Activity by service, region and caller, errors, sign-ins, root use, credentials, groups.",
         "hits": 0,
         "version": 1,
         "timeRestore": True,

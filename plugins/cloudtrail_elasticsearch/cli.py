@@ -19,6 +19,14 @@ from typing import Any
 
 from cloudtrail_elasticsearch import __version__
 from cloudtrail_elasticsearch.cli_enrichment import add_enrichment_options, open_enrichment
+from cloudtrail_elasticsearch.cli_indices import (
+    add_index_options,
+    add_lifecycle_options,
+    add_server_options,
+    connect_server,
+    read_index_settings,
+    run_lifecycle,
+)
 from cloudtrail_elasticsearch.cli_progress import LoadProgress
 from cloudtrail_elasticsearch.cli_trail import (
     S3,
@@ -152,19 +160,11 @@ def _run_loader(
     arguments: argparse.Namespace, pattern: IndexPattern, work: Callable[[Loader], LoadReport]
 ) -> dict[str, Any]:
     """Run a load or a replay, make its documents visible to searches, and return its figures."""
-    # Imported late, because a client takes long to import, and most commands need none.
-    from cloudtrail_elasticsearch.sinks.connect import connect
-    from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-
     began = time.monotonic()
-    settings = SearchSettings.from_url(
-        arguments.url,
-        # Not an option: other users of the machine can read a command's arguments.
-        api_key=os.environ.get("CLOUDTRAIL_SEARCH_API_KEY"),
-        ca_certs=arguments.ca_certs,
-    )
-    load_settings = LoadSettings(renews_enrichment=arguments.renew_enrichment)
-    loader = Loader(connect(settings), pattern, _build_schema(arguments), load_settings)
+    chosen = read_index_settings(arguments)
+    settings = LoadSettings(renews_enrichment=arguments.renew_enrichment)
+    schema = _build_schema(arguments)
+    loader = Loader(connect_server(arguments), pattern, schema, settings, index_settings=chosen)
     loader.prepare()
     report = work(loader)
     # Only for its refresh, so that a search finds the documents after the command.
@@ -307,19 +307,19 @@ def _make_parser() -> argparse.ArgumentParser:
             help="index name; %%Y, %%m and %%d stand for the event's date (default: %(default)s)",
         )
     for command in (load, replay):
-        command.add_argument(
-            "--url",
-            required=True,
-            help="the search server, as http(s)://[user:password@]host:port; the environment variable "
-            "CLOUDTRAIL_SEARCH_API_KEY can hold an API key",
-        )
-        command.add_argument("--ca-certs", metavar="FILE", help="a CA bundle to trust (default: the system's CAs)")
+        add_server_options(command)
+        add_index_options(command)
         command.add_argument(
             "--renew-enrichment",
             action="store_true",
             help="replace indexed documents that differ only in fields of enrichment; by default they stay",
         )
         command.add_argument("--report", metavar="FILE", help="also write the JSON report to this file")
+    lifecycle = _add_command(
+        commands, "lifecycle", run_lifecycle, [], "write a lifecycle policy for the events' indices, and print it"
+    )
+    add_server_options(lifecycle)
+    add_lifecycle_options(lifecycle)
     return parser
 
 

@@ -9,6 +9,7 @@ from cloudtrail_elasticsearch.core.coverage.source import CATEGORIES
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
+from cloudtrail_elasticsearch.core.index.index_settings import MOST_SHARDS
 from cloudtrail_elasticsearch.staging import DEFAULT_PREFIX
 
 SETTLE_MINUTES: Final = 30
@@ -53,6 +54,45 @@ OVERLAP_MINUTES: Final = 15
 
 WORK_MINUTES: Final = 4
 """A live run ends before the next one begins, five minutes later."""
+
+_INDEX_PARAMS: Final[dict[str, dict[str, Any]]] = {
+    "shards": {
+        "default": None,
+        "type": ["null", "integer"],
+        "minimum": 1,
+        "maximum": MOST_SHARDS,
+        "title": "Primary shards",
+        "description": "Of indices that the run creates. Empty: the server's default, or the @custom component's.",
+    },
+    "replicas": {
+        "default": None,
+        "type": ["null", "integer"],
+        "minimum": 0,
+        "maximum": MOST_SHARDS,
+        "title": "Replicas",
+        "description": "Copies of each shard of indices that the run creates. Empty: the server's default, or the "
+        "@custom component's.",
+    },
+    "lifecycle": {
+        "default": None,
+        "type": ["null", "string"],
+        "pattern": "^[^,/\\s]*$",
+        "title": "Lifecycle policy",
+        "description": "The ILM or ISM policy of indices that the run creates. Empty: none, or the @custom "
+        "component's.",
+    },
+    "pipeline": {
+        "default": None,
+        "type": ["null", "string"],
+        "pattern": "^[^,/\\s]*$",
+        "title": "Ingest pipeline",
+        "description": "The server's pipeline for all documents of indices that the run creates. Empty: none, or "
+        "the @custom component's.",
+    },
+}
+
+INDEX_SETTINGS: Final = tuple(_INDEX_PARAMS)
+"""The params that only affect indices that a run creates."""
 
 PARAMS: Final[dict[str, dict[str, Any]]] = {
     "start": {
@@ -145,6 +185,7 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "title": "The loader's own events",
         "description": "The loader's LookupEvents calls are events too: keep them, mark them, or leave them out.",
     },
+    **_INDEX_PARAMS,
     "settle_minutes": {
         "default": SETTLE_MINUTES,
         "type": "integer",
@@ -179,7 +220,7 @@ LATE_PARAMS: Final[dict[str, dict[str, Any]]] = {
         name: PARAMS[name]
         for name in (
             *("start", "end", "accounts", "categories", "regions", "tasks"),
-            *("prefix", "index", "mapping", "ecs", "texts", "own_events"),
+            *("prefix", "index", "mapping", "ecs", "texts", "own_events", *INDEX_SETTINGS),
         )
     },
     "days_ago": {
@@ -205,6 +246,7 @@ LIVE_PARAMS: Final[dict[str, dict[str, Any]]] = {
         "description": "The loader's LookupEvents calls are events too, one for each region and run: keep them, "
         "mark them, or leave them to the daily run.",
     },
+    **_INDEX_PARAMS,
     "overlap_minutes": {
         "default": OVERLAP_MINUTES,
         "type": "integer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cloudtrail_elasticsearch.params import LATE_PARAMS, LIVE_PARAMS, PARAMS
+from cloudtrail_elasticsearch.params import INDEX_SETTINGS, LATE_PARAMS, LIVE_PARAMS, PARAMS
 
 TRAIL_SETTLE_MINUTES: Final = 120
 """The digest of a day's last hour ends up to an hour after the day, and is delivered up to an hour later.
@@ -62,9 +62,11 @@ _TRAIL_NAMES: Final[dict[str, dict[str, Any]]] = {
     "tasks": PARAMS["tasks"],
 }
 
+_DOCUMENTS: Final = ("index", "mapping", "ecs", "texts", "own_events", *INDEX_SETTINGS)
+
 TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **_TRAIL_NAMES,
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "texts", "own_events")},
+    **{name: PARAMS[name] for name in ("prefix", *_DOCUMENTS)},
     "settle_minutes": PARAMS["settle_minutes"]
     | {
         "default": TRAIL_SETTLE_MINUTES,
@@ -81,7 +83,7 @@ LIVE_TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **{name: param for name, param in _TRAIL_NAMES.items() if name not in {"start", "end"}},
     "tasks": LIVE_PARAMS["tasks"]
     | {"description": "The maximum number of batches; about 200 folders share a task."},
-    **{name: PARAMS[name] for name in ("index", "mapping", "ecs", "texts", "own_events")},
+    **{name: PARAMS[name] for name in _DOCUMENTS},
     "overlap_minutes": LIVE_PARAMS["overlap_minutes"]
     | {
         "description": "Minutes before the watermark that are listed again, because a log file can appear after a "
@@ -99,7 +101,7 @@ LIVE_TRAIL_PARAMS: Final[dict[str, dict[str, Any]]] = {
 
 LATE_FILES_PARAMS: Final[dict[str, dict[str, Any]]] = {
     **_TRAIL_NAMES,
-    **{name: PARAMS[name] for name in ("prefix", "index", "mapping", "ecs", "texts", "own_events")},
+    **{name: PARAMS[name] for name in ("prefix", *_DOCUMENTS)},
     "days_ago": LATE_PARAMS["days_ago"]
     | {
         "maximum": 366,

@@ -70,12 +70,16 @@ def test_params_have_a_schema(dag: Any) -> None:
         "end",
         "force",
         "index",
+        "lifecycle",
         "mapping",
         "own_events",
+        "pipeline",
         "prefix",
         "regions",
         "replay",
+        "replicas",
         "settle_minutes",
+        "shards",
         "start",
         "tasks",
         "texts",
@@ -95,6 +99,10 @@ def test_params_have_a_schema(dag: Any) -> None:
         "replay": 1,
         "own_events": "hide",
         "settle_minutes": -1,
+        "shards": 0,
+        "replicas": "one",
+        "lifecycle": "a b",
+        "pipeline": "a,b",
     }.items():
         with pytest.raises(ParamValidationError):
             dag.params.get_param(name).resolve(value)

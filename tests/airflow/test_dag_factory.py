@@ -100,6 +100,9 @@ def test_every_setting_of_airflow_can_be_given() -> None:
             tasks=4,
         ),
         index="audit-%Y.%m.%d",
+        shards=2,
+        replicas=0,
+        lifecycle="keep",
         settle_minutes=90,
         staging_bucket="team-staging",
         aws_conn_id="aws_security",
@@ -125,6 +128,7 @@ def test_every_setting_of_airflow_can_be_given() -> None:
         "index": "audit-%Y.%m.%d",
         "settle_minutes": 90,
     }
+    assert [dag.params[name] for name in ("shards", "replicas", "lifecycle", "pipeline")] == [2, 0, "keep", None]
     for task_id in dag.task_ids:
         given = arguments(dag, task_id)
         assert (given["owner"], given["retries"], given["retry_delay"]) == ("security", 9, timedelta(minutes=1))

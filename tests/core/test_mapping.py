@@ -20,6 +20,7 @@ from cloudtrail_elasticsearch.core.errors import MappingError, RulesError
 from cloudtrail_elasticsearch.core.index.event_template import (
     TOTAL_FIELDS_LIMIT,
     make_event_mappings,
+    make_event_settings,
     make_event_template,
 )
 from cloudtrail_elasticsearch.core.index.index_pattern import OWN_INDICES, IndexPattern
@@ -32,25 +33,25 @@ NOVEMBER = datetime(2026, 11, 5, tzinfo=UTC)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_arriving_values_map_nothing(engine: Any, strategy: Any) -> None:
     """Nothing is dynamic, no text is read as a date or number, and the declared fields are within the limit."""
-    made = make_event_template(IndexPattern("cloudtrail-%Y.%m"), build_schema(strategy, load_rules()), engine)
-    mappings = made["template"]["mappings"]
+    mappings = make_event_mappings(build_schema(strategy, load_rules()), engine)
+    made = make_event_template(IndexPattern("cloudtrail-%Y.%m"), [], mappings["_meta"])
+    assert made["template"]["mappings"].items() <= mappings.items()
     assert mappings["dynamic"] is False
     assert mappings["date_detection"] is False
     assert mappings["numeric_detection"] is False
-    assert made["template"]["settings"]["index"]["mapping"]["total_fields"]["limit"] == TOTAL_FIELDS_LIMIT == 5000
+    settings = make_event_settings(mappings["properties"])
+    assert settings["index.mapping.total_fields.limit"] == TOTAL_FIELDS_LIMIT == 5000
     assert _count(mappings) < TOTAL_FIELDS_LIMIT
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_documents_are_sorted_for_compression(strategy: Any) -> None:
     """Equal services and operations are adjacent. Every field of the sort order exists and can be sorted."""
-    made = make_event_template(
-        IndexPattern("cloudtrail-%Y.%m"), build_schema(strategy, load_rules()), "elasticsearch"
-    )
-    settings, properties = made["template"]["settings"]["index"], made["template"]["mappings"]["properties"]
-    assert settings["codec"] == "best_compression"
-    assert settings["sort"]["field"] == ["eventSource", "eventName", "@timestamp"]
-    assert all("doc_values" not in properties[name] for name in settings["sort"]["field"])
+    properties = make_event_mappings(build_schema(strategy, load_rules()), "elasticsearch")["properties"]
+    settings = make_event_settings(properties)
+    assert settings["index.codec"] == "best_compression"
+    assert settings["index.sort.field"] == ["eventSource", "eventName", "@timestamp"]
+    assert all("doc_values" not in properties[name] for name in settings["index.sort.field"])
     assert properties["requestID"] == {"type": "keyword", "doc_values": False}
 
 
@@ -171,9 +172,7 @@ def test_a_pattern_recognises_its_own_names(pattern: str, own: list[str], others
 
 def test_the_template_lists_names_without_wildcards() -> None:
     """A wildcard could match other people's indices."""
-    made = make_event_template(
-        IndexPattern("cloudtrail-%Y.%m"), build_schema("flattened", load_rules()), "elasticsearch"
-    )
+    made = make_event_template(IndexPattern("cloudtrail-%Y.%m"), [], {})
     assert made["index_patterns"] == ["cloudtrail-undated"]
 
 

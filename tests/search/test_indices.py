@@ -177,9 +177,11 @@ def test_indices_of_other_patterns_stay_unchanged(server: Any, name: str) -> Non
 def test_a_pattern_can_change_from_monthly_to_daily_names(server: Any, name: str) -> None:
     """Even if an earlier version wrote its template with wildcards, which is replaced."""
     monthly, daily = f"{name}-%Y.%m", f"{name}-%Y.%m.%d"
-    old = make_event_template(IndexPattern(monthly), SCHEMA, server.engine) | {
+    old = {
         "index_patterns": [f"{name}-*.*", f"{name}-undated"],
         "priority": 517,
+        "template": {"mappings": make_event_mappings(SCHEMA, server.engine)},
+        "_meta": make_event_mappings(SCHEMA, server.engine)["_meta"],
     }
     server.request("PUT", f"/_index_template/cloudtrail-elasticsearch-{name}-y.m", codec.encode(old))
     server.request("PUT", f"/{name}-2026.11")
@@ -262,7 +264,7 @@ def test_a_template_can_list_thousands_of_names(server: Any, name: str) -> None:
     pattern = IndexPattern(f"{name}-%Y.%m.%d")
     days = [date(2023, 1, 1) + timedelta(days=number) for number in range(1_500)]
     names = [f"{name}-{day:%Y.%m.%d}" for day in days]
-    content = make_event_template(pattern, SCHEMA, server.engine)
+    content = make_event_template(pattern, [], {})
     EventTemplate(server, pattern, content).update(read_templates(server), names)
     loader = prepared(server, pattern.text)
     loader.load(events(0))
@@ -279,7 +281,7 @@ def test_a_template_with_the_same_priority_is_reported(server: Any, name: str, c
     """The message names the other template, and says what to do; no document is sent."""
     pattern = IndexPattern(f"{name}-%Y.%m.%d")
     names = [f"{name}-{date(2025, 1, 1) + timedelta(days=number):%Y.%m.%d}" for number in range(count)]
-    EventTemplate(server, pattern, make_event_template(pattern, SCHEMA, server.engine)).update({}, names)
+    EventTemplate(server, pattern, make_event_template(pattern, [], {})).update({}, names)
     theirs = {"index_patterns": [f"{name}-2026*"], "priority": PRIORITY}
     server.request("PUT", f"/_index_template/a-users-{name}", codec.encode(theirs))
     with pytest.raises(

@@ -53,6 +53,15 @@ def _by_root(event: Happened) -> bool:
     )
 
 
+_CREDENTIAL_CALLS = {
+    *("CreateAccessKey", "CreateLoginProfile", "CreateServiceSpecificCredential", "UploadSSHPublicKey"),
+    *("UploadSigningCertificate", "CreateKeyPair", "ImportKeyPair"),
+}
+_GROUP_CALLS = {
+    *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
+    *("RevokeSecurityGroupEgress", "CreateSecurityGroup", "DeleteSecurityGroup"),
+}
+
 IS_FOUND: dict[str, Callable[[Happened], bool]] = {
     definitions.EVERYTHING: lambda _: True,
     "*": lambda _: True,
@@ -65,6 +74,8 @@ IS_FOUND: dict[str, Callable[[Happened], bool]] = {
         _signs_in(event, "Success") and event.text("additionalEventData.MFAUsed") == "No"
     ),
     definitions.ROOT_USE: _by_root,
+    definitions.NEW_CREDENTIALS: lambda event: event.text("eventName") in _CREDENTIAL_CALLS,
+    definitions.SECURITY_GROUPS: lambda event: event.text("eventName") in _GROUP_CALLS,
 }
 
 

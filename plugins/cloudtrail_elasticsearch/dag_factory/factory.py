@@ -150,6 +150,10 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     ecs: bool = True,
     texts: bool = False,
     own_events: str | None = None,
+    shards: int | None = None,
+    replicas: int | None = None,
+    lifecycle: str | None = None,
+    pipeline: str | None = None,
     settle_minutes: int | None = None,
     prefix: str | None = None,
     staging_bucket: str = _STAGING_BUCKET,
@@ -165,7 +169,8 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
 
     :param source: what to load
     :param index: the default of the DAG's param ``index``; ``%Y``, ``%m``, ``%d`` stand for the event's date.
-        `mapping`, `ecs`, `texts`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too
+        `mapping`, `ecs`, `texts`, `own_events`, `settle_minutes` and `prefix` are defaults of params, too; so are
+        `shards`, `replicas`, `lifecycle` and `pipeline`, which only affect new indices
     :param staging_bucket: the S3 bucket to stage in; by default the Airflow variable ``cloudtrail_staging_bucket``
     :param rules_file: as of `LoadingOperator`; so are `fields_file` and `enrichment`
     :param aws_conn_id: the AWS connection for the staging bucket, and for lookups
@@ -181,7 +186,8 @@ def cloudtrail_dag(  # noqa: PLR0913 - each is a setting of its own, given by na
     kind = _find_kind(source)
     _check_names("cloudtrail_dag", dag_args, _list_dag_arguments())
     _check_names("task_args", task_args or {}, kind.tasks)
-    defaults: dict[str, Any] = {"index": index, "mapping": mapping, "ecs": ecs, "texts": texts}
+    chosen = {"shards": shards, "replicas": replicas, "lifecycle": lifecycle, "pipeline": pipeline}
+    defaults: dict[str, Any] = {"index": index, "mapping": mapping, "ecs": ecs, "texts": texts, **chosen}
     if prefix is not None:
         defaults["prefix"] = prefix
     if own_events is not None:

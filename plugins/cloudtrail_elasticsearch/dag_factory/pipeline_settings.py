@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudtrail_elasticsearch.dag_factory.sources import Params
+from cloudtrail_elasticsearch.params import INDEX_SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class PipelineSettings:
             "ecs": "{{ params.ecs }}",
             "texts": "{{ params.texts }}",
             "own_events": "{{ params.own_events }}",
+            **{name: f"{{{{ '' if params.{name} is none else params.{name} }}}}" for name in INDEX_SETTINGS},
             "rules_file": self.rules_file,
             "fields_file": self.fields_file,
             "enrichment": self.enrichment,

@@ -13,6 +13,7 @@ from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Schema
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.errors import ConfigurationError
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX, IndexPattern
+from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true
 from cloudtrail_elasticsearch.operators.enrichment import open_enrichment
 from cloudtrail_elasticsearch.operators.rules_folder import find_user_file
@@ -40,6 +41,9 @@ class LoadingOperator(StagingOperator):
         JSON; None: the value of the Airflow variable ``cloudtrail_enrichment``. The databases are below the folder
         that Airflow's configuration sets (``[cloudtrail] databases_folder``)
     :param own_events: how to treat the events of the loader's own calls: ``keep``, ``mark`` or ``leave-out``
+    :param shards: the number of primary shards of new indices; empty: the server's, or a ``@custom`` component's.
+        `replicas`, `lifecycle` (the name of a lifecycle policy) and `pipeline` (the name of an ingest pipeline)
+        are of new indices, too
     :param replay: load only the window's quarantined events again (``true`` or ``false``)
     :param verify: load nothing, but count the window's documents on the server again (``true`` or ``false``)
     :param force: load again even if the events are already loaded
@@ -55,6 +59,10 @@ class LoadingOperator(StagingOperator):
         "fields_file",
         "enrichment",
         "own_events",
+        "shards",
+        "replicas",
+        "lifecycle",
+        "pipeline",
         "replay",
         "verify",
         "force",
@@ -72,6 +80,10 @@ class LoadingOperator(StagingOperator):
         fields_file: str | None = None,
         enrichment: Mapping[str, Any] | str | None = None,
         own_events: str = OwnEvents.KEEP,
+        shards: str | int | None = None,
+        replicas: str | int | None = None,
+        lifecycle: str | None = None,
+        pipeline: str | None = None,
         replay: str | bool = False,
         verify: str | bool = False,
         force: str | bool = False,
@@ -87,6 +99,10 @@ class LoadingOperator(StagingOperator):
         self.fields_file = fields_file
         self.enrichment = enrichment
         self.own_events = own_events
+        self.shards = shards
+        self.replicas = replicas
+        self.lifecycle = lifecycle
+        self.pipeline = pipeline
         self.replay = replay
         self.verify = verify
         self.force = force
@@ -110,17 +126,20 @@ class LoadingOperator(StagingOperator):
         """Return a loader for an index pattern.
 
         :param settings: the sizes and the patience of the load; None: those of a daily run
-        :raises ConfigurationError: the mapping, the rules, the enrichment or `own_events` is wrong
+        :raises ConfigurationError: the mapping, the rules, the enrichment, `own_events` or a setting is wrong
         """
         from cloudtrail_elasticsearch.core.loading.loader import Loader
         from cloudtrail_elasticsearch.core.search.sender import LoadSettings
 
+        chosen = IndexSettings.parse(
+            shards=self.shards, replicas=self.replicas, lifecycle=self.lifecycle, pipeline=self.pipeline
+        )
         schema = self._build_schema()
         if schema.ecs:
             schema = replace(schema, enrichment=open_enrichment(self.enrichment, server))
         if is_true(self.force):
             settings = replace(settings or LoadSettings(), renews_enrichment=True)
-        return Loader(server, pattern, schema, settings, self._read_own_events())
+        return Loader(server, pattern, schema, settings, self._read_own_events(), chosen)
 
     def choose_work(self) -> Callable[[WindowLoad], Cell]:
         """Return what to do with a window."""

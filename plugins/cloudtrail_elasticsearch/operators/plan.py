@@ -18,6 +18,7 @@ from cloudtrail_elasticsearch.operators.accounts_plan import AccountsPlanOperato
 from cloudtrail_elasticsearch.operators.base import is_true
 from cloudtrail_elasticsearch.operators.days import DaysOperator, parse_tasks
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
+from cloudtrail_elasticsearch.operators.shard_advice import log_shard_advice
 from cloudtrail_elasticsearch.params import SETTLE_MINUTES
 
 _USUAL_DAYS: Final = timedelta(days=28)
@@ -101,6 +102,7 @@ class CloudTrailPlanOperator(AccountsPlanOperator, DaysOperator):
             start,
             end - timedelta(days=1),
         )
+        log_shard_advice(self.search_conn_id, self.index, days[-1])
         return [batch.to_dict() for batch in batches]
 
     def _find_names(self) -> list[Account]:

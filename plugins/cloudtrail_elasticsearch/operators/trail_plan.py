@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.operators.base import StagingOperator, is_true
 from cloudtrail_elasticsearch.operators.days import DaysOperator, parse_tasks
 from cloudtrail_elasticsearch.operators.enrichment import read_settings
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
+from cloudtrail_elasticsearch.operators.shard_advice import log_shard_advice
 from cloudtrail_elasticsearch.operators.trail_choice import TrailPlanOperator
 from cloudtrail_elasticsearch.trail_params import TRAIL_SETTLE_MINUTES
 
@@ -34,8 +35,8 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
     :param lists: false: the run lists nothing, so the plan does not wait for the day to settle
     :param enrichment: as of `LoadingOperator`; if it has `account_names`, the plan records the names of the
         organization's accounts in the ledger
-    :param index: the index pattern of the ledger's cells
-    :param search_conn_id: the connection to the search server; None: no names are recorded
+    :param index: the index pattern of the ledger's cells, and for advice on its shards
+    :param search_conn_id: the connection to the search server; None: no names are recorded, and no advice is given
     """
 
     template_fields: Sequence[str] = (
@@ -102,6 +103,7 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
         check_tasks(len(planned), conf.getint("core", "max_map_length"))
         if self.search_conn_id and read_settings(self.enrichment)[0].account_names:
             self._record_account_names(hook, self.search_conn_id)
+        log_shard_advice(self.search_conn_id, self.index, days[-1])
         return [batch.to_dict() for batch in planned]
 
     def _record_account_names(self, hook: CloudTrailHook, search_conn_id: str) -> None:

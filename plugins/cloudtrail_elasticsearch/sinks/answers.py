@@ -32,7 +32,7 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer 
 
 _STARTS: Final = {b"<": "HTML or XML", b"{": "cut-off JSON", b"[": "cut-off JSON"}
 
-_NOTHING_FOUND: Final = frozenset({"index_templates", "found", "result"})
+_NOTHING_FOUND: Final = frozenset({"index_templates", "component_templates", "found", "result"})
 """Names in a 404 answer that is not an error; Elasticsearch sends one if no template has the name, for example."""
 
 _NOT_A_SERVER: Final = (

@@ -76,11 +76,12 @@ def _read_greeting(server: SearchServer) -> Greeting:
 
 
 def _try_first_reads(server: SearchServer) -> None:
-    try:
-        server.request("GET", f"/_index_template/{TEMPLATES}*")
-    except RejectedRequestError as error:
-        if error.status != 404:  # no template exists yet
-            raise
+    for path in (f"/_index_template/{TEMPLATES}*", f"/_component_template/{TEMPLATES}*"):
+        try:
+            server.request("GET", path)
+        except RejectedRequestError as error:
+            if error.status != 404:  # none exists yet
+                raise
     count = f"/{','.join(OWN_INDICES)}/_count?{MISSING_IS_EMPTY}"
     send_request(server, Count, "POST", count)
 

@@ -9,18 +9,30 @@ another worker writes at the same time. The template is for an index that somebo
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from cloudtrail_elasticsearch.core.documents.schema import Schema
-from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RejectedRequestError
-from cloudtrail_elasticsearch.core.index.event_template import make_event_template
+from cloudtrail_elasticsearch.core.index.component_templates import (
+    list_custom_names,
+    make_components,
+    update_components,
+)
+from cloudtrail_elasticsearch.core.index.event_alias import update_alias
+from cloudtrail_elasticsearch.core.index.event_template import (
+    make_event_mappings,
+    make_event_settings,
+    make_event_template,
+)
 from cloudtrail_elasticsearch.core.index.existing_indices import (
     check_strategy,
     has_current_fields,
     list_managed_indices,
     update_index,
 )
+from cloudtrail_elasticsearch.core.index.index_creation import IndexCreation
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.index.own_indices import update_own_indices
 from cloudtrail_elasticsearch.core.index.own_templates import make_own_templates
 from cloudtrail_elasticsearch.core.index.templates import EventTemplate, read_templates
@@ -30,15 +42,23 @@ from cloudtrail_elasticsearch.core.search.server import SearchServer
 class EventIndices:
     """Creates or updates the indices of a pattern; shared by the threads of a load."""
 
-    def __init__(self, server: SearchServer, pattern: IndexPattern, schema: Schema) -> None:
-        content = make_event_template(pattern, schema, server.engine)
+    def __init__(
+        self,
+        server: SearchServer,
+        pattern: IndexPattern,
+        schema: Schema,
+        settings: IndexSettings | None = None,
+    ) -> None:
+        chosen = settings or IndexSettings()
         self._server = server
         self._pattern = pattern
-        self._template = EventTemplate(server, pattern, content)
-        # Encoded once, although each index is created with it.
-        self._body = codec.encode(content["template"])
-        self._mappings = content["template"]["mappings"]
+        self._mappings = make_event_mappings(schema, server.engine)
+        made = make_event_settings(self._mappings["properties"]) | chosen.make_content(server.engine)
+        self._components = make_components(pattern, made, self._mappings)
+        self._template = EventTemplate(server, pattern, self._make_template(pattern.alias))
+        self._creation = IndexCreation(server, pattern, self._mappings, chosen)
         self._lock = threading.Lock()
+        self._has_components = False
         self.rejecting_paths: dict[str, frozenset[str]] = {}
         """For each created or compared index, the paths at which its mapping rejects values of the loader."""
 
@@ -53,7 +73,9 @@ class EventIndices:
         listed = read_templates(self._server)
         update_own_indices(self._server, make_own_templates(), listed)
         managed = list_managed_indices(self._server, self._pattern)
-        self._template.update(listed, managed)
+        self._update_components()
+        alias = update_alias(self._server, self._pattern, managed)
+        self._template.update(listed, managed, self._make_template(alias))
         wanted = self._mappings["_meta"]
         for name, meta in managed.items():
             check_strategy(name, meta, wanted)
@@ -76,6 +98,8 @@ class EventIndices:
             if name not in self.rejecting_paths:
                 # First, so that the server has the mapping if somebody deletes the index during the load
                 # (ADR-0016).
+                if not self._has_components:
+                    self._update_components()
                 self._template.add(name)
                 self._compare(name)
             if name not in self.rejecting_paths:
@@ -91,11 +115,21 @@ class EventIndices:
 
     def _create(self, name: str) -> None:
         try:
-            self._server.request("PUT", f"/{name}", self._body)
+            # With the loader's own mapping, no path rejects a value (ADR-0001).
+            self.rejecting_paths[name] = self._creation.create(name)
         except RejectedRequestError as error:
             self._compare(name)  # another worker may have created it first
             if name not in self.rejecting_paths:
-                raise MappingError(f"The search server did not create the index {name}: {error}") from error
-        else:
-            # The index has the loader's own mapping, which accepts all documents (ADR-0001).
-            self.rejecting_paths[name] = frozenset()
+                raise MappingError(
+                    f"The search server did not create the index {name}: {error}. "
+                    f"{self._creation.explain_rejection()}"
+                ) from error
+
+    def _update_components(self) -> None:
+        # The server rejects an index template without its components.
+        update_components(self._server, self._pattern, self._components)
+        self._has_components = True
+
+    def _make_template(self, alias: str | None) -> dict[str, Any]:
+        components = (*self._components, *list_custom_names(self._pattern))
+        return make_event_template(self._pattern, components, self._mappings["_meta"], alias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS, Kind
@@ -60,28 +61,46 @@ wildcards and priorities from 500 to 700.
 """
 
 
-def make_event_template(pattern: IndexPattern, schema: Schema, engine: Engine) -> dict[str, Any]:
+FIXED_MAPPINGS: Final = {
+    # A new field in an event must not change the mapping (ADR-0001).
+    "dynamic": False,
+    "date_detection": False,
+    "numeric_detection": False,
+}
+"""The members of the mapping that a ``@custom`` component cannot change (ADR-0029)."""
+
+
+def make_event_template(
+    pattern: IndexPattern, components: Iterable[str], meta: Mapping[str, Any], alias: str | None = None
+) -> dict[str, Any]:
     """Return the index template of a pattern, with its undated index only; `EventTemplate` adds further names.
 
-    :raises MappingError: more fields are declared than ``index.mapping.total_fields.limit`` allows
+    :param components: the names of its component templates; a later one prevails
+    :param meta: the ``_meta`` of the mapping
     """
-    mappings = make_event_mappings(schema, engine)
-    return {
-        "index_patterns": [pattern.undated],
+    content: dict[str, Any] = {
         "priority": PRIORITY,
-        "template": {
-            "settings": {
-                "index": {
-                    "mapping": {"total_fields": {"limit": TOTAL_FIELDS_LIMIT}},
-                    # Suited to loads from the beginning, because a load changes no setting (ADR-0014).
-                    "refresh_interval": "30s",
-                    "codec": "best_compression",
-                    "sort": _make_sort_order(mappings["properties"]),
-                }
-            },
-            "mappings": mappings,
-        },
-        "_meta": mappings["_meta"],
+        "composed_of": list(components),
+        # The template's own members prevail over those of its components.
+        "template": {"mappings": {**FIXED_MAPPINGS, "_meta": meta}, **({"aliases": {alias: {}}} if alias else {})},
+    }
+    fingerprint = content_id(codec.canonical(content))[:23]
+    own_meta = {"managed_by": MANAGED_BY, "fingerprint": fingerprint}
+    return {"index_patterns": [pattern.undated], **content, "_meta": own_meta}
+
+
+def make_event_settings(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the events' indices, by their flat names.
+
+    They suit loads from the beginning, because a load changes no setting of an existing index (ADR-0014).
+
+    :param properties: the fields of the index, from which its sort order follows
+    """
+    return {
+        "index.mapping.total_fields.limit": TOTAL_FIELDS_LIMIT,
+        "index.refresh_interval": "30s",
+        "index.codec": "best_compression",
+        "index.sort.field": list_sort_fields(properties),
     }
 
 
@@ -135,10 +154,7 @@ def make_event_mappings(schema: Schema, engine: Engine) -> dict[str, Any]:
             f"({TOTAL_FIELDS_LIMIT}) allows. Shorten the fields file."
         )
     return {
-        # A new field in an event must not change the mapping (ADR-0001).
-        "dynamic": False,
-        "date_detection": False,
-        "numeric_detection": False,
+        **FIXED_MAPPINGS,
         "properties": properties,
         # The texts repeat the event in another notation, so only their index is kept (ADR-0028).
         **({"_source": {"excludes": [TEXTS]}} if schema.texts else {}),
@@ -151,10 +167,9 @@ def make_event_mappings(schema: Schema, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _make_sort_order(properties: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the sort order of an index: similar documents are stored together, so that they compress well."""
-    fields = [name for name in SORTED_BY if properties.get(name, {}).get("type") in {"keyword", "date"}]
-    return {"field": fields, "order": ["asc"] * len(fields)}
+def list_sort_fields(properties: Mapping[str, Any]) -> list[str]:
+    """Return the fields that sort an index: similar documents are stored together, so that they compress well."""
+    return [name for name in SORTED_BY if properties.get(name, {}).get("type") in {"keyword", "date"}]
 
 
 def _make_property(node: Node, engine: Engine) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _update_one(server: SearchServer, name: str, found: _Index, mappings: Mappin
         log.warning(
             "The index %s has a mapping of its own, which differs from the loader's at %s. Values that it rejects "
             "there go to overflow and can be searched there. To have all values under their own names, load into "
-            "an index that the loader creates.",
+            "an index that the loader creates, without these fields in a @custom component.",
             safe_text(name),
             safe_text(shorten_list(difference.differing)),
         )

@@ -25,6 +25,10 @@ TEMPLATES: Final = "cloudtrail-elasticsearch-"
 DEFAULT_INDEX: Final = "cloudtrail-%Y.%m"
 
 UNDATED: Final = "undated"
+
+EVENTS: Final = "events"
+"""The end of the alias of a dated pattern's indices."""
+
 MANAGED_BY: Final = "cloudtrail-elasticsearch"
 """The value of ``managed_by`` in the ``_meta`` of every index and template that the loader created."""
 
@@ -114,6 +118,14 @@ class IndexPattern:
         if not self.is_dated:
             return (self.text,)
         return (_DIRECTIVE.sub("*", self.text), self.undated)
+
+    @property
+    def alias(self) -> str | None:
+        """The alias of all of the pattern's indices, for searches; None for a fixed name, which needs none.
+
+        Patterns that differ only in their dates share it. No pattern with dates can name an index so.
+        """
+        return f"{self._stem}-{EVENTS}" if self.is_dated else None
 
     @property
     def template(self) -> str:

@@ -14,7 +14,7 @@ from cloudtrail_elasticsearch.core.search.server import SearchServer
 def prepare_indices(server: SearchServer, pattern: IndexPattern, schema: Schema) -> None:
     """Write the changed templates, and update those of the pattern's indices that the loader manages.
 
-    If a dated pattern is up to date, this costs two small reads.
+    If a dated pattern is up to date, this costs four small reads.
 
     :raises MappingError: an index of the loader has another strategy, or the server rejects a template
     """

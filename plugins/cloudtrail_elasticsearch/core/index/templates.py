@@ -107,13 +107,20 @@ class EventTemplate:
         self._taken: frozenset[str] = frozenset()
         """Names that another pattern's template lists: the server rejects a name in two templates."""
 
-    def update(self, listed: Mapping[str, ListedTemplate], existing: Iterable[str]) -> None:
-        """Write the template if its mapping or its names differ from those on the server.
+    def update(
+        self,
+        listed: Mapping[str, ListedTemplate],
+        existing: Iterable[str],
+        content: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the template if its content or its names differ from those on the server.
 
         :param listed: the loader's templates on the server
         :param existing: the pattern's indices that the loader has created
+        :param content: its content from now on; None: as before
         :raises MappingError: the server rejects the template
         """
+        self._content = content or self._content
         current = listed.get(self._name)
         self._taken = self._find_taken_names(listed)
         names = (self._keep_own_names(current) | {*existing, *self._content["index_patterns"]}) - self._taken
@@ -179,4 +186,6 @@ def _make_mapping_error(
                     f"has the same priority ({found.priority}) and also matches {index}. Give {other} another "
                     f"priority, or choose another index."
                 )
-    return MappingError(f"The search server rejected the index template {name}: {error}")
+    customs = " or ".join(each for each in content.get("composed_of", ()) if each.endswith("@custom"))
+    hint = f". If the reason names a field or setting of {customs}, correct it there." if customs else ""
+    return MappingError(f"The search server rejected the index template {name}: {error}{hint}")

@@ -28,6 +28,7 @@ from cloudtrail_elasticsearch.core.documents.schema import Schema
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.index.event_indices import EventIndices
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
+from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.loading.rejected_paths import RejectedPath, RejectedPaths
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
 from cloudtrail_elasticsearch.core.search.bulk_answer import Answer
@@ -66,6 +67,7 @@ class Adapter:
         pattern: IndexPattern,
         schema: Schema,
         own_events: OwnEvents = OwnEvents.KEEP,
+        index_settings: IndexSettings | None = None,
     ) -> None:
         self._sender = sender
         self._pattern = pattern
@@ -76,7 +78,7 @@ class Adapter:
         self._marks = own_events is OwnEvents.MARK
         self._index_of = make_index_lookup(pattern)
         self._rejected_paths = RejectedPaths(sender, pattern.text)
-        self._indices = EventIndices(server, pattern, schema)
+        self._indices = EventIndices(server, pattern, schema, index_settings)
         flat = {name for name, node in schema.root.children.items() if node.kind is Kind.FLAT}
         self._too_wide = frozenset({"overflow", *flat})
         """Flat fields with many paths. Learning one of them because of one document would displace all documents'

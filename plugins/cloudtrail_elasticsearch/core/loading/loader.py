@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.schema import Schema
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
+from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.loading.adapter import Adapter
 from cloudtrail_elasticsearch.core.loading.delivery import Delivery
 from cloudtrail_elasticsearch.core.loading.missing_events import DocumentKey, find_missing
@@ -50,6 +51,7 @@ class Loader:
         schema: Schema,
         settings: LoadSettings | None = None,
         own_events: OwnEvents = OwnEvents.KEEP,
+        index_settings: IndexSettings | None = None,
     ) -> None:
         self._settings = settings or LoadSettings()
         self._pattern = pattern
@@ -62,7 +64,7 @@ class Loader:
         self._sender = Sender(server, self._settings)
         self._preparing = threading.Lock()
         self._is_prepared = False
-        self._adapter = Adapter(server, self._sender, pattern, schema, own_events)
+        self._adapter = Adapter(server, self._sender, pattern, schema, own_events, index_settings)
         self._quarantine = Quarantine(self._sender, pattern.text)
         # This normalizer only hides values in quarantined lines, so it marks no own events.
         self._delivery = Delivery(self._sender, self._adapter, self._quarantine, Normalizer(schema), self._filter)

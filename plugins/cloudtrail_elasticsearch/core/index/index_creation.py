@@ -1,0 +1,122 @@
+"""Creates an index of events with its whole content: the loader's, the run's choices, and the user's components.
+
+The content does not depend on the index template, which other workers write at the same time (ADR-0016).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.errors import LoaderError, MappingError
+from cloudtrail_elasticsearch.core.index.component_templates import (
+    CustomContent,
+    list_custom_names,
+    merge_mappings,
+    read_custom_content,
+)
+from cloudtrail_elasticsearch.core.index.event_template import FIXED_MAPPINGS, make_event_settings
+from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
+from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
+from cloudtrail_elasticsearch.core.index.mapping_diff import Difference, compare_mappings, shorten_list
+from cloudtrail_elasticsearch.core.log_text import safe_text
+from cloudtrail_elasticsearch.core.search.answers import send_request
+from cloudtrail_elasticsearch.core.search.server import SearchServer
+
+log = logging.getLogger(__name__)
+
+
+class _Attached(msgspec.Struct, frozen=True):
+    """The answer to a request that attaches an ISM policy."""
+
+    failures: bool = False
+
+
+class IndexCreation:
+    """Creates the indices of one pattern."""
+
+    def __init__(
+        self, server: SearchServer, pattern: IndexPattern, mappings: Mapping[str, Any], settings: IndexSettings
+    ) -> None:
+        self._server = server
+        self._pattern = pattern
+        self._mappings = mappings
+        self._settings = settings
+
+    def create(self, name: str) -> frozenset[str]:
+        """Create an index, and return the paths at which its mapping rejects values of the loader.
+
+        :raises RejectedRequestError: the server rejects it, for example because it exists
+        :raises MappingError: a ``@custom`` component makes every document invalid
+        """
+        # Read for each index, so that an index has the components of its own day; an index is rarely created.
+        custom = read_custom_content(self._server, self._pattern)
+        self._check(custom)
+        meta = {**custom.mappings.get("_meta", {}), **self._mappings["_meta"]}
+        mappings = {**merge_mappings(self._mappings, custom.mappings), **FIXED_MAPPINGS, "_meta": meta}
+        difference = compare_mappings(self._mappings["properties"], mappings["properties"])
+        settings = {
+            **make_event_settings(mappings["properties"]),
+            **self._settings.make_content(self._server.engine),
+            **custom.settings,
+        }
+        # Without aliases: the template has them, and a request that names them needs a further right.
+        self._server.request("PUT", f"/{name}", codec.encode({"settings": settings, "mappings": mappings}))
+        self._report(name, difference)
+        if self._settings.lifecycle and self._server.engine == "opensearch":
+            self._attach_policy(name, self._settings.lifecycle)
+        return difference.rejecting
+
+    def explain_rejection(self) -> str:
+        """Return where to look for the cause if the server rejects an index."""
+        return (
+            f"If the reason names a setting or field of yours, correct it in the component template "
+            f"{' or '.join(list_custom_names(self._pattern))}, or in the run's params."
+        )
+
+    def _check(self, custom: CustomContent) -> None:
+        if custom.mappings.get("_routing", {}).get("required") in {True, "true"}:
+            raise MappingError(
+                f"The component template {' or '.join(list_custom_names(self._pattern))} requires routing values "
+                f"(_routing.required), which events do not have: no document would be accepted. Remove it there."
+            )
+
+    def _report(self, name: str, difference: Difference) -> None:
+        if difference.differing:
+            log.warning(
+                "The index %s has fields of %s instead of the loader's, at %s. Values that they reject go to "
+                "overflow and can be searched there.",
+                name,
+                " and ".join(list_custom_names(self._pattern)),
+                safe_text(shorten_list(difference.differing)),
+            )
+
+    def _attach_policy(self, index: str, policy: str) -> None:
+        """Attach an ISM policy to a created index.
+
+        Not by the policy's own `ism_template`, whose wildcards would match indices of others (ADR-0016).
+
+        https://docs.opensearch.org/latest/im-plugin/ism/api/#add-policy
+        """
+        path = f"/_plugins/_ism/add/{index}"
+        try:
+            answer = send_request(self._server, _Attached, "POST", path, codec.encode({"policy_id": policy}))
+        except LoaderError as error:
+            why = str(error)
+        else:
+            why = "the server found no index to attach it to" if answer.failures else ""
+        if why:
+            # Not an error: the index exists, and its documents do not depend on the policy.
+            log.warning(
+                "The lifecycle policy %s is not attached to the new index %s: %s. Send POST %s with "
+                '{"policy_id": "%s"} when the cause is removed.',
+                safe_text(policy),
+                index,
+                safe_text(why),
+                path,
+                safe_text(policy),
+            )
