@@ -68,7 +68,7 @@ def test_a_missing_permission_is_reported(tested: Any) -> None:
     dashboards = {"login": "kibanaserver", "password": SECRETS["OPENSEARCH_DASHBOARDS_PASSWORD"]}
     works, message = tested(**dashboards, extra={"engine": "opensearch"})
     assert not works
-    assert "answered 403 to POST /cloudtrail-quarantine" in message
+    assert "answered 403 to GET /_component_template/" in message
     assert "no permissions for [indices:data/read" in message
 
 
