@@ -69,7 +69,7 @@ def test_a_missing_permission_is_reported(tested: Any) -> None:
     works, message = tested(**dashboards, extra={"engine": "opensearch"})
     assert not works
     assert "answered 403 to GET /_component_template/" in message
-    assert "no permissions for [indices:data/read" in message
+    assert "no permissions for [cluster:admin/component_template/get" in message
 
 
 def test_http_instead_of_https_is_reported(tested: Any, server: SecuredServer) -> None:
