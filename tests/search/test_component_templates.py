@@ -388,7 +388,7 @@ def test_a_pipeline_that_adds_fields_breaks_no_proof(opensearch: str, unique_ind
         asked = codec.encode({"version": True, "sort": ["eventID"]})
         hits = server.request("POST", f"/{november(pattern)}/_search", asked)["hits"]["hits"]
         assert {hit["_version"] for hit in hits} == {loads}
-        assert {hit["_source"]["source"]["geo"]["name"] for hit in hits} == {"here"}
+        assert {hit["_source"]["source"]["domain"] for hit in hits} == {"here"}
         assert [restore(hit["_source"]) for hit in hits] == EVENTS[1::2]
 
 
