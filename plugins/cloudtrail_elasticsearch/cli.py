@@ -340,7 +340,7 @@ def _make_schema_options() -> argparse.ArgumentParser:
     schema_options.add_argument(
         "--texts",
         action="store_true",
-        help="also index the parameters and the response of a call as one text each",
+        help="also index requestParameters, responseElements and the other two open objects as one text each",
     )
     add_enrichment_options(schema_options)
     return schema_options

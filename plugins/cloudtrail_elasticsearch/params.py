@@ -62,7 +62,8 @@ _INDEX_PARAMS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 1,
         "maximum": MOST_SHARDS,
         "title": "Primary shards",
-        "description": "Of indices that the run creates. Empty: the server's default, or the @custom component's.",
+        "description": "Of indices that the run creates. Empty: the server's default. A @custom component "
+        "prevails.",
     },
     "replicas": {
         "default": None,
@@ -70,24 +71,23 @@ _INDEX_PARAMS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 0,
         "maximum": MOST_SHARDS,
         "title": "Replicas",
-        "description": "Copies of each shard of indices that the run creates. Empty: the server's default, or the "
-        "@custom component's.",
+        "description": "Copies of each shard of indices that the run creates. Empty: the server's default. A "
+        "@custom component prevails.",
     },
     "lifecycle": {
         "default": None,
         "type": ["null", "string"],
         "pattern": "^[^,/\\s]*$",
         "title": "Lifecycle policy",
-        "description": "The ILM or ISM policy of indices that the run creates. Empty: none, or the @custom "
-        "component's.",
+        "description": "The name of an ILM or ISM policy for indices that the run creates. Empty: none.",
     },
     "pipeline": {
         "default": None,
         "type": ["null", "string"],
         "pattern": "^[^,/\\s]*$",
         "title": "Ingest pipeline",
-        "description": "The server's pipeline for all documents of indices that the run creates. Empty: none, or "
-        "the @custom component's.",
+        "description": "The name of a pipeline that the server runs for all documents of indices that the run "
+        "creates. Empty: none. A @custom component prevails.",
     },
 }
 
@@ -175,8 +175,8 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
         "default": False,
         "type": "boolean",
         "title": "Parameters as texts",
-        "description": "Also index the parameters and the response of a call as one text each, for detection "
-        "rules that search in all of them.",
+        "description": "Also index requestParameters, responseElements and the other two open objects as one text "
+        "each, for detection rules that search in all parameters of a call.",
     },
     "own_events": {
         "default": "keep",

@@ -32,7 +32,7 @@ class LoadingOperator(StagingOperator):
     :param index: the index name; ``%Y``, ``%m``, ``%d`` stand for the date of the event
     :param mapping: ``typed`` or ``flattened``
     :param ecs: whether to write the envelope to the fields of the Elastic Common Schema too
-    :param texts: whether to index the parameters and the response of a call as one text each, too
+    :param texts: whether to index the open objects, such as ``requestParameters``, as one text each, too
     :param rules_file: an additional rules file, below the folder that Airflow's configuration sets
         (``[cloudtrail] rules_folder``); None: the file that the Airflow variable ``cloudtrail_rules_file`` names
     :param fields_file: a file of additional declared fields, below the same folder; None: the file that the
@@ -41,9 +41,9 @@ class LoadingOperator(StagingOperator):
         JSON; None: the value of the Airflow variable ``cloudtrail_enrichment``. The databases are below the folder
         that Airflow's configuration sets (``[cloudtrail] databases_folder``)
     :param own_events: how to treat the events of the loader's own calls: ``keep``, ``mark`` or ``leave-out``
-    :param shards: the number of primary shards of new indices; empty: the server's, or a ``@custom`` component's.
+    :param shards: the number of primary shards of new indices; empty: the server's default.
         `replicas`, `lifecycle` (the name of a lifecycle policy) and `pipeline` (the name of an ingest pipeline)
-        are of new indices, too
+        apply to new indices only, too. A ``@custom`` component prevails over them
     :param replay: load only the window's quarantined events again (``true`` or ``false``)
     :param verify: load nothing, but count the window's documents on the server again (``true`` or ``false``)
     :param force: load again even if the events are already loaded

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def log_shard_advice(search_conn_id: str | None, index: str, day: date) -> None:
-    """Log a warning if a shard of the day's index will be too large; nothing stops the plan.
+    """Log a warning if a shard of the day's index will be too large; an error does not fail the plan.
 
     :param search_conn_id: the connection to the search server; None: there is no advice
     """

@@ -35,7 +35,7 @@ class CloudTrailTrailPlanOperator(TrailPlanOperator, DaysOperator, StagingOperat
     :param lists: false: the run lists nothing, so the plan does not wait for the day to settle
     :param enrichment: as of `LoadingOperator`; if it has `account_names`, the plan records the names of the
         organization's accounts in the ledger
-    :param index: the index pattern of the ledger's cells, and for advice on its shards
+    :param index: the index pattern of the ledger's cells and of the advice on shards
     :param search_conn_id: the connection to the search server; None: no names are recorded, and no advice is given
     """
 

@@ -106,9 +106,9 @@ BOOLEANS: Final = (f"{_SIGN_IN}.mfa_used", f"{_SIGN_IN}.mobile_version")
 """The boolean fields that `ecs` fills, for console sign-ins only."""
 
 EMPTY: Final = ("data_stream.namespace", "data_stream.type")
-"""Fields that only exist, because ES|QL rejects a query that names an unknown field.
+"""Fields without values: they exist only because ES|QL rejects a query that names an unknown field.
 
-Documents are not in a data stream, so the loader writes no value: the names have a meaning of their own there.
+Documents are not in a data stream, in which the names have a special meaning, so the loader writes no value.
 
 https://www.elastic.co/docs/reference/ecs/ecs-data_stream
 """
@@ -116,7 +116,7 @@ https://www.elastic.co/docs/reference/ecs/ecs-data_stream
 RELATED_ENTITY: Final = "related.entity"
 
 COPIES: Final = {
-    # Names of what a call of IAM changes, if they are not ARNs.
+    # The names of users, roles and groups that a call of IAM changes.
     "entity.target.id": (
         "requestParameters.groupName",
         "requestParameters.roleName",

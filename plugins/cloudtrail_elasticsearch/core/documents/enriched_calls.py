@@ -16,9 +16,9 @@ Value = TypeVar("Value")
 
 
 class EnrichedCallers(Generic[Value]):
-    """Returns what a function makes of the ECS fields of callers; cached by caller and user agent.
+    """Applies a function to the ECS fields of callers, and caches the results by caller and user agent.
 
-    :param finish: makes a value of the fields
+    :param finish: the function, which makes a value of the fields
     """
 
     def __init__(self, enrichment: Enrichment, finish: Callable[[Mapping[str, Any]], Value]) -> None:

@@ -74,7 +74,7 @@ def _entry(at: Path, found: Iterable[Any], kind: str, value: Any) -> dict[str, A
     names = ".".join(step for step in at if isinstance(step, str))
     whole = list(found)
     long = [text for text in whole if isinstance(text, str) and len(text) > MAX_CHARACTERS]
-    # Nobody knows the digest of a long text by heart, so its beginning is searched, too.
+    # To compute the digest, one needs the whole text, so the beginning of a long text can be searched, too.
     prefixes = [text[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for text in long]
     return {
         # Cut to a length that a keyword field always takes; `json` has the whole path.

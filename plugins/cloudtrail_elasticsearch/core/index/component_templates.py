@@ -29,7 +29,7 @@ _PATH: Final = "/_component_template"
 _EMPTY: Final = {
     "template": {},
     "_meta": {
-        "description": "Yours: settings, mappings and aliases for new indices. The loader never changes it."
+        "description": "Your settings, mappings and aliases for new indices. The loader never changes them."
     },
 }
 

@@ -36,8 +36,8 @@ def add_aliases(properties: dict[str, Any], engine: Engine) -> None:
 def list_aliases(engine: Engine) -> Mapping[str, str]:
     """Return the names that are aliases, and for each the path of its field.
 
-    The open objects have Elastic's names as a whole where they are flat fields, and by the paths that rules read
-    where they are not: an alias for each path would exceed the limit of fields.
+    If an open object is a flat field, Elastic's name is an alias of the whole object. Otherwise only the paths
+    that rules read have aliases: an alias for each path would exceed the limit of fields.
     """
     flattened = {name: path for path, name in ecs_names.FLATTENED.items()}
     for path in sorted(detection_fields()):

@@ -21,7 +21,7 @@ def keyword_field() -> dict[str, Any]:
 def caseless_field() -> dict[str, Any]:
     """Return a field for exact values in any case; its sub-field ``exact`` has them as they are.
 
-    ``lowercase`` is a normalizer that both engines bring along.
+    ``lowercase`` is a built-in normalizer of both engines.
     """
     return {"type": "keyword", "normalizer": "lowercase", "fields": {"exact": keyword_field()}}
 
@@ -35,7 +35,7 @@ def unstored_field(engine: Engine) -> dict[str, Any]:
 
 def words_field() -> dict[str, Any]:
     """Return a field for exact values; its sub-field ``text`` is searched by words."""
-    # Positions and norms rank sentences and find phrases; most of a field's size goes to them.
+    # Without norms and positions, which would take most of its size: they only rank hits and find phrases.
     return {"type": "keyword", "fields": {"text": {"type": "text", "norms": False, "index_options": "docs"}}}
 
 

@@ -53,7 +53,7 @@ class IndexCreation:
         :raises RejectedRequestError: the server rejects it, for example because it exists
         :raises MappingError: a ``@custom`` component makes every document invalid
         """
-        # Read for each index, so that an index has the components of its own day; an index is rarely created.
+        # Read for each index, because the user can change them meanwhile; an index is rarely created.
         custom = read_custom_content(self._server, self._pattern)
         self._check(custom)
         meta = {**custom.mappings.get("_meta", {}), **self._mappings["_meta"]}

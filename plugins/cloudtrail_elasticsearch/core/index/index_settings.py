@@ -17,7 +17,7 @@ https://www.elastic.co/docs/reference/elasticsearch/index-settings/index-modules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSettings:
-    """The choices for indices that a load creates; None leaves one to the server or to a ``@custom`` component.
+    """The choices for indices that a load creates; None: the server's default. A ``@custom`` component prevails.
 
     An existing index keeps its settings (ADR-0014).
     """
@@ -33,7 +33,7 @@ class IndexSettings:
 
     @classmethod
     def parse(cls, **values: str | int | None) -> IndexSettings:
-        """Return the settings for values as a template renders them: as texts, of which an empty one is None.
+        """Return the settings for values that a template rendered; an empty text is None.
 
         :raises ConfigurationError: a number is not a whole number, or not in its range
         """
@@ -47,7 +47,7 @@ class IndexSettings:
     def make_content(self, engine: Engine) -> dict[str, Any]:
         """Return the chosen settings by their flat names.
 
-        ISM has no setting for this, so that `IndexCreation` attaches its policy to each created index.
+        ISM has no setting for its policy, so `IndexCreation` attaches it to each created index.
         """
         chosen = {
             "index.number_of_shards": self.shards,
