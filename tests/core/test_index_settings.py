@@ -171,7 +171,7 @@ def test_a_shard_that_will_be_too_large_is_reported() -> None:
     advice = make_shard_advice(MONTHLY, date(2026, 11, 5), [size(10, 10_000_000)], 2_000_000)
     assert advice is not None
     assert "A shard of cloudtrail-2026.11 will have about 60 GB: 2,000,000 events a day of 1000 bytes" in advice
-    assert "for 30 days, in 1 primary shards" in advice
+    assert "for 30 days, in 1 primary shard." in advice
     assert "choose 2 primary shards" in advice
     assert "cloudtrail-elasticsearch-cloudtrail-y.m@custom" in advice
     assert "an index for each day" in advice

@@ -91,11 +91,13 @@ def make_shard_advice(pattern: IndexPattern, day: date, sizes: list[IndexSize], 
     if per_shard <= LARGEST_SHARD:
         return None
     smaller = " or an index for each day (%Y.%m.%d)" if days > 1 else ""
+    shards = sizes[0].shards
     return (
         f"A shard of {_name(pattern, day)} will have about {per_shard / _GB:.0f} GB: {events_a_day:,.0f} events a "
-        f"day of {bytes_each:.0f} bytes, for {days} days, in {sizes[0].shards} primary shards. Elastic recommends "
-        f"at most 50 GB. For new indices choose {ceil(expected / LARGEST_SHARD)} primary shards (param shards, or "
-        f"index.number_of_shards in {pattern.template}@custom){smaller}."
+        f"day of {bytes_each:.0f} bytes, for {days} day{'s' if days > 1 else ''}, in {shards} primary "
+        f"shard{'s' if shards > 1 else ''}. Elastic recommends at most 50 GB. For new indices choose "
+        f"{ceil(expected / LARGEST_SHARD)} primary shards (param shards, or index.number_of_shards in "
+        f"{pattern.template}@custom){smaller}."
     )
 
 
