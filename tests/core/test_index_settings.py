@@ -101,6 +101,15 @@ def test_mappings_are_merged_as_the_server_merges_them() -> None:
     }
 
 
+@pytest.mark.parametrize("options", [{"type": "object"}, {"dynamic": "strict"}, {}])
+def test_an_object_without_fields_of_the_user_keeps_the_loaders(options: dict[str, Any]) -> None:
+    """Only its options are the user's, as on the server; without its fields, no value in it would be found."""
+    lower = {"properties": {"a": {"properties": {"b": {"type": "keyword"}}}}}
+    assert merge_mappings(lower, {"properties": {"a": options}})["properties"] == {
+        "a": {**options, "properties": {"b": {"type": "keyword"}}}
+    }
+
+
 @pytest.mark.parametrize(
     ("pattern", "alias"),
     [

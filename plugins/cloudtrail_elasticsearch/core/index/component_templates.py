@@ -134,8 +134,9 @@ def _merge_fields(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[st
     for name, given in upper.items():
         below = lower.get(name, {})
         merged[name] = given
-        if "properties" in given and "properties" in below:
-            inner = _merge_fields(below["properties"], given["properties"])
+        # An object need not list fields: it can change only the options of the lower one.
+        if "properties" in below and given.get("type", "object") in {"object", "nested"}:
+            inner = _merge_fields(below["properties"], given.get("properties", {}))
             merged[name] = {**below, **given, "properties": inner}
     return merged
 
