@@ -11,6 +11,7 @@ import pytest
 from cloudtrail_elasticsearch.cli import main
 from cloudtrail_elasticsearch.core.errors import AccessDeniedError, ConfigurationError, RejectedRequestError
 from cloudtrail_elasticsearch.core.index.component_templates import flatten_settings, merge_mappings
+from cloudtrail_elasticsearch.core.index.event_alias import update_alias
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.index.lifecycle import LifecyclePolicy, put_policy
@@ -124,6 +125,15 @@ def test_no_pattern_with_dates_can_name_its_alias(pattern: str, alias: str | Non
     made = IndexPattern(pattern)
     assert made.alias == alias
     assert alias is None or not made.produces(alias)
+
+
+def test_a_user_who_may_not_read_the_alias_loads_without_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A role can name the pattern's indices only, and the loader itself never uses the alias."""
+    server = FakeServer("opensearch", **{"cloudtrail-events?": AccessDeniedError("no permissions")})
+    assert update_alias(server, MONTHLY, ["cloudtrail-2026.11"]) is None
+    assert [method for method, _, _ in server.sent] == ["GET"]
+    assert "cloudtrail-events" in caplog.text
+    assert "no permissions" in caplog.text
 
 
 @pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
