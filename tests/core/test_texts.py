@@ -74,6 +74,25 @@ def test_a_text_has_no_value_that_a_rule_removes() -> None:
     assert source[TEXTS] == {"requestParameters": "{secret=gone, b=1}"}
 
 
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"policy": "xyz"}, "{policy=xyz}"),
+        ({"a": [{"cost": 1648282488.418}]}, "{a=[{cost=1648282488.418}]}"),
+        ({"a": "x" * 40_000}, "{a=" + "x" * (MAX_CHARACTERS - 3)),
+        ({"a": "\ud800"}, "{a=?}"),
+        ("HIDDEN_DUE_TO_SECURITY_REASONS", "HIDDEN_DUE_TO_SECURITY_REASONS"),
+    ],
+)
+def test_a_text_has_the_values_of_the_event(parameters: Any, text: str) -> None:
+    """Also those that the loader wraps, writes in two notations, or moves: rules know the event only."""
+    record = EVENT | {"requestParameters": parameters}
+    source = Normalizer(SCHEMAS["typed"]).document(Event(record, {})).source
+    assert source[TEXTS] == {"requestParameters": text}
+    fast = FastPath(SCHEMAS["typed"]).document(codec.encode(record))
+    assert fast is None or codec.decode(fast.source) == source
+
+
 @pytest.mark.promise("reversible")
 @given(
     opened=st.dictionaries(st.sampled_from(OPEN_OBJECTS), records, max_size=2),

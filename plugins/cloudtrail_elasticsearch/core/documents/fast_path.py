@@ -140,8 +140,8 @@ class FastPath:
         parts = [text[:-1], members, b',"@timestamp":"', time.encode(), b'"']
         if added:
             parts += (b",", codec.encode(added)[1:-1])
-        if self._has_texts and (texts := make_texts(opened, overflow)):
-            parts += (b',"%b":' % TEXTS.encode(), codec.encode(texts))
+        if self._has_texts and placing is not None:
+            parts.append(_text_member(placing, opened, overflow))
         parts.append(end)
         return FastDocument(identifier, time[:10], b"".join(parts))
 
@@ -178,6 +178,14 @@ class FastPath:
 def _members(fields: Mapping[str, Any]) -> bytes:
     """Return fields as members of an object that has others before them."""
     return b",%b" % codec.encode(fields)[1:-1] if fields else b""
+
+
+def _text_member(placing: Placing, opened: Mapping[str, Any], overflow: Mapping[str, Any]) -> bytes:
+    """Return the texts of the open objects as a member of an object that has others before it."""
+    if placing.changes or placing.unindexed:
+        raise _NeedsWalkError  # the texts have the event's own values, which the walk restores
+    texts = make_texts(opened, overflow)
+    return _members({TEXTS: texts}) if texts else b""
 
 
 def _encode_call(described: Mapping[str, Any]) -> tuple[bytes, bytes]:

@@ -67,7 +67,7 @@ class Normalizer:
             source |= placing.added_fields(overflow)
         if self._marks_own and own_events.is_own(record):
             source["tags"] = [own_events.TAG]
-        if self._schema.texts and (texts := make_texts(source, overflow if isinstance(overflow, dict) else {})):
+        if self._schema.texts and (texts := _describe_texts(source, placing)):
             source[TEXTS] = texts
         # Last, because the time of sending is appended to the text of a document (ADR-0023).
         if "event" in described:
@@ -95,6 +95,17 @@ class Normalizer:
         # id and the time of an object that only LookupEvents makes an event.
         named = {name: event.lookup[name] for name in ("EventId", "EventTime") if name in event.lookup}
         return codec.encode({"lookup": named, "event": record})
+
+
+def _describe_texts(source: dict[str, Any], placing: Placing) -> dict[str, str]:
+    """Return the texts of the open objects, with the event's own values where the document has others.
+
+    Values that rules mask or drop are not restored.
+    """
+    event = restore(source) if placing.changes or placing.unindexed else None
+    if isinstance(event, dict):
+        return make_texts(event, {})
+    return make_texts(source, source.get("overflow", {}))
 
 
 def _add_timestamp(source: dict[str, Any], event: Event) -> datetime | None:

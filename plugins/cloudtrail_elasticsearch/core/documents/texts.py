@@ -30,7 +30,8 @@ def make_texts(placed: Mapping[str, Any], overflow: Mapping[str, Any]) -> dict[s
     for name in OPEN_OBJECTS:
         value = merge(placed.get(name), overflow.get(name))
         if value is not None and value != {}:
-            texts[name] = render(value)[:MAX_CHARACTERS]
+            # No server takes a lone surrogate.
+            texts[name] = render(value)[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
     return texts
 
 
