@@ -95,6 +95,7 @@ def test_the_loader_keeps_the_ledger(loader_user: OpenSearchServer) -> None:
     [
         ("DELETE", "/cloudtrail-2026.11", None),
         ("DELETE", f"/cloudtrail-2026.11/_doc/{EVENT['eventID']}", None),
+        ("POST", "/_aliases", b'{"actions": [{"remove_index": {"index": "cloudtrail-2026.11"}}]}'),
         ("DELETE", "/cloudtrail-quarantine", None),
         ("DELETE", "/cloudtrail-rules", None),
         ("DELETE", "/cloudtrail-coverage", None),

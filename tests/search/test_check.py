@@ -193,6 +193,14 @@ def test_missing_permissions_are_named(tested: Any, key: Any, secured_elasticsea
 
 
 @pytest.mark.promise("closed")
+def test_no_role_may_change_aliases() -> None:
+    """With that permission, Elasticsearch also deletes an index (``remove_index``)."""
+    for privileges in (each["privileges"] for each in documented_role()["indices"]):
+        assert not any("aliases" in name for name in privileges)
+    assert "indices:admin/aliases" not in (ROOT / "docker-compose.yaml").read_text()
+
+
+@pytest.mark.promise("closed")
 def test_the_documented_role_is_sufficient(admin: Any, key: Any, secured_elasticsearch: str) -> None:
     """It creates the templates, loads an event and an unreadable line, adds fields to an index, and replays."""
     settings = SearchSettings.from_url(secured_elasticsearch, api_key=key(documented_role())["encoded"])
