@@ -136,6 +136,17 @@ def test_a_user_who_may_not_read_the_alias_loads_without_it(caplog: pytest.LogCa
     assert "no permissions" in caplog.text
 
 
+def test_the_log_has_the_whole_request_for_an_administrator(caplog: pytest.LogCaptureFixture) -> None:
+    """Also for a year of daily indices."""
+    server = FakeServer(
+        "opensearch", **{"cloudtrail-events?": {}, "_aliases": AccessDeniedError("no permissions")}
+    )
+    days = [f"cloudtrail-2026.{month:02d}.{day:02d}" for month in range(1, 13) for day in range(1, 29)]
+    assert update_alias(server, IndexPattern("cloudtrail-%Y.%m.%d"), days) == "cloudtrail-events"
+    logged = json.loads(caplog.messages[-1].partition("POST /_aliases ")[2])
+    assert logged == {"actions": [{"add": {"indices": days, "alias": "cloudtrail-events"}}]}
+
+
 @pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
 def test_no_phase_of_the_policy_makes_an_index_read_only(engine: Any) -> None:
     """Late events and backfills still write to old indices."""

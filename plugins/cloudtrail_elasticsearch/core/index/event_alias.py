@@ -56,5 +56,5 @@ def _add_alias(server: SearchServer, alias: str, indices: list[str]) -> None:
             alias,
             len(indices),
             error,
-            codec.encode(actions).decode()[:1_000],
+            codec.encode(actions).decode(),
         )
