@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.cli import main
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.errors import AccessDeniedError, ConfigurationError, RejectedRequestError
 from cloudtrail_elasticsearch.core.index.component_templates import flatten_settings, merge_mappings
 from cloudtrail_elasticsearch.core.index.event_alias import update_alias
+from cloudtrail_elasticsearch.core.index.event_template import make_event_mappings
+from cloudtrail_elasticsearch.core.index.index_creation import IndexCreation
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.index.lifecycle import LifecyclePolicy, put_policy
@@ -145,6 +149,25 @@ def test_the_log_has_the_whole_request_for_an_administrator(caplog: pytest.LogCa
     assert update_alias(server, IndexPattern("cloudtrail-%Y.%m.%d"), days) == "cloudtrail-events"
     logged = json.loads(caplog.messages[-1].partition("POST /_aliases ")[2])
     assert logged == {"actions": [{"add": {"indices": days, "alias": "cloudtrail-events"}}]}
+
+
+@pytest.mark.promise("findable")
+def test_values_are_not_copied_to_a_field_of_the_user_that_rejects_them() -> None:
+    """The server would reject each document with such a value, and all of the event would go to overflow."""
+    alias = {"type": "alias", "path": "related.entity"}
+    custom = {"properties": {"related": {"properties": {"entity": {"type": "long"}}}, "mine": alias}}
+    component = {"name": "a", "component_template": {"template": {"mappings": custom}}}
+    server = FakeServer("opensearch", _component_template={"component_templates": [component]})
+    mappings = make_event_mappings(build_schema("typed", load_rules()), "opensearch")
+    rejecting = IndexCreation(server, MONTHLY, mappings, IndexSettings()).create("cloudtrail-2026.11")
+    assert rejecting == {"related.entity"}
+    _, path, body = server.sent[-1]
+    assert path == "/cloudtrail-2026.11"
+    created = body["mappings"]["properties"]
+    assert created["related"]["properties"]["entity"] == {"type": "long"}
+    assert created["requestParameters"]["properties"]["userName"]["copy_to"] == ["entity.target.id"]
+    assert created["mine"] == alias
+    assert created["event"]["properties"]["action"] == {"type": "alias", "path": "eventName"}
 
 
 @pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])

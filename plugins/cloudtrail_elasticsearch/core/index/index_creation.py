@@ -22,7 +22,12 @@ from cloudtrail_elasticsearch.core.index.component_templates import (
 from cloudtrail_elasticsearch.core.index.event_template import FIXED_MAPPINGS, make_event_settings
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
-from cloudtrail_elasticsearch.core.index.mapping_diff import Difference, compare_mappings, shorten_list
+from cloudtrail_elasticsearch.core.index.mapping_diff import (
+    Difference,
+    compare_mappings,
+    drop_dangling_targets,
+    shorten_list,
+)
 from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.search.answers import send_request
 from cloudtrail_elasticsearch.core.search.server import SearchServer
@@ -57,8 +62,11 @@ class IndexCreation:
         custom = read_custom_content(self._server, self._pattern)
         self._check(custom)
         meta = {**custom.mappings.get("_meta", {}), **self._mappings["_meta"]}
-        mappings = {**merge_mappings(self._mappings, custom.mappings), **FIXED_MAPPINGS, "_meta": meta}
-        difference = compare_mappings(self._mappings["properties"], mappings["properties"])
+        ours = self._mappings["properties"]
+        difference = compare_mappings(ours, merge_mappings(self._mappings, custom.mappings)["properties"])
+        # Of the loader's fields only: aliases and copies of the user are the user's choice.
+        own = {**self._mappings, "properties": drop_dangling_targets(ours, difference.rejecting)}
+        mappings = {**merge_mappings(own, custom.mappings), **FIXED_MAPPINGS, "_meta": meta}
         settings = {
             **make_event_settings(mappings["properties"]),
             **self._settings.make_content(self._server.engine),

@@ -57,7 +57,7 @@ def compare_mappings(wanted: dict[str, Any], existing: dict[str, Any]) -> Differ
                 found[name] = theirs[name] | {"fields": sub_fields}
         return found
 
-    added = _drop_dangling_targets(find_missing(wanted, existing, ""), frozenset(differing))
+    added = drop_dangling_targets(find_missing(wanted, existing, ""), frozenset(differing))
     return Difference(added, tuple(differing), frozenset(rejecting))
 
 
@@ -66,6 +66,28 @@ def shorten_list(paths: Iterable[str]) -> str:
     names = sorted(paths)
     more = len(names) - PATHS_NAMED
     return ", ".join(names[:PATHS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def drop_dangling_targets(properties: dict[str, Any], differing: frozenset[str]) -> dict[str, Any]:
+    """Return the properties without aliases of a differing path or of a path below it, and without such copies.
+
+    The server rejects a whole mapping if an alias in it points to a field that does not exist, and a document if a
+    field does not take the values that are copied to it.
+    """
+
+    def differs(path: str) -> bool:
+        return not differing.isdisjoint(accumulate(path.split("."), "{}.{}".format))
+
+    kept: dict[str, Any] = {}
+    for name, field in properties.items():
+        if differs(field.get("path", "")):
+            continue
+        kept[name] = field
+        if "properties" in field:
+            kept[name] = field | {"properties": drop_dangling_targets(field["properties"], differing)}
+        elif "copy_to" in field:
+            kept[name] = field | {"copy_to": [path for path in field["copy_to"] if not differs(path)]}
+    return kept
 
 
 def _find_missing_sub_fields(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -91,25 +113,3 @@ def _accepts(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
         return _type(theirs) in TAKES_ANY_OBJECT
     # Any other type, such as a date or a number, rejects some texts.
     return _type(theirs) in TAKES_ANY_SCALAR
-
-
-def _drop_dangling_targets(properties: dict[str, Any], differing: frozenset[str]) -> dict[str, Any]:
-    """Return the properties without aliases of a differing path or of a path below it, and without such copies.
-
-    The server rejects a whole mapping if an alias in it points to a field that does not exist, and a document if a
-    field does not take the values that are copied to it.
-    """
-
-    def differs(path: str) -> bool:
-        return not differing.isdisjoint(accumulate(path.split("."), "{}.{}".format))
-
-    kept: dict[str, Any] = {}
-    for name, field in properties.items():
-        if differs(field.get("path", "")):
-            continue
-        kept[name] = field
-        if "properties" in field:
-            kept[name] = field | {"properties": _drop_dangling_targets(field["properties"], differing)}
-        elif "copy_to" in field:
-            kept[name] = field | {"copy_to": [path for path in field["copy_to"] if not differs(path)]}
-    return kept
