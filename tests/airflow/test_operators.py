@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +34,7 @@ from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Op
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
 from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
+from cloudtrail_elasticsearch.operators.shard_advice import log_shard_advice
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
@@ -569,3 +570,10 @@ def test_permanent_errors_are_not_retried() -> None:
     assert all(policy.evaluate(error, 1, 5).action.value == "fail" for error in final)
     assert policy.evaluate(TransientError("x"), 1, 5).action.value != "fail"
     assert policy.evaluate(RuntimeError("x"), 1, 5).action.value != "fail"
+
+
+def test_a_missing_connection_stops_no_plan(caplog: pytest.LogCaptureFixture) -> None:
+    """The advice on shards is left out; the tasks that need the connection report it."""
+    with caplog.at_level("INFO"):
+        log_shard_advice("no_such_connection", "cloudtrail-%Y.%m", date(2026, 11, 1))
+    assert "there is no advice on shards" in caplog.text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import date
 
+from airflow.providers.common.compat.sdk import AirflowException
+
 from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from cloudtrail_elasticsearch.core.index.shard_advice import find_shard_advice
@@ -23,7 +25,8 @@ def log_shard_advice(search_conn_id: str | None, index: str, day: date) -> None:
         return
     try:
         advice = find_shard_advice(SearchHook(search_conn_id).get_conn(), IndexPattern(index), day)
-    except LoaderError as error:
+    # A missing connection is Airflow's error; the tasks that need it report it.
+    except (LoaderError, AirflowException) as error:
         log.info("The sizes of the indices are unknown, so there is no advice on shards: %s", error)
     else:
         if advice:
