@@ -231,10 +231,12 @@ def unique_index_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
 def _delete_templates(url: str, prefix: str) -> None:
     from cloudtrail_elasticsearch.core.index.index_pattern import TEMPLATES
 
-    path = f"{url}/_index_template/{TEMPLATES}{prefix}*"
-    # A test can leave no template, or a server that has ended.
-    with contextlib.suppress(OSError), urllib.request.urlopen(urllib.request.Request(path, method="DELETE")):
-        pass
+    # In this order: a component in use is not deleted.
+    for kind in ("_index_template", "_component_template"):
+        path = f"{url}/{kind}/{TEMPLATES}{prefix}*"
+        # A test can leave no template, or a server that has ended.
+        with contextlib.suppress(OSError), urllib.request.urlopen(urllib.request.Request(path, method="DELETE")):
+            pass
 
 
 @pytest.fixture(scope="session")
