@@ -79,6 +79,7 @@ def ask(request: pytest.FixtureRequest, service: Callable[[str], str], lines: Se
     yield _asking(server, parsed(ndjson(PRODUCTS[name], pattern)))
     server.request("DELETE", f"/{pattern.text}")
     server.request("DELETE", f"/_index_template/{pattern.template}")
+    server.request("DELETE", f"/_component_template/{pattern.template}@*")
 
 
 def _asking(server: Any, objects: dict[str, Any]) -> Ask:
