@@ -49,11 +49,11 @@ class LoadedEvents:
 
     @classmethod
     def load(cls, server: SearchServer, name: str, lines: Mapping[str, bytes]) -> LoadedEvents:
-        """Load events with the typed strategy into a new index.
+        """Load events with the typed strategy and with texts into a new index.
 
         :raises AssertionError: an event is not indexed
         """
-        index = Index(server, name, "typed")
+        index = Index(server, name, "typed", texts=True)
         report = index.load(lines.values())
         assert report.indexed == len(lines), f"{report.indexed} of {len(lines)} events are indexed"
         loaded = cls(index, {identifier: orjson.loads(line) for identifier, line in lines.items()})

@@ -23,7 +23,7 @@ def main() -> int:
     folders = parser.parse_args().folders
     files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
     scalars = {path for file in files for path in read_scalars(file)}
-    members = {path for file in files for path in read_members(file)}
+    members = {path for folder in folders for path in read_members(folder)}
     if not scalars | members:
         print("No rule in these folders reads a path of the open objects: nothing is written.", file=sys.stderr)
         return 1

@@ -21,6 +21,8 @@ def choose_paths(
     :param declared: the paths that have fields; one with fields below it holds objects
     """
     compared, read = set(scalars), set(members)
+    # A field has no fields below it, so a path that has scalars in other events keeps its own; not an open object.
+    read = {path for path in read if not any(_has_scalars(parent, known) for parent in _parents(path)[1:])}
     holding = _all_parents({*declared, *read, *compared})
     read = {path for path in read if path not in holding and _may_hold_scalars(path, known)}
     return sorted(compared - _all_parents(compared) | read)
@@ -40,6 +42,9 @@ def _parents(path: str) -> list[str]:
     return [".".join(names[:end]) for end in range(1, len(names))]
 
 
+def _has_scalars(path: str, known: Catalogue) -> bool:
+    return any(not found.kind.is_object for found in known[path].occurrences)
+
+
 def _may_hold_scalars(path: str, known: Catalogue) -> bool:
-    kinds = [found.kind for found in known[path].occurrences]
-    return not kinds or not all(kind.is_object for kind in kinds)
+    return not known[path].occurrences or _has_scalars(path, known)

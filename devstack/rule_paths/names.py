@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import tomllib
@@ -13,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
+from devstack.detections.panther import RULES, read_panther_rules
 
 FLATTENED: Final = {
     "additional_eventdata": "additionalEventData",
@@ -25,7 +25,6 @@ FLATTENED: Final = {
 _NAME: Final = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 _is_path: Final = re.compile(rf"(?:{'|'.join(OPEN_OBJECTS)})(?:\.{_NAME})+").fullmatch
 _find_flattened: Final = re.compile(rf"aws\.cloudtrail\.flattened\.(\w+)((?:\.{_NAME})+)").finditer
-_READERS: Final = frozenset({"get", "deep_get", "deep_walk"})
 
 
 def read_scalars(file: Path) -> Iterator[str]:
@@ -42,15 +41,14 @@ def read_scalars(file: Path) -> Iterator[str]:
     yield from filter(_is_path, names)
 
 
-def read_members(file: Path) -> Iterator[str]:
-    """Yield the paths of the open objects that a Python rule reads; it may read an object as a whole."""
-    if file.suffix != ".py":
-        return
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Call):
-            path = ".".join(_read_call(node))
-            if _is_path(path):
-                yield path
+def read_members(repository: Path) -> Iterator[str]:
+    """Yield the paths of the open objects that Panther's rules read, as a scalar or as an object.
+
+    :param repository: a checkout of panther-analysis; any other folder has none
+    """
+    if (repository / RULES).is_dir():
+        for _, paths in read_panther_rules(repository):
+            yield from filter(_is_path, paths)
 
 
 def _read_sigma(file: Path) -> Iterator[str]:
@@ -92,17 +90,3 @@ def _read_aliases(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for child in value:
             yield from _read_aliases(child)
-
-
-def _read_call(call: ast.expr) -> list[str]:
-    """Return the names in ``event.deep_get("a", "b")``, ``deep_get(event, "a")``, ``event.get("a").get("b")``."""
-    if not isinstance(call, ast.Call):
-        return []
-    names = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-    if isinstance(call.func, ast.Attribute) and call.func.attr in _READERS:
-        # The second argument of `get` is a default.
-        own = names[:1] if call.func.attr == "get" else names
-        return [*_read_call(call.func.value), *own]
-    if isinstance(call.func, ast.Name) and call.func.id in _READERS and call.args:
-        return [*_read_call(call.args[0]), *names]
-    return []

@@ -15,6 +15,7 @@ from cloudtrail_elasticsearch.core.documents.restore import restore
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from devstack.detections.panther import RULES
 from devstack.rule_paths.choose import choose_paths
 from devstack.rule_paths.names import read_members, read_scalars
 
@@ -44,29 +45,40 @@ def rule(event):
     event.get("requestParameters", {}).get("i", "default")
     event.deep_get("requestParameters", "j", "k", default="x")
     deep_get(event, "responseElements", "l")
+    for item in event.deep_get("requestParameters", "items"):
+        item.get("n")
     event.get("eventName")
     event.get(event)
 """
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "scalars", "members"),
+    ("name", "text", "scalars"),
     [
-        ("a.yml", SIGMA, {"requestParameters.b", "responseElements.c"}, set()),
-        ("a.toml", ELASTIC, {"requestParameters.d.e", "responseElements.g"}, set()),
-        ("a.json", ALIASES, {"requestParameters.h"}, set()),
-        ("a.py", PYTHON, set(), {"requestParameters.i", "requestParameters.j.k", "responseElements.l"}),
-        ("a.md", "requestParameters.m", set(), set()),
+        ("a.yml", SIGMA, {"requestParameters.b", "responseElements.c"}),
+        ("a.toml", ELASTIC, {"requestParameters.d.e", "responseElements.g"}),
+        ("a.json", ALIASES, {"requestParameters.h"}),
+        ("a.md", "requestParameters.m", set()),
     ],
 )
-def test_names_are_read_from_rules(
-    tmp_path: Path, name: str, text: str, scalars: set[str], members: set[str]
-) -> None:
+def test_names_are_read_from_rules(tmp_path: Path, name: str, text: str, scalars: set[str]) -> None:
     """Only paths of the open objects, without their modifiers and values."""
     file = tmp_path / name
     file.write_text(text)
     assert set(read_scalars(file)) == scalars
-    assert set(read_members(file)) == members
+
+
+def test_names_are_read_from_python_rules(tmp_path: Path) -> None:
+    """Of a checkout of Panther's rules, also those of the items of a list."""
+    assert set(read_members(tmp_path)) == set()
+    (tmp_path / RULES).mkdir(parents=True)
+    (tmp_path / RULES / "a.py").write_text(PYTHON)
+    assert set(read_members(tmp_path)) == {
+        "requestParameters.i",
+        "requestParameters.items.n",
+        "requestParameters.j.k",
+        "responseElements.l",
+    }
 
 
 def test_a_path_that_holds_objects_is_listed_only_if_its_scalars_are_compared() -> None:
@@ -78,6 +90,14 @@ def test_a_path_that_holds_objects_is_listed_only_if_its_scalars_are_compared() 
     members = ["requestParameters.object", "requestParameters.map", "requestParameters.text"]
     chosen = choose_paths(scalars, members, known, declared)
     assert chosen == ["requestParameters.both", "requestParameters.text"]
+
+
+def test_a_path_with_scalars_keeps_its_field_if_rules_read_below_it() -> None:
+    """Some events have an object there, of which a rule reads a member; most have a scalar."""
+    entry = Entry("requestParameters.size", (Occurrence(ValueKind.TEXT, 1, 1, False),))
+    known = Catalogue(msgspec.json.encode(entry) + b"\n")
+    members = ["requestParameters.size.value", "requestParameters.other.value"]
+    assert choose_paths([], members, known, []) == ["requestParameters.other.value"]
 
 
 def test_every_listed_path_has_a_field_of_its_own() -> None:
