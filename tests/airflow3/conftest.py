@@ -119,8 +119,18 @@ def start_backfill(airflow: Airflow, index: str) -> None:
     """Start a backfill of the day, as the coverage page does."""
     request = airflows.backfill_request(DAG_ID, str(DAY), str(DAY), "none", {"index": index})
     assert request is not None
-    path = request["path"].removeprefix("/api/v2")
-    wait_for(lambda: airflow.request("POST", path, request["body"]), "the start of the backfill")
+    path, body = request["path"].removeprefix("/api/v2"), request["body"]
+
+    def create() -> bool:
+        try:
+            airflow.request("POST", path, body)
+        except AirflowError as error:
+            # An earlier request was answered with 500, and has created the backfill.
+            if error.status != 409:
+                raise
+        return True
+
+    wait_for(create, "the start of the backfill")
 
 
 def kill_fetch(airflow: Airflow, simulator: Simulator, keys: Callable[[], list[str]]) -> Kill:

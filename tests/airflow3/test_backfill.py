@@ -37,7 +37,9 @@ def test_a_killed_fetch_is_resumed(site: Site, opensearch: str) -> None:
     borders = max(0, busiest.ranges - 1)
     assert busiest.repeated_pages <= site.kill.served - site.kill.stored + borders
     assert site.kill.stored > 0
-    assert not [key for key in site.staged_keys() if re.search(r"/state/|/pages/", key)]
+    # The kill can hit another window of the batch between its manifest and the end of its clean-up.
+    leftovers = (key for key in site.staged_keys() if re.search(r"/state/|/pages/", key))
+    assert not [key for key in leftovers if f"region={BUSIEST}/" in key]
 
 
 def test_a_complete_day_has_one_asset_event(site: Site) -> None:
