@@ -31,7 +31,8 @@ class Held:
             self.scrolls += 1
             self._left = list(self._indices[path.split("/")[1]])
         page, self._left = self._left[:2], self._left[2:]
-        return {"_scroll_id": "one", "hits": {"hits": [{"_source": {"eventID": event}} for event in page]}}
+        hits = [{"_source": {"eventID": event}} for event in page]
+        return {"_scroll_id": "one", "_shards": {"total": 1}, "hits": {"hits": hits}}
 
 
 @pytest.mark.parametrize(
