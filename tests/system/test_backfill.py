@@ -98,7 +98,7 @@ def kill(airflow: Airflow, task_id: str) -> tuple[str, str, int]:
 def test_a_backfill_survives_killed_tasks_and_a_second_one_repeats_only_failed_cells(
     airflow: Airflow, simulator: Simulator, opensearch: str, unique_index_prefix: str
 ) -> None:
-    """Airflow retries what is killed. Cells of a denied region fail the runs by name, until it is allowed."""
+    """Airflow retries the killed tasks. Cells of a denied region fail the runs by name until AWS allows it."""
     server = connect(SearchSettings.from_url(opensearch))
     pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
     Loader(server, pattern, build_schema("typed", load_rules())).prepare()

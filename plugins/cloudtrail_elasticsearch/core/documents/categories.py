@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class Category(NamedTuple):
-    """What an operation is about."""
+    """The ECS category and types of an operation."""
 
     category: tuple[str, ...]
     """``event.category``; empty if ECS has none."""

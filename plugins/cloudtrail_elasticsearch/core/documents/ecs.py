@@ -46,7 +46,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """What was called, and how it ended: the input of `describe_call`. An empty text counts as missing."""
+    """The operation and the outcome of a call: the input of `describe_call`. An empty text counts as missing."""
 
     account: str | None
     service: str | None

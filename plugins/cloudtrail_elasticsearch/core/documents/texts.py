@@ -1,6 +1,6 @@
 """The open objects as one text each, for rules that search in all parameters of a call at once.
 
-The text has the form that Elastic's integration writes, so that its rules find what they search for:
+The text has the notation of Elastic's integration, because its rules search for parts of this notation:
 ``{userName=ada, tags=[{key=team, value=red}]}``. It is only indexed: the server does not store it (ADR-0028).
 
 https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/AbstractMap.html#toString()
@@ -21,7 +21,7 @@ TEXTS: Final = "texts"
 
 
 def make_texts(placed: Mapping[str, Any], overflow: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts of the open objects, from a document's parts: what a rule removed stays out.
+    """Return the texts of the open objects, from a document's parts. They have no value that a rule removed.
 
     :param placed: the parts in declared fields
     :param overflow: the rest

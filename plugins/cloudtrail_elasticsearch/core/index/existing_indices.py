@@ -107,7 +107,7 @@ def _update_one(server: SearchServer, name: str, found: _Index, mappings: Mappin
     if not has_current_fields(meta, mappings["_meta"]):
         # The index may belong to somebody else, so the rest of its `_meta` stays.
         added = {"properties": difference.missing, "_meta": {**meta, **mappings["_meta"]}}
-        # What an index stores cannot be changed later.
+        # The `_source` setting of an index cannot be changed after its creation.
         added = {name: value for name, value in mappings.items() if name != "_source"} | added
         _add_fields(server, name, found["settings"], added)
     if difference.differing:
