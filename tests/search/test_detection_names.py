@@ -114,7 +114,6 @@ def prefix(server: Any, unique_index_prefix: str) -> Iterator[str]:
     yield unique_index_prefix
     for name in server.request("GET", f"/{unique_index_prefix}*/_settings"):
         server.request("DELETE", f"/{name}")
-    server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}*")
 
 
 def load(server: Any, index: str, strategy: Any) -> Loader:

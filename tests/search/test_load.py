@@ -44,7 +44,6 @@ def index(server: Any, unique_index_prefix: str) -> Iterator[str]:
     yield unique_index_prefix
     for name in server.request("GET", f"/{unique_index_prefix}*/_settings"):
         server.request("DELETE", f"/{name}")
-    server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}*")
 
 
 @pytest.fixture(params=STRATEGIES)

@@ -39,8 +39,6 @@ def index(search_url: str, unique_index_prefix: str) -> Iterator[str]:
     server = connect(SearchSettings.from_url(search_url))
     with contextlib.suppress(RejectedRequestError):
         server.request("DELETE", f"/{unique_index_prefix}")
-    with contextlib.suppress(RejectedRequestError):
-        server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}")
 
 
 def load(search_url: str, index: str, capture: Capture, *arguments: Path | str) -> tuple[int, dict[str, Any]]:

@@ -38,9 +38,8 @@ SETTINGS = LoadSettings(request_items=20)
 def index(search_url: str, unique_index_prefix: str) -> Iterator[str]:
     yield unique_index_prefix
     server = connect(SearchSettings.from_url(search_url))
-    for path in (f"/{unique_index_prefix}", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}"):
-        with contextlib.suppress(RejectedRequestError):
-            server.request("DELETE", path)
+    with contextlib.suppress(RejectedRequestError):
+        server.request("DELETE", f"/{unique_index_prefix}")
 
 
 def held(search_url: str, index: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from cloudtrail_elasticsearch.core.documents.rules import load_rules
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.encoding import codec
-from cloudtrail_elasticsearch.core.errors import RejectedRequestError
 from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX, RULES_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.loading import quarantine
 from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
@@ -79,8 +77,6 @@ def index(server: Watched, unique_index_prefix: str) -> Iterator[str]:
     yield unique_index_prefix
     for name in server.request("GET", f"/{unique_index_prefix}*/_settings"):
         server.request("DELETE", f"/{name}")
-    with contextlib.suppress(RejectedRequestError):
-        server.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{unique_index_prefix}*")
 
 
 def prepared(server: Watched, index: str, strategy: Strategy = "typed") -> Loader:

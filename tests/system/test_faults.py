@@ -6,6 +6,7 @@ Elasticsearch takes the backfill of LookupEvents, OpenSearch that of a trail; ``
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 import pytest
@@ -29,6 +30,8 @@ from devstack.storage_faults import StorageFaultKind
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
+make_settings = partial(RoundSettings, seed=7, days=2, regions=("eu-west-1", "us-east-1"), runs_at_once=1, pause=2)
+
 
 @pytest.mark.promise("nothing-lost", "restartable")
 def test_a_backfill_survives_kills_and_a_blocked_index(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,16 +44,7 @@ def test_a_backfill_survives_kills_and_a_blocked_index(capsys: pytest.CaptureFix
         KILL_LOADS_SUPERVISOR,
         KILL_API_SERVER,
     )
-    settings = RoundSettings(
-        ELASTICSEARCH_9,
-        seed=7,
-        faults=len(faults),
-        days=2,
-        regions=("eu-west-1", "us-east-1"),
-        volume=1000,
-        runs_at_once=1,
-        pause=2,
-    )
+    settings = make_settings(ELASTICSEARCH_9, faults=len(faults), volume=1000)
     with capsys.disabled():
         outcome = run_round(settings, Rotation(faults, Random(7)), print)
     assert outcome.broken == ()
@@ -67,16 +61,8 @@ def test_the_backfill_of_a_trail_survives_kills_and_broken_bodies(capsys: pytest
         KILL_SCHEDULER,
         storage(StorageFaultKind.TRUNCATED_BODY, (2, 4)),
     )
-    settings = RoundSettings(
-        OPENSEARCH_3,
-        seed=7,
-        faults=len(faults),
-        days=2,
-        regions=("eu-west-1", "us-east-1"),
-        runs_at_once=1,
-        pause=2,
-        last=last_settled_day() - timedelta(days=1),
-    )
+    last = last_settled_day() - timedelta(days=1)
+    settings = make_settings(OPENSEARCH_3, faults=len(faults), last=last)
     with capsys.disabled():
         outcome = run_round(settings, Rotation(faults, Random(7)), print, read_trail)
     assert outcome.broken == ()
