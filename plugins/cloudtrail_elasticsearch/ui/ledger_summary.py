@@ -87,8 +87,9 @@ def summarize_ledger(server: SearchServer, known: LedgerSummary | None = None) -
     if not changed and state.cells == known.cells:
         return replace(known, newest=state.newest, recent=recent)
     updated = _add_changes(server, known, changed, state.newest)
-    # More cells than there are: some were deleted.
-    if updated.cells != state.cells:
+    # If cells were deleted, an account or a pattern of before may have none left.
+    fewer = any(updated.days.get(day, 0) < known.days.get(day, 0) for day in changed)
+    if fewer or updated.cells != state.cells:
         updated = _summarize(server)
         changed |= {day for day, _ in known.days.items() ^ updated.days.items()}
     kept = {day: version for day, version in known.versions.items() if day in updated.days and day not in changed}
@@ -150,7 +151,7 @@ def _summarize(server: SearchServer, *further: dict[str, Any]) -> LedgerSummary:
 
 
 def _add_changes(server: SearchServer, known: LedgerSummary, changed: set[str], newest: float) -> LedgerSummary:
-    """Return a summary with the changes of these days; it has too many cells if some were deleted."""
+    """Return a summary with the changes of these days; after a deletion, it can have too many names and days."""
     changes = _summarize(server, {"terms": {"day": sorted(changed)}})
     return LedgerSummary(
         list(dict.fromkeys((*known.accounts, *changes.accounts))),
