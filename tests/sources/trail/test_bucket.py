@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -182,9 +181,7 @@ def test_many_objects_are_read_at_once_and_returned_in_order(s3: FakeS3, bucket:
     def read(_: int) -> list[bytes | None]:
         return [None if found is None else found.body for found in bucket.read_many(keys, 40)]
 
-    began = time.monotonic()
     assert read(0) == wanted
-    assert time.monotonic() - began < 0.02 * len(keys) / 2
     assert list(run_side_by_side(read, range(4), 4)) == [wanted] * 4
     assert AHEAD <= s3.requests.as_json()["most_at_once"] <= READERS
 
