@@ -38,7 +38,7 @@ def gate() -> Iterator[Gate]:
 
 def connect(gate: Gate) -> http.client.HTTPConnection:
     address = urlsplit(gate.url)
-    return http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    return http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
 
 
 def send(connection: http.client.HTTPConnection, body: bytes) -> bytes:
