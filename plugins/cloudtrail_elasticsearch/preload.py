@@ -46,6 +46,9 @@ MODULES: Final = (
     "cloudtrail_elasticsearch.pipeline.trail_load",
     "cloudtrail_elasticsearch.sources.lookup_events.follow",
     "cloudtrail_elasticsearch.trail_params",
+    # Both, because only a task knows which server its connection leads to.
+    "elasticsearch",
+    "opensearchpy",
 )
 
 

@@ -25,6 +25,20 @@ assert ("boto3" in sys.modules) is bool(EXPECTED)
 assert set(preload.MODULES) <= set(sys.modules) or not EXPECTED
 """
 
+CONNECTS = """
+import sys
+from cloudtrail_elasticsearch import preload
+from cloudtrail_elasticsearch.sinks.elasticsearch import ElasticsearchServer
+from cloudtrail_elasticsearch.sinks.opensearch import OpenSearchServer
+from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+
+preload.load()
+before = set(sys.modules)
+for server in (ElasticsearchServer, OpenSearchServer):
+    server(SearchSettings.from_url("http://127.0.0.1:9"))
+assert not set(sys.modules) - before, sorted(set(sys.modules) - before)
+"""
+
 READS_ONCE = """
 import builtins, io
 from cloudtrail_elasticsearch import preload
@@ -51,10 +65,14 @@ assert not models, models
 
 
 def starts(executor: str, expected: int, home: Path) -> subprocess.CompletedProcess[str]:
+    return runs(SCRIPT.replace("EXPECTED", str(expected)), home, AIRFLOW__CORE__EXECUTOR=executor)
+
+
+def runs(script: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("EXPECTED", str(expected))],
+        [sys.executable, "-c", script],
         check=False,
-        env=os.environ | {"AIRFLOW__CORE__EXECUTOR": executor, "AIRFLOW_HOME": str(home)},
+        env=os.environ | {"AIRFLOW_HOME": str(home)} | environment,
         text=True,
         capture_output=True,
     )
@@ -77,11 +95,12 @@ def test_a_scheduler_that_only_sends_tasks_elsewhere_imports_nothing(tmp_path: P
 @pytest.mark.slow
 def test_tasks_read_no_model_of_a_service(tmp_path: Path) -> None:
     """Those of the services that every run uses are read before the fork."""
-    done = subprocess.run(
-        [sys.executable, "-c", READS_ONCE],
-        check=False,
-        env=os.environ | {"AIRFLOW_HOME": str(tmp_path)},
-        text=True,
-        capture_output=True,
-    )
+    done = runs(READS_ONCE, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_tasks_import_no_client_of_a_search_server(tmp_path: Path) -> None:
+    """The clients of both servers are imported before the fork."""
+    done = runs(CONNECTS, tmp_path)
     assert done.returncode == 0, done.stderr
