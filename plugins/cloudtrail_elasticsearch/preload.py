@@ -18,6 +18,10 @@ from cloudtrail_elasticsearch.airflows import stop_tasks_from_expanding
 log = logging.getLogger(__name__)
 
 MODULES: Final = (
+    "cloudtrail_elasticsearch.dag_factory.live_tasks",
+    "cloudtrail_elasticsearch.dag_factory.lookup_tasks",
+    "cloudtrail_elasticsearch.dag_factory.trail_live_tasks",
+    "cloudtrail_elasticsearch.dag_factory.trail_tasks",
     "cloudtrail_elasticsearch.hooks.search",
     "cloudtrail_elasticsearch.operators.cloudtrail_to_s3",
     "cloudtrail_elasticsearch.operators.compare",
@@ -44,6 +48,8 @@ MODULES: Final = (
     "cloudtrail_elasticsearch.pipeline.trail_list",
     "cloudtrail_elasticsearch.pipeline.trail_live",
     "cloudtrail_elasticsearch.pipeline.trail_load",
+    "cloudtrail_elasticsearch.sinks.elasticsearch",
+    "cloudtrail_elasticsearch.sinks.opensearch",
     "cloudtrail_elasticsearch.sources.lookup_events.follow",
     "cloudtrail_elasticsearch.trail_params",
     # Both, because only a task knows which server its connection leads to.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from devstack.processes import ROOT
+
 SCRIPT = """
 import sys
 from cloudtrail_elasticsearch import preload
@@ -28,15 +30,29 @@ assert set(preload.MODULES) <= set(sys.modules) or not EXPECTED
 CONNECTS = """
 import sys
 from cloudtrail_elasticsearch import preload
+
+preload.load()
+before = set(sys.modules)
 from cloudtrail_elasticsearch.sinks.elasticsearch import ElasticsearchServer
 from cloudtrail_elasticsearch.sinks.opensearch import OpenSearchServer
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
-preload.load()
-before = set(sys.modules)
 for server in (ElasticsearchServer, OpenSearchServer):
     server(SearchSettings.from_url("http://127.0.0.1:9"))
 assert not set(sys.modules) - before, sorted(set(sys.modules) - before)
+"""
+
+PARSES = f"""
+import runpy, sys
+from pathlib import Path
+from cloudtrail_elasticsearch import preload
+
+preload.load()
+before = set(sys.modules)
+for file in sorted(Path({str(ROOT / "dags")!r}).glob("*.py")):
+    runpy.run_path(str(file))
+late = [name for name in sys.modules.keys() - before if name.startswith("cloudtrail_elasticsearch.")]
+assert not late, late
 """
 
 READS_ONCE = """
@@ -96,6 +112,13 @@ def test_a_scheduler_that_only_sends_tasks_elsewhere_imports_nothing(tmp_path: P
 def test_tasks_read_no_model_of_a_service(tmp_path: Path) -> None:
     """Those of the services that every run uses are read before the fork."""
     done = runs(READS_ONCE, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_tasks_import_no_module_of_ours_for_a_dag_file(tmp_path: Path) -> None:
+    """All of our modules that the shipped DAG files use are imported before the fork."""
+    done = runs(PARSES, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
