@@ -13,7 +13,7 @@ from bench.children import BUCKET, CREDENTIALS, Cell, run_child
 
 
 def fetch_naively(cell: Cell) -> Callable[[], tuple[int, int, int]]:
-    """Make the clients, and return a function that fetches the cell with boto3's paginator and the standard json."""
+    """Make the clients, and return a function that fetches the cell with boto3's paginator and standard json."""
     cloudtrail = boto3.client(
         "cloudtrail", endpoint_url=cell.cloudtrail, **CREDENTIALS | {"region_name": cell.window.region}
     )

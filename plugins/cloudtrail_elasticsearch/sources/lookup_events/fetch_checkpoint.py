@@ -1,6 +1,6 @@
 """The checkpoint of a fetch: the state in the state store and in the bucket, for the next attempt.
 
-See docs/adr/0008-pages-are-staged-at-once.md.
+See docs/adr/0008-parts-are-written-in-pieces.md.
 """
 
 from __future__ import annotations
@@ -72,13 +72,11 @@ class FetchCheckpoint:
         # Observed densities are not saved; the finished slices show them again.
         for each in state.done:
             state.pool.observe((each.floor, each.pages / each.range.seconds))
-        state.kept_pages = self._staging.pages(state.window, record.id)
         log.info(
-            "Resuming the fetch of %s: earlier attempts finished %d slices, began %d others and stored %d pages.",
+            "Resuming the fetch of %s: earlier attempts finished %d slices and began %d others.",
             state.window.name,
             len(state.done),
             len(state.open),
-            len(state.kept_pages),
         )
 
 
@@ -98,6 +96,6 @@ def _reopen(record: SliceRecord, state: FetchState, ids: PartIds) -> Paging:
     for part in (*record.parts, *record.asides):
         slice_.add_seen_ids(ids.read(part))
     paging = Paging.for_slice(slice_)
-    paging.kept, paging.misplaced = record.mark, record.misplaced
-    paging.parts, paging.asides = list(record.parts), list(record.asides)
+    paging.kept, paging.misplaced, paging.pages_in_parts = record.mark, record.misplaced, record.pages
+    paging.parts, paging.asides = record.parts, record.asides
     return paging
