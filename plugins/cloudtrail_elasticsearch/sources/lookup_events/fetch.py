@@ -119,12 +119,13 @@ class FetchAttempt:
         # used.
         is_saved = self._checkpoint.is_saved
         fetches = {*replaced, *((self.id,) if is_saved or manifest.fetch != self.id else ())}
-        self._checkpoint.clear()
         try:
             self._staging.tidy(window, manifest, fetches)
         except LoaderError as error:
             # The window is staged already; objects that remain only need space.
             log.warning("Could not delete temporary fetch objects of %s: %s", window.name, error)
+        # Last, because only the state names the objects: another attempt deletes them if this one is killed.
+        self._checkpoint.clear()
         log.info(
             "Staged %s: %d events in %d parts, %d calls, %d of them throttled.",
             window.name,

@@ -9,6 +9,7 @@ import logging
 import threading
 from typing import Final
 
+from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.progress import Checkpoint, StateStore
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
@@ -17,7 +18,7 @@ from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds
 from cloudtrail_elasticsearch.sources.lookup_events.restored_slices import decode_record, restore_slices
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Slice
 from cloudtrail_elasticsearch.sources.lookup_events.strays import Strays
-from cloudtrail_elasticsearch.staging import Staging
+from cloudtrail_elasticsearch.staging import Manifest, Staging
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,9 @@ class FetchCheckpoint:
     """Saves the state of a fetch, and restores the state that an earlier attempt saved."""
 
     def __init__(self, state: FetchState, staging: Staging, store: StateStore, key: str = STATE_KEY) -> None:
-        # Airflow's store is keyed by map index, not by region: after a change of the plan it returns another
-        # cell's state.
-        fingerprint = f"{staging.uri(state.window)} {state.window.name}"
         self._state = state
         self._staging = staging
-        self._checkpoint = Checkpoint(store, key, fingerprint)
+        self._checkpoint = _open(state.window, staging, store, key)
         self._saving = threading.Lock()
         self.is_saved = False
         """Whether this attempt or an earlier one has saved a state."""
@@ -78,6 +76,28 @@ class FetchCheckpoint:
             len(state.done),
             len(state.open),
         )
+
+
+def forget_staged(manifest: Manifest, staging: Staging, store: StateStore) -> None:
+    """Delete what an attempt left that was killed after it wrote the manifest: temporary objects, and its state.
+
+    :raises LoaderError: an object cannot be deleted
+    """
+    checkpoint = _open(manifest.window, staging, store, STATE_KEY)
+    saved = checkpoint.load()
+    if saved is None:
+        return
+    record = decode_record(saved, manifest.window)
+    if record is not None:
+        staging.tidy(manifest.window, manifest, [record.id])
+    # Last, because only the state names the objects.
+    checkpoint.clear()
+
+
+def _open(window: Window, staging: Staging, store: StateStore, key: str) -> Checkpoint:
+    # Airflow's store is keyed by map index, not by region: after a change of the plan it returns another cell's
+    # state.
+    return Checkpoint(store, key, f"{staging.uri(window)} {window.name}")
 
 
 def _reopen(record: SliceRecord, state: FetchState, ids: PartIds) -> Paging:
