@@ -14,13 +14,14 @@ from typing import Any, Final
 
 import boto3
 import msgspec
-from botocore.config import Config
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.hooks.account_clients import make_config, make_staging_config
 from cloudtrail_elasticsearch.sources.lookup_events.client import REQUESTS_PER_SECOND, LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
+from cloudtrail_elasticsearch.sources.lookup_events.scheduler import MOST_SLICES
 from cloudtrail_elasticsearch.staging import Staging
 from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT
@@ -106,11 +107,11 @@ class Cell:
 
 def fetch_cell(cell: Cell) -> Callable[[], tuple[int, int, int]]:
     """Make the clients, and return a function that fetches the cell with this loader."""
-    config = Config(retries={"total_max_attempts": 1})
-    credentials = CREDENTIALS | {"region_name": cell.window.region}
+    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
     client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
     source = LookupEvents(client, RateLimiter(cell.calls_a_second))
-    staging = Staging(boto3.client("s3", endpoint_url=cell.s3, **CREDENTIALS), BUCKET, cell.prefix)
+    s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES), **CREDENTIALS)
+    staging = Staging(s3, BUCKET, cell.prefix)
 
     def run() -> tuple[int, int, int]:
         manifest = fetch(cell.window, source, staging, InMemoryStore())
