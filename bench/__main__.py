@@ -32,6 +32,7 @@ BENCHES: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "fetch_regions": fetch.regions,
     "fetch_shared": fetch.shared,
     "fetch_quiet_calls": fetch.quiet,
+    "fetch_cpu": fetch.cost,
     "load_cold": load_cold.measure,
     "load_steady": load.measure,
     "normalize_core": normalize.measure,

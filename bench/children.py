@@ -7,19 +7,21 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 import boto3
 import msgspec
-from botocore.config import Config
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.hooks.account_clients import make_config, make_staging_config
 from cloudtrail_elasticsearch.sources.lookup_events.client import REQUESTS_PER_SECOND, LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
+from cloudtrail_elasticsearch.sources.lookup_events.scheduler import MOST_SLICES
 from cloudtrail_elasticsearch.staging import Staging
 from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT
@@ -57,12 +59,16 @@ def fetch_together(
     prefix: str,
     cells: Sequence[tuple[str, int]],
     calls_a_second: float = REQUESTS_PER_SECOND,
+    program: str = "bench.children",
 ) -> list[Fetched]:
-    """Fetch cells at the same time, each in its own process. A cell is a region and an `ago` of `past_weekday`."""
+    """Fetch cells at the same time, each in its own process. A cell is a region and an `ago` of `past_weekday`.
+
+    :param program: the module that fetches a cell; its arguments and its output are those of `run_child`
+    """
     children = [
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "bench.children", cloudtrail, s3, prefix, region, str(ago)),
+                *(sys.executable, "-m", program, cloudtrail, s3, prefix, region, str(ago)),
                 *("--calls-a-second", str(calls_a_second)),
             ],
             stdin=subprocess.PIPE,
@@ -88,29 +94,55 @@ def _outcome(child: subprocess.Popen[str]) -> Fetched:
     return msgspec.json.decode(text, type=Fetched)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Wait for a line on standard input, fetch one cell and print the cost."""
-    parser = argparse.ArgumentParser(prog="python -m bench.children")
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The work of one process, and the addresses of its services."""
+
+    window: Window
+    cloudtrail: str
+    s3: str
+    prefix: str
+    calls_a_second: float
+
+
+def fetch_cell(cell: Cell) -> Callable[[], tuple[int, int, int]]:
+    """Make the clients, and return a function that fetches the cell with this loader."""
+    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
+    client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
+    source = LookupEvents(client, RateLimiter(cell.calls_a_second))
+    s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES), **CREDENTIALS)
+    staging = Staging(s3, BUCKET, cell.prefix)
+
+    def run() -> tuple[int, int, int]:
+        manifest = fetch(cell.window, source, staging, InMemoryStore())
+        return manifest.staged, manifest.calls, manifest.throttled
+
+    return run
+
+
+def run_child(prepare: Callable[[Cell], Callable[[], tuple[int, int, int]]]) -> None:
+    """Wait for a line on standard input, fetch one cell and print the cost.
+
+    :param prepare: makes the clients of a cell, and returns a function that fetches it and returns the numbers of
+        events, calls and throttled calls
+    """
+    parser = argparse.ArgumentParser()
     for name in ("cloudtrail", "s3", "prefix", "region"):
         parser.add_argument(name)
     parser.add_argument("ago", type=int)
     parser.add_argument("--calls-a-second", type=float, default=REQUESTS_PER_SECOND)
-    asked = parser.parse_args(argv)
+    asked = parser.parse_args()
     busiest = past_weekday(asked.ago)
     window = Window(busiest.account, asked.region, busiest.start, busiest.end)
-    staging = Staging(boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS), BUCKET, asked.prefix)
-    credentials = CREDENTIALS | {"region_name": asked.region}
-    config = Config(retries={"total_max_attempts": 1})
-    client = boto3.client("cloudtrail", endpoint_url=asked.cloudtrail, config=config, **credentials)
-    source = LookupEvents(client, RateLimiter(asked.calls_a_second))
+    run = prepare(Cell(window, asked.cloudtrail, asked.s3, asked.prefix, asked.calls_a_second))
     print("ready", flush=True)
     sys.stdin.readline()
     began, worked = time.monotonic(), time.process_time()
-    manifest = fetch(window, source, staging, InMemoryStore())
+    events, calls, throttled = run()
     took = Fetched(
-        events=manifest.staged,
-        calls=manifest.calls,
-        throttled=manifest.throttled,
+        events=events,
+        calls=calls,
+        throttled=throttled,
         seconds=time.monotonic() - began,
         processor_seconds=time.process_time() - worked,
     )
@@ -118,4 +150,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child(fetch_cell)

@@ -173,10 +173,10 @@ def _render(asked: _Asked) -> None:
             line = b"%b %b" % (item.id.encode(), item.document)
             builder.add([LookedUpEvent(item.id, past_weekday(1).start, line)])
             if builder.events == PART:
-                parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder))
+                parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder.finish()))
                 builder = PartBuilder()
     if builder.events:
-        parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder))
+        parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder.finish()))
     area.publish(replace(manifest, parts=tuple(parts)), Standing())
 
 

@@ -12,6 +12,7 @@ import boto3
 
 from bench.children import BUCKET, CREDENTIALS
 from devstack.aws import AwsServices
+from devstack.fake_s3.process import FakeS3Process
 from devstack.processes import Child, module
 
 
@@ -26,10 +27,25 @@ class Services:
 @contextlib.contextmanager
 def services(*simulator: str) -> Iterator[Services]:
     """Start the services; the options are those of ``python -m devstack.simulator``."""
-    with tempfile.TemporaryDirectory() as folder, AwsServices() as aws:
-        child = Child("simulator", module("devstack.simulator", *simulator), Path(folder) / "simulator.log")
+    with AwsServices() as aws, _simulator(*simulator) as url:
+        boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
+        yield Services(url, aws.endpoint_url)
+
+
+@contextlib.contextmanager
+def services_with_light_s3(*simulator: str) -> Iterator[Services]:
+    """Start the services with a stand-in for S3 that keeps connections open, as S3 does and moto does not."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / BUCKET).mkdir()
+        with FakeS3Process(Path(folder)) as s3, _simulator(*simulator) as url:
+            yield Services(url, s3.endpoint_url)
+
+
+@contextlib.contextmanager
+def _simulator(*options: str) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        child = Child("simulator", module("devstack.simulator", *options), Path(folder) / "simulator.log")
         try:
-            boto3.client("s3", endpoint_url=aws.endpoint_url, **CREDENTIALS).create_bucket(Bucket=BUCKET)
-            yield Services(child.announced_url(), aws.endpoint_url)
+            yield child.announced_url()
         finally:
             child.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -56,6 +57,20 @@ def test_the_threads_of_a_batch_keep_their_connections_to_s3(
     connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     assert CloudTrailHook(aws_conn_id="aws_default").s3().meta.config.max_pool_connections == expected
+
+
+def test_staging_writes_without_optional_checksums(aws: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The body is signed with its SHA-256; a CRC would be computed beside it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://testing:testing@/")
+    sent: list[Any] = []
+    s3 = CloudTrailHook(aws_conn_id="aws_default").s3()
+    s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request.headers))
+    s3.put_object(Bucket=bucket, Key="part", Body=b"content")
+    (headers,) = sent
+    assert not [name for name in headers if name.lower().startswith("x-amz-checksum")]
+    assert headers["X-Amz-Content-SHA256"].decode() == hashlib.sha256(b"content").hexdigest()
 
 
 def test_clients_share_a_session(hook: CloudTrailHook, monkeypatch: pytest.MonkeyPatch) -> None:

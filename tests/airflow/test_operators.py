@@ -485,7 +485,7 @@ def test_the_loaders_own_events_are_marked_or_left_out_and_counted(services: Ser
     assert standing.manifest is not None
     builder = PartBuilder()
     builder.add([own_event(number) for number in range(3)])
-    part = staging.write_part(window, "own", "own", builder)
+    part = staging.write_part(window, "own", "own", builder.finish())
     manifest = standing.manifest
     count = manifest.looked_up + 3
     staging.publish(replace(manifest, looked_up=count, parts=(*manifest.parts, part)), standing)

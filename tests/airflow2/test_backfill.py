@@ -111,7 +111,7 @@ def test_a_killed_fetch_is_resumed(
     assert set().union(*states(server, unique_index_prefix).values()) <= {"complete", "quiet"}
     assert simulator.service.statistics.regions["us-east-1"].repeated_pages <= 1
     keys = boto3.client("s3", endpoint_url=aws).list_objects_v2(Bucket=bucket)["Contents"]
-    assert not [entry["Key"] for entry in keys if re.search(r"/state/|/pages/", entry["Key"])]
+    assert not [entry["Key"] for entry in keys if re.search(r"/state/|/slice-", entry["Key"])]
 
 
 def kill_fetch(backfill: int, simulator: Simulator) -> None:

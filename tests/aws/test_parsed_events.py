@@ -7,11 +7,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cloudtrail_elasticsearch.sources.lookup_events.answers import _parse_events
+from cloudtrail_elasticsearch.sources.lookup_events.answers import _parse_events, parse_events_fast
 from tests.core.strategies import values
 from tests.examples import examples
 
@@ -108,3 +111,68 @@ def test_members_of_wrong_types_are_dropped(operation: Any, time: Any, resources
         {"EventId": "a", "CloudTrailEvent": "{}"},
         {"EventId": "b"},
     ]
+
+
+EVENT = {"EventId": "a", "EventTime": 1_795_132_800.5, "CloudTrailEvent": '{"a":"\u00e9 \\ud83d"}', "Other": [{}]}
+LISTED = [EVENT | {"Username": "Zo\u00eb \U0001f600"}, {"EventTime": 5, "Username": None}, {}]
+ANSWERS: dict[str, tuple[int, bytes]] = {
+    "events": (200, json.dumps({"Events": LISTED, "NextToken": "t"}).encode()),
+    "raw unicode": (200, json.dumps({"Events": LISTED}, ensure_ascii=False).encode()),
+    "no events": (200, b'{"Events":[]}'),
+    "unknown members": (200, b'{"Events":[],"Unknown":{"a":[1]},"NextToken":""}'),
+    "cut short": (200, b'{"Events":[{"EventId":"a"'),
+    "not UTF-8": (200, b'{"Events":[{"EventId":"\xff"}]}'),
+    "empty": (200, b""),
+    "throttled": (400, b'{"__type":"ThrottlingException","message":"Rate exceeded"}'),
+    "denied": (400, b'{"__type":"AccessDeniedException","Message":"no"}'),
+    "expired": (400, b'{"__type":"com.amazonaws#InvalidNextTokenException","message":"old","Events":[{}]}'),
+    "broken error": (400, b'{"__type":"Throttl'),
+    "fault": (500, b'{"__type":"InternalFailure"}'),
+    "a proxy's page": (503, b"<html><body>Service Unavailable</body></html>"),
+    "an empty fault": (500, b""),
+}
+
+
+class Raw:
+    """The body of a response, as urllib3 has it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        yield self._body
+
+
+def ask(status: int, body: bytes, *, fast: bool) -> tuple[Any, int]:
+    """Return a client's result or error, and the number of its requests."""
+    client = boto3.client(
+        "cloudtrail",
+        "eu-west-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+        config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
+    )
+    if fast:
+        parse_events_fast(client)
+    requests = []
+
+    def respond(request: Any, **_: Any) -> AWSResponse:
+        requests.append(request)
+        return AWSResponse(request.url, status, {"x-amzn-requestid": "1"}, Raw(body))
+
+    client.meta.events.register("before-send.cloudtrail.LookupEvents", respond)
+    try:
+        return client.lookup_events(), len(requests)
+    except ClientError as error:
+        return (type(error).__name__, str(error), error.response), len(requests)
+    except Exception as error:  # noqa: BLE001 - the kinds are compared
+        return (type(error).__name__, str(error)), len(requests)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_client_answers_as_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same result, error and retries, whatever the answer."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    expected, requests = ask(*ANSWERS[name], fast=False)
+    assert ask(*ANSWERS[name], fast=True) == (expected, requests)
+    assert requests == (3 if name in {"throttled", "fault", "a proxy's page", "an empty fault"} else 1)

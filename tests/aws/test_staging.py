@@ -8,13 +8,13 @@ import hashlib
 import io
 import json
 import tracemalloc
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.errorfactory import ClientExceptionsFactory
@@ -32,7 +32,7 @@ from cloudtrail_elasticsearch.core.errors import (
 from cloudtrail_elasticsearch.sources.lookup_events.sharers import Sharers
 from cloudtrail_elasticsearch.staging import Encryption, LoadRecord, Manifest, Part, Staging
 from cloudtrail_elasticsearch.staging.bucket import LARGEST_OBJECT, Bucket
-from cloudtrail_elasticsearch.staging.parts import PageHead, PartBuilder, StagedPage
+from cloudtrail_elasticsearch.staging.parts import PartBuilder
 from cloudtrail_elasticsearch.staging.records import Standing
 from tests.examples import examples
 
@@ -54,7 +54,7 @@ def write_part(staging: Staging, *lines: bytes, name: str = "a") -> Part:
     builder = PartBuilder()
     for number, line in enumerate(lines):
         builder.add([LookedUpEvent(str(number), START - timedelta(seconds=number), line)])
-    return staging.write_part(WINDOW, "1", name, builder)
+    return staging.write_part(WINDOW, "1", name, builder.finish())
 
 
 def publish(staging: Staging, manifest: Manifest) -> None:
@@ -149,13 +149,14 @@ def replaced(staging: Staging, s3: Any, bucket: str, body: bytes, unpacked: int 
         (pack(bytes(50_000_000)), None, r"its \d+ bytes unpack to more than the \d+ expected"),
         (pack(b"\n" * 1000), 2**70, "it has 1000 events, not 1"),
         (pack(b"{}\n"), -1, "unpack to more than the 0 expected"),
-        (pack(b"{}\n") * 2, 3, "data follows its end"),
+        (pack(b"{}\n") * 2, 3, "unpack to more than the 3 expected"),
+        (pack(b"{}\n") + b"more", 3, "cannot be unpacked"),
         (pack(b"{}\n")[:-4], 3, "it is cut short"),
         (pack(b"{}\n")[:-8] + bytes(8), 3, "cannot be unpacked"),
         (b"{}\n", 3, "cannot be unpacked"),
         (b"", 3, "it is cut short"),
     ],
-    ids=["bomb", "old manifest", "any size", "negative", "two", "short", "checksum", "not packed", "empty"],
+    ids=["bomb", "old manifest", "any size", "negative", "two", "more", "short", "checksum", "plain", "empty"],
 )
 def test_a_part_unpacks_to_no_more_than_its_manifest_says(
     staging: Staging, s3: Any, bucket: str, body: bytes, unpacked: int | None, words: str
@@ -218,13 +219,6 @@ def test_an_object_that_is_too_large_is_not_read(
         staging.manifest(WINDOW)
     publish(staging, manifest(part))
     assert staging.manifest(WINDOW) == manifest(part)
-
-
-@pytest.mark.promise("bounded")
-def test_a_page_that_is_a_bomb_is_not_unpacked() -> None:
-    """As with a part of an older manifest."""
-    with pytest.raises(ValueError, match="unpack to more than"):
-        StagedPage.unpack(pack(bytes(50_000_000)))
 
 
 @pytest.mark.promise("nothing-lost")
@@ -326,40 +320,14 @@ def test_replacing_a_manifest_requires_its_current_etag(staging: Staging) -> Non
     assert standing.fetch == "third"
 
 
-def page(*numbers: int, token: str | None = "next") -> StagedPage:
-    events = [_looked_up(str(uuid.UUID(int=number)), number) for number in numbers]
-    return StagedPage(PageHead(int(START.timestamp()), token), tuple(events))
-
-
-def _looked_up(event_id: str, second: int) -> LookedUpEvent:
-    line = f'{{"lookup":{{"EventId":"{event_id}","EventTime":"2026-11-20T00:00:0{second}Z"}},"event":{{}}}}'
-    return LookedUpEvent(event_id, START + timedelta(seconds=second), line.encode())
-
-
-@pytest.mark.parametrize("kept", [page(3, 2, 1), page(token=None), page(7, token=None)])
-def test_a_page_is_read_as_it_was_stored(staging: Staging, kept: StagedPage) -> None:
-    """Its events, and the position of the next page."""
-    assert staging.keep_page(WINDOW, "1", "p", kept) == kept
-    assert staging.page(WINDOW, "1", "p") == kept
-
-
-def test_if_two_attempts_store_a_page_the_first_one_counts(staging: Staging) -> None:
-    """So both continue with the same events and the same token."""
-    first, second = page(3, 2, token="a"), page(2, 1, token="b")
-    assert staging.keep_page(WINDOW, "1", "p", first) == first
-    assert staging.keep_page(WINDOW, "1", "p", second) == first
-    assert staging.keep_page(WINDOW, "2", "p", second) == second
-
-
 def test_objects_that_no_manifest_names_are_deleted(staging: Staging, s3: Any, bucket: str) -> None:
     """Of the given fetches, and of no other."""
     part, left = write_part(staging, b"{}"), write_part(staging, b"[]")
-    staging.keep_page(WINDOW, "1", "p", page(1))
-    staging.keep_page(WINDOW, "2", "p", page(1))
-    assert staging.pages(WINDOW, "1") == {"p"}
+    staging.write_slice(WINDOW, "1", "s", {})
+    staging.write_slice(WINDOW, "2", "s", {})
     staging.tidy(WINDOW, manifest(part), ["1"])
-    assert staging.pages(WINDOW, "1") == set()
-    assert staging.pages(WINDOW, "2") == {"p"}
+    assert staging.slice(WINDOW, "1", "s", msgspec.json.decode) is None
+    assert staging.slice(WINDOW, "2", "s", msgspec.json.decode) == {}
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert part.key in keys
     assert left.key not in keys
@@ -409,37 +377,6 @@ def test_the_bucket_can_replace_a_task_state_store(staging: Staging) -> None:
     assert staging.state(WINDOW, "cell.load").get("key") is None
     store.delete("key")
     assert store.get("key") is None
-
-
-@pytest.mark.parametrize("damage", [lambda body: body[:-9], lambda body: b"junk", lambda body: b""])
-def test_a_damaged_page_is_replaced(
-    staging: Staging, s3: Any, bucket: str, damage: Callable[[bytes], bytes]
-) -> None:
-    """It is ignored: the next stored page takes its place."""
-    first, second = page(3, 2, token="a"), page(2, 1, token="b")
-    staging.keep_page(WINDOW, "1", "p", first)
-    (entry,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
-    body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-    s3.put_object(Bucket=bucket, Key=entry["Key"], Body=damage(body))
-    assert staging.page(WINDOW, "1", "p") is None
-    assert staging.keep_page(WINDOW, "1", "p", second) == second
-    assert staging.page(WINDOW, "1", "p") == second
-
-
-def test_a_page_of_another_query_is_replaced(staging: Staging) -> None:
-    """Its head has the requested range."""
-    other = StagedPage(PageHead(int(START.timestamp()) + 60, "a"), page(1).events)
-    staging.keep_page(WINDOW, "1", "p", other)
-    assert staging.page(WINDOW, "1", "p", page(1).head) is None
-    assert staging.keep_page(WINDOW, "1", "p", page(1)) == page(1)
-
-
-def test_a_page_of_another_token_is_replaced(staging: Staging) -> None:
-    """It belongs to another attempt's query, whose pages may be cut elsewhere."""
-    other = StagedPage(replace(page(1).head, asked="another"), page(2).events)
-    staging.keep_page(WINDOW, "1", "p", other)
-    assert staging.page(WINDOW, "1", "p", page(1).head) is None
-    assert staging.keep_page(WINDOW, "1", "p", page(1)) == page(1)
 
 
 def test_a_damaged_load_record_is_ignored(staging: Staging, s3: Any, bucket: str) -> None:

@@ -51,6 +51,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make parts and slices of few pages, so that a few hundred events make many."""
     monkeypatch.setattr(pager, "PAGES_PER_PART", 3)
     monkeypatch.setattr(pager, "PAGES_PER_SLICE", 12)
+    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.002)
     monkeypatch.setattr("cloudtrail_elasticsearch.sources.lookup_events.slice_pool.FEWEST_PAGES", 2)
 
 

@@ -84,6 +84,23 @@ def make_config(attempts: int = _ATTEMPTS) -> Config:
     )
 
 
+def make_staging_config(connections: int) -> Config:
+    """Return botocore's configuration for the client of the staging bucket.
+
+    Retries are those of the connection. Checksums are only those that S3 requires: each request is signed with the
+    SHA-256 of its body, and the manifest has that of each part. By default botocore would add a CRC:
+    https://docs.aws.amazon.com/boto3/latest/guide/s3.html
+
+    :param connections: the most connections that are kept open
+    """
+    return Config(
+        user_agent_extra=AGENT,
+        max_pool_connections=connections,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
 def share_models(session: Session) -> Session:
     """Return the session, which then reads service models only once per process."""
     session._session.register_component("data_loader", LOADER)  # noqa: SLF001 - as Airflow's hook does

@@ -13,10 +13,10 @@ from botocore.config import Config
 from cloudtrail_elasticsearch.aws_errors import translate_errors
 from cloudtrail_elasticsearch.core.coverage.accounts import Account
 from cloudtrail_elasticsearch.hooks.account_clients import (
-    AGENT,
     AccountClients,
     assume_role,
     make_config,
+    make_staging_config,
     share_models,
 )
 from cloudtrail_elasticsearch.sources.trail.bucket import TrailBucket, open_bucket
@@ -66,7 +66,7 @@ class CloudTrailHook(AwsBaseHook):
     def s3(self) -> Any:
         """Return a client of S3; the threads of a batch may share it."""
         connections = max(_S3_CONNECTIONS, self.config.max_pool_connections)
-        return self._make_client("s3", None, Config(user_agent_extra=AGENT, max_pool_connections=connections))
+        return self._make_client("s3", None, make_staging_config(connections))
 
     def open_trail_bucket(self, name: str, folder: str) -> TrailBucket:
         """Return a trail's bucket, in whichever region and account it is.

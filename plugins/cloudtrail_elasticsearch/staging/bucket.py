@@ -15,7 +15,7 @@ from cloudtrail_elasticsearch.aws_errors import is_temporary, make_error, transl
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, StagingError, TransientError
 
 LARGEST_OBJECT: Final = 64 * 1024 * 1024
-"""The most bytes of a manifest, a page or a state: several times the size that the busiest window needs."""
+"""The most bytes of a manifest, a record or a state: several times the size that the busiest window needs."""
 
 # S3's limit for one request.
 _KEYS_PER_DELETE: Final = 1000

@@ -7,7 +7,6 @@
         loaded.json                     the window is loaded; a fingerprint of the load
         fetch={id}/part-….ndjson.gz     events
         fetch={id}/slice-….json         progress of a slice's query, until all slices are complete
-        fetch={id}/pages/….ndjson.gz    pages whose events are not in a part yet
         state/….json                    progress, if Airflow has no task state store
 
 Objects below ``fetch={id}`` are written once and never changed. Only the manifest can be replaced, which
@@ -16,8 +15,7 @@ requires its current ETag: an attempt that Airflow gave up cannot undo the work 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -26,17 +24,8 @@ from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.staging.bucket import Encryption
 from cloudtrail_elasticsearch.staging.manifest import Manifest, Part
-from cloudtrail_elasticsearch.staging.parts import (
-    PageHead,
-    PartBuilder,
-    StagedPage,
-    digest,
-    guess_unpacked,
-    unpack,
-)
+from cloudtrail_elasticsearch.staging.parts import PackedPart, digest, guess_unpacked, unpack
 from cloudtrail_elasticsearch.staging.records import JSON, Document, WindowRecords
-
-log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX: Final = "cloudtrail"
 
@@ -58,22 +47,20 @@ class Staging(WindowRecords[Manifest]):
     ) -> None:
         super().__init__(client, bucket, prefix, Manifest.decode, encryption)
 
-    def write_part(self, window: Window, fetch: str, name: str, builder: PartBuilder) -> Part:
+    def write_part(self, window: Window, fetch: str, name: str, packed: PackedPart) -> Part:
         """Stage a part; its name includes its checksum, so that equal parts are one object."""
-        assert builder.first is not None and builder.last is not None, "a part has events"  # noqa: S101, PT018
-        body = builder.finish()
-        sha256 = digest(body)
+        sha256 = digest(packed.body)
         part = Part(
             key=f"{self._fetch_folder(window, fetch)}/part-{name}-{sha256[:12]}.ndjson.gz",
-            events=builder.events,
-            bytes=len(body),
+            events=packed.events,
+            bytes=len(packed.body),
             sha256=sha256,
-            first=builder.first,
-            last=builder.last,
-            unpacked=builder.unpacked,
+            first=packed.first,
+            last=packed.last,
+            unpacked=packed.unpacked,
         )
         # Never replaced: an existing object has the same checksum in its name, and so the same content (ADR-0008).
-        self.bucket.create(part.key, body, _LINES)
+        self.bucket.create(part.key, packed.body, _LINES)
         return part
 
     def check_part(self, part: Part) -> None:
@@ -107,52 +94,6 @@ class Staging(WindowRecords[Manifest]):
         # Only now, so that no event of a damaged part is loaded.
         yield from lines
 
-    def keep_page(self, window: Window, fetch: str, name: str, page: StagedPage) -> StagedPage:
-        """Store a page until its events are in a part, and return the page to use.
-
-        If another attempt of the same fetch stored this page first, its page is used, so that both attempts
-        continue with the same events. A stored object that is damaged, or of another query, is replaced.
-        """
-        key, body = self._page_key(window, fetch, name), page.pack()
-        while not self.bucket.create(key, body, _LINES):
-            stored = self.bucket.read(key)
-            if stored is None:
-                # It was deleted between the two requests, so it can be created.
-                continue
-            kept = self._decode_page(key, stored.body, page.head)
-            if kept is not None:
-                return kept
-            # If another attempt replaced it first, the loop reads that attempt's page.
-            if self.bucket.replace(key, body, _LINES, stored.etag):
-                return page
-        return page
-
-    def page(self, window: Window, fetch: str, name: str, query: PageHead | None = None) -> StagedPage | None:
-        """Return a stored page; None if it is missing, damaged or of another query."""
-        key = self._page_key(window, fetch, name)
-        stored = self.bucket.read(key)
-        return None if stored is None else self._decode_page(key, stored.body, query)
-
-    def _decode_page(self, key: str, body: bytes, query: PageHead | None) -> StagedPage | None:
-        try:
-            page = StagedPage.unpack(body)
-        except ValueError as error:
-            log.warning("%s is damaged (%s): the page will be looked up again.", self.bucket.uri(key), error)
-            return None
-        if query is not None and not page.head.answers(query):
-            log.warning("%s belongs to another query: the page will be looked up again.", self.bucket.uri(key))
-            return None
-        return page
-
-    def pages(self, window: Window, fetch: str) -> set[str]:
-        """Return the names of the stored pages."""
-        folder = f"{self._fetch_folder(window, fetch)}/pages/"
-        return {listed.key.removeprefix(folder).partition(".")[0] for listed in self.bucket.list(folder)}
-
-    def drop_pages(self, window: Window, fetch: str, names: Sequence[str]) -> None:
-        """Delete pages whose events are in a part now."""
-        self.bucket.delete(self._page_key(window, fetch, name) for name in names)
-
     def write_slice(self, window: Window, fetch: str, name: str, content: Any) -> None:
         """Write the record of a slice; its name includes its checksum, so that equal names have equal contents."""
         self.bucket.create(self._slice_key(window, fetch, name), msgspec.json.encode(content), JSON)
@@ -179,9 +120,6 @@ class Staging(WindowRecords[Manifest]):
 
     def _fetch_folder(self, window: Window, fetch: str) -> str:
         return f"{self.folder(window)}/fetch={fetch}"
-
-    def _page_key(self, window: Window, fetch: str, name: str) -> str:
-        return f"{self._fetch_folder(window, fetch)}/pages/{name}.ndjson.gz"
 
     def _slice_key(self, window: Window, fetch: str, name: str) -> str:
         return f"{self._fetch_folder(window, fetch)}/slice-{name}.json"

@@ -68,7 +68,7 @@ def stage(window: Window, records: dict[str, dict[str, Any]]) -> Staging:
         throttled=0,
         attempts=1,
         window=window,
-        parts=(staging.write_part(window, "1", "a", builder),),
+        parts=(staging.write_part(window, "1", "a", builder.finish()),),
         looked_up=len(records),
         duplicates=0,
         calls=1,

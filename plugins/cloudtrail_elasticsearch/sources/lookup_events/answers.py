@@ -20,11 +20,11 @@ def read_event(event: dict[str, Any], window: Window) -> tuple[LookedUpEvent, bo
     The line has CloudTrail's own text of the record, and the members that LookupEvents wrote around it. If these
     members lack the id or the time, the record has them.
     """
-    lookup = {name: value for name, value in event.items() if name != "CloudTrailEvent"}
+    lookup = event.copy()
+    text, record = _read_one_line_object(lookup.pop("CloudTrailEvent", ""))
     time = _to_utc(event.get("EventTime"))
     if time is not None:
         lookup["EventTime"] = time.isoformat()
-    text, record = _read_one_line_object(event.get("CloudTrailEvent", ""))
     line = b'{"lookup":%b,"event":%b}' % (codec.encode(lookup), text)
     identifier = event.get("EventId")
     # LookupEvents' own id and time spare a second decoding of the line.
@@ -35,9 +35,9 @@ def read_event(event: dict[str, Any], window: Window) -> tuple[LookedUpEvent, bo
 
 def contradicts_window(record: dict[str, Any], window: Window) -> bool:
     """Return whether a record names another account or region than the window's; a missing name does not count."""
-    return any(
-        isinstance(value := record.get(name), str) and value != expected
-        for name, expected in (("recipientAccountId", window.account), ("awsRegion", window.region))
+    account, region = record.get("recipientAccountId"), record.get("awsRegion")
+    return (isinstance(account, str) and account != window.account) or (
+        isinstance(region, str) and region != window.region
     )
 
 
@@ -79,17 +79,19 @@ def _parse_events(
 
 
 def _parse_event(event: dict[str, Any], names: list[str], of_resource: list[str]) -> dict[str, Any]:
-    parsed: dict[str, Any] = {}
-    for name in names:
-        value = event.get(name)
-        if name == "EventTime":
-            value = _parse_time(value)
-        elif name == "Resources":
-            value = _parse_resources(value, of_resource)
-        # botocore omits a member without a value, too.
-        if value is not None:
-            parsed[name] = value
+    # botocore omits a member without a value, too.
+    parsed: dict[str, Any] = {name: value for name in names if (value := event.get(name)) is not None}
+    _replace(parsed, "EventTime", _parse_time(parsed.get("EventTime")))
+    _replace(parsed, "Resources", _parse_resources(parsed.get("Resources"), of_resource))
     return parsed
+
+
+def _replace(members: dict[str, Any], name: str, value: Any) -> None:
+    """Replace a member's value, at its place; without a value, drop the member."""
+    if value is not None:
+        members[name] = value
+    else:
+        members.pop(name, None)
 
 
 def _parse_resources(value: Any, names: list[str]) -> list[dict[str, Any]] | None:
@@ -99,13 +101,13 @@ def _parse_resources(value: Any, names: list[str]) -> list[dict[str, Any]] | Non
 
 
 def _parse_time(value: Any) -> datetime | None:
-    from botocore.utils import parse_timestamp
-
     # `type` instead of `isinstance`, because a boolean is an int, too.
     if type(value) in (int, float):
         return datetime.fromtimestamp(value, UTC) if _EARLIEST < value < _LATEST else None
     if not isinstance(value, str):
         return None
+    from botocore.utils import parse_timestamp
+
     try:
         found: datetime = parse_timestamp(value)
     except (ValueError, OverflowError, RuntimeError):

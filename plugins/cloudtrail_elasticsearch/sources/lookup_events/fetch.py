@@ -1,9 +1,9 @@
 """Fetch: looks up a window's slices in parallel, within the region's quota, and stages parts and a manifest.
 
 A slice ends when its own query ends; nothing is inferred from the order of answers
-(docs/adr/0015-a-slice-ends-when-its-query-ends.md). Every page is in S3 before the next one of its slice is
-requested, and the slices are in the state store before they are paged (docs/adr/0008-pages-are-staged-at-once.md).
-After a kill, the next attempt requests at most one page of each slice again: the page that was not stored yet.
+(docs/adr/0015-a-slice-ends-when-its-query-ends.md). Every few seconds the pages of a slice are written, and its
+progress is saved (docs/adr/0008-parts-are-written-in-pieces.md). After a kill, the next attempt requests only the
+pages again that were not written yet.
 
 `fetch_state` holds the slices, `scheduler` chooses the next one, `pager` requests its page, `fetch_checkpoint`
 saves and restores the state, and `fetch_result` makes the manifest.
@@ -81,7 +81,7 @@ class FetchAttempt:
         self._state = FetchState.for_window(window)
         self._checkpoint = FetchCheckpoint(self._state, staging, store, state_key)
         self._checkpoint.restore(self._ids)
-        self._scheduler = Scheduler(self._state, self._checkpoint, self._ids, source.limiter)
+        self._scheduler = Scheduler(self._state, self._ids, source.limiter)
         self._pager = Pager(self._state, self._checkpoint, source, staging)
 
     @property
@@ -119,12 +119,13 @@ class FetchAttempt:
         # used.
         is_saved = self._checkpoint.is_saved
         fetches = {*replaced, *((self.id,) if is_saved or manifest.fetch != self.id else ())}
-        self._checkpoint.clear()
         try:
             self._staging.tidy(window, manifest, fetches)
         except LoaderError as error:
             # The window is staged already; objects that remain only need space.
             log.warning("Could not delete temporary fetch objects of %s: %s", window.name, error)
+        # Last, because only the state names the objects: another attempt deletes them if this one is killed.
+        self._checkpoint.clear()
         log.info(
             "Staged %s: %d events in %d parts, %d calls, %d of them throttled.",
             window.name,
@@ -140,7 +141,7 @@ class FetchAttempt:
         if not self._checkpoint.is_saved:
             self._probe()
         if not state.is_finished:
-            # The state is saved before the slices are paged, so that another attempt finds their pages (ADR-0008).
+            # Before the slices are paged, so that the next attempt has this fetch's id (ADR-0008).
             self._checkpoint.save()
             sharers = Sharers(self._staging, state.window)
             with self._hold_memory(), QuotaSharing(sharers, state.id, self._source.limiter):
@@ -152,6 +153,7 @@ class FetchAttempt:
     def _probe(self) -> None:
         """Request the first page with one query of the whole window, so that a quiet window costs one call."""
         probe = self._state.open_slice(self._state.whole, 1.0)
+        self._source.limiter.acquire()
         self._pager.take_page(probe)
         # The first page shows the latency and the density, which decide whether dividing saves time (ADR-0015).
         if probe in self._state.open and self._scheduler.pays_to_divide(probe, 0):
@@ -172,6 +174,7 @@ class FetchAttempt:
             while paging := self._scheduler.next_slice():
                 self._pager.take_page(paging)
                 self._pager.release(paging)
+                self._pager.write_overdue()
         except BaseException:
             # Otherwise the other workers would continue, or wait without end for a slice.
             self._scheduler.stop()

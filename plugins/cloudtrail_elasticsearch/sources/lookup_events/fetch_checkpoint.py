@@ -1,6 +1,6 @@
 """The checkpoint of a fetch: the state in the state store and in the bucket, for the next attempt.
 
-See docs/adr/0008-pages-are-staged-at-once.md.
+See docs/adr/0008-parts-are-written-in-pieces.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import logging
 import threading
 from typing import Final
 
+from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.progress import Checkpoint, StateStore
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
@@ -17,7 +18,7 @@ from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds
 from cloudtrail_elasticsearch.sources.lookup_events.restored_slices import decode_record, restore_slices
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Slice
 from cloudtrail_elasticsearch.sources.lookup_events.strays import Strays
-from cloudtrail_elasticsearch.staging import Staging
+from cloudtrail_elasticsearch.staging import Manifest, Staging
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,9 @@ class FetchCheckpoint:
     """Saves the state of a fetch, and restores the state that an earlier attempt saved."""
 
     def __init__(self, state: FetchState, staging: Staging, store: StateStore, key: str = STATE_KEY) -> None:
-        # Airflow's store is keyed by map index, not by region: after a change of the plan it returns another
-        # cell's state.
-        fingerprint = f"{staging.uri(state.window)} {state.window.name}"
         self._state = state
         self._staging = staging
-        self._checkpoint = Checkpoint(store, key, fingerprint)
+        self._checkpoint = _open(state.window, staging, store, key)
         self._saving = threading.Lock()
         self.is_saved = False
         """Whether this attempt or an earlier one has saved a state."""
@@ -72,14 +70,34 @@ class FetchCheckpoint:
         # Observed densities are not saved; the finished slices show them again.
         for each in state.done:
             state.pool.observe((each.floor, each.pages / each.range.seconds))
-        state.kept_pages = self._staging.pages(state.window, record.id)
         log.info(
-            "Resuming the fetch of %s: earlier attempts finished %d slices, began %d others and stored %d pages.",
+            "Resuming the fetch of %s: earlier attempts finished %d slices and began %d others.",
             state.window.name,
             len(state.done),
             len(state.open),
-            len(state.kept_pages),
         )
+
+
+def forget_staged(manifest: Manifest, staging: Staging, store: StateStore) -> None:
+    """Delete what an attempt left that was killed after it wrote the manifest: temporary objects, and its state.
+
+    :raises LoaderError: an object cannot be deleted
+    """
+    checkpoint = _open(manifest.window, staging, store, STATE_KEY)
+    saved = checkpoint.load()
+    if saved is None:
+        return
+    record = decode_record(saved, manifest.window)
+    if record is not None:
+        staging.tidy(manifest.window, manifest, [record.id])
+    # Last, because only the state names the objects.
+    checkpoint.clear()
+
+
+def _open(window: Window, staging: Staging, store: StateStore, key: str) -> Checkpoint:
+    # Airflow's store is keyed by map index, not by region: after a change of the plan it returns another cell's
+    # state.
+    return Checkpoint(store, key, f"{staging.uri(window)} {window.name}")
 
 
 def _reopen(record: SliceRecord, state: FetchState, ids: PartIds) -> Paging:
@@ -98,6 +116,6 @@ def _reopen(record: SliceRecord, state: FetchState, ids: PartIds) -> Paging:
     for part in (*record.parts, *record.asides):
         slice_.add_seen_ids(ids.read(part))
     paging = Paging.for_slice(slice_)
-    paging.kept, paging.misplaced = record.mark, record.misplaced
-    paging.parts, paging.asides = list(record.parts), list(record.asides)
+    paging.kept, paging.misplaced, paging.pages_in_parts = record.mark, record.misplaced, record.pages
+    paging.parts, paging.asides = record.parts, record.asides
     return paging

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
+from cloudtrail_elasticsearch.sources.lookup_events.slices import Range
 from cloudtrail_elasticsearch.staging import Part
 
 
@@ -56,18 +56,13 @@ class SliceRecord(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
 # Encoded as a list without names, for the same limit of 64 KiB.
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """A slice's entry in the state store; it has a record in the bucket if it has pages."""
+    """A slice's entry in the state store; the slice's record is in the bucket."""
 
     floor: int
     end: int
     pages: int
     key: int
-    """The number of its query; if it has pages, the first 32 bits of its record's SHA-256."""
-
-    @classmethod
-    def for_unstaged_slice(cls, slice_: Slice) -> Mark:
-        """Return the entry of a slice without staged events."""
-        return cls(slice_.range.floor, slice_.range.end, 0, slice_.query)
+    """The first 32 bits of its record's SHA-256."""
 
     @property
     def range(self) -> Range:
@@ -88,6 +83,7 @@ class FetchRecord(msgspec.Struct, frozen=True):
     calls: int
     throttled: int
     pool: tuple[tuple[int, int], ...]
+    """Ranges of which no page is in a part."""
     open: tuple[Mark, ...]
     done: tuple[Mark, ...]
     retired: tuple[Mark, ...]

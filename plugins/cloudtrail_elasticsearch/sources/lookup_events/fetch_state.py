@@ -30,7 +30,7 @@ def _make_id() -> str:
 
 @dataclass(slots=True)
 class PageTimes:
-    """The seconds that a worker needs for a page: the call, and the upload to S3."""
+    """The seconds of the calls for a page."""
 
     slowest: float = 0.0
     """The slowest recent page. The number of pagers follows from it, so that they use the whole quota."""
@@ -68,8 +68,6 @@ class FetchState:
     strays: Strays = field(default_factory=Strays)
     misplaced_example: str = ""
     """The eventID of a misplaced event."""
-    kept_pages: set[str] = field(default_factory=set)
-    """Names of pages that an earlier attempt has stored in the bucket."""
     times: PageTimes = field(default_factory=PageTimes)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -115,14 +113,16 @@ class FetchState:
 
     def to_record(self) -> FetchRecord:
         """Return the record of the state for the next attempt, which looks up stuck ranges again."""
-        ranges = [*self.pool.ranges, *(stuck for stuck, _ in self.stuck)]
+        # A slice without a part is a range like any other to the next attempt.
+        begun = (paging.slice.range for paging in self.open if paging.kept is None)
+        ranges = [*self.pool.ranges, *begun, *(stuck for stuck, _ in self.stuck)]
         return FetchRecord(
             id=self.id,
             attempts=self.attempts,
             calls=self.calls,
             throttled=self.throttled,
             pool=tuple((each.floor, each.end) for each in ranges),
-            open=tuple(paging.kept for paging in self.open),
+            open=tuple(paging.kept for paging in self.open if paging.kept is not None),
             done=tuple(record.mark for record in self.done),
             retired=tuple(record.mark for record in self.retired),
             strays=tuple(self.strays.remembered),

@@ -5,24 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
-from cloudtrail_elasticsearch.core.errors import ExpiredPageError, LoaderError, StuckLookupError
+from cloudtrail_elasticsearch.core.errors import ExpiredPageError, StuckLookupError
 from cloudtrail_elasticsearch.core.progress_log import ProgressLog
-from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents, Page
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import FetchCheckpoint
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.paging import Paging
-from cloudtrail_elasticsearch.sources.lookup_events.slices import Range
+from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
 from cloudtrail_elasticsearch.staging import Staging
-from cloudtrail_elasticsearch.staging.parts import StagedPage
 
 log = logging.getLogger(__name__)
 
-# 5,000 events: a part of one page would be too small to load well (ADR-0008).
+SECONDS_UNWRITTEN: Final = 10.0
+"""Pages are written after this time, so a kill costs the calls of about as many seconds (ADR-0008)."""
+
+# 5,000 events: parts of a few pages would be too small to load well (ADR-0008).
 PAGES_PER_PART: Final = 100
+
 PAGES_PER_SLICE: Final = 1_000
 """A slice with more pages is always divided: this bounds its ids in memory, and the cost of a damaged record."""
 
@@ -31,10 +33,7 @@ MOST_RETRIES: Final = 3
 
 
 class Pager:
-    """Pages slices. One worker at a time pages a slice; several workers page different slices in parallel.
-
-    Every page is in S3 before the next one of its slice is requested (ADR-0008).
-    """
+    """Pages slices. One worker at a time pages a slice; several workers page different slices in parallel."""
 
     def __init__(
         self, state: FetchState, checkpoint: FetchCheckpoint, source: LookupEvents, staging: Staging
@@ -47,30 +46,43 @@ class Pager:
         self._progress_log = ProgressLog(f"Looked up {state.window.name}", state.looked_up, state.share_done)
 
     def take_page(self, paging: Paging) -> None:
-        """Process the next page of a slice: a page that an earlier attempt has stored, or AWS's answer.
+        """Request the next page of a slice, and add its events to the slice's part. The caller takes the slot.
 
         :raises AccessDeniedError: cloudtrail:LookupEvents is not allowed
         :raises TransientError: AWS throttles or fails for longer than the source's patience
         """
         state = self._state
         try:
-            page = self._read_kept(paging) or self._ask(paging)
+            page = self._ask(paging.slice)
         except ExpiredPageError as error:
             self._restart(paging, error)
             return
         with state.changed:
             # Under the lock, because other workers read the slice's estimates when they choose a slice.
-            found = paging.slice.accept_page(page.events, page.head.token)
+            found = paging.slice.accept_page(page.events, page.token)
             state.strays.add(found.strays)
             state.changed.notify_all()
         # Without the lock: packing takes long, and only this worker has the slice.
-        misplaced = paging.add(found, page.head.misplaced)
+        misplaced = paging.add(found, page.misplaced)
         state.misplaced_example = state.misplaced_example or next(iter(misplaced), "")
+        if paging.unwritten_pages == 1:
+            paging.unwritten_since = time.monotonic()
         if paging.slice.stuck:
             self._give_up(paging, paging.slice.stuck)
-        elif paging.slice.is_done or paging.pages_since_kept >= PAGES_PER_PART:
-            self._finish_part(paging)
+        elif paging.slice.is_done or paging.growing_pages >= PAGES_PER_PART or _is_overdue(paging):
+            self._save_progress(paging)
         self._progress_log.log(state.looked_up, state.share_done)
+
+    def write_overdue(self) -> None:
+        """Write the pages of a slice that waits for its next page for too long, if there is one."""
+        state = self._state
+        with state.changed:
+            overdue = next(filter(_is_overdue, state.find_idle_slices()), None)
+            if overdue is None:
+                return
+            overdue.mark_taken()
+        self._save_progress(overdue)
+        self.release(overdue)
 
     def release(self, paging: Paging) -> None:
         """Return a slice to the other workers; divide it first if it is marked for division or too large."""
@@ -90,7 +102,7 @@ class Pager:
         """
         state = self._state
         # Before the state changes: a state that names a part which was not written would lose its events.
-        record = self._write(paging)
+        record = self._write(paging, is_last=True)
         with state.changed:
             # One step under the lock, so that each second stays in exactly one of `pool`, `open`, `done` and
             # `stuck`.
@@ -102,41 +114,16 @@ class Pager:
             # Nothing to compare with in an empty record, so the state store need not hold it.
             if not record.is_empty:
                 state.retired.append(record)
-        # Pages are deleted after this: until the state names the part, another attempt needs them (ADR-0008).
-        self._checkpoint.save()
-        self._drop_pages(paging.page_names() if paging.has_kept_pages else [])
-        with state.changed:
             state.changed.notify_all()
+        self._checkpoint.save()
 
-    def _read_kept(self, paging: Paging) -> StagedPage | None:
-        """Return a page that an earlier attempt has stored; None if it is missing or damaged."""
+    def _ask(self, asked: Slice) -> Page:
         state = self._state
-        if paging.page_name not in state.kept_pages:
-            return None
-        page = self._staging.page(state.window, state.id, paging.page_name, paging.head)
-        paging.has_kept_pages |= page is not None
-        return page
-
-    def _ask(self, paging: Paging) -> StagedPage:
-        state, asked = self._state, paging.slice
-        # The window's first page, and a stored page that proved damaged, come without a slot.
-        if not paging.has_slot:
-            self._source.limiter.acquire()
-        answer = self._source.request_page(state.window, asked.range.start, asked.range.until, asked.token)
-        began = time.monotonic()
+        page = self._source.request_page(state.window, asked.range.start, asked.range.until, asked.token)
         with state.changed:
-            state.calls += answer.calls
-            state.throttled += answer.throttled
-        head = replace(paging.head, token=answer.token, misplaced=answer.misplaced)
-        page = StagedPage(head, answer.events)
-        if answer.token:  # the last page of a slice goes into a part at once, so it needs no object of its own
-            # Without the saved id of this fetch, no later attempt would find the page (ADR-0008).
-            if not self._checkpoint.is_saved:
-                self._checkpoint.save()
-            # Another attempt may have stored this page first. Both must continue with the same events (ADR-0008).
-            page = self._staging.keep_page(state.window, state.id, paging.page_name, page)
-            paging.has_kept_pages = True
-        state.times.observe(answer.seconds + time.monotonic() - began)
+            state.calls += page.calls
+            state.throttled += page.throttled
+        state.times.observe(page.seconds)
         return page
 
     def _restart(self, paging: Paging, error: ExpiredPageError) -> None:
@@ -167,40 +154,44 @@ class Pager:
         log.warning("%s", error)
         self.retire(paging, (), error)
 
-    def _finish_part(self, paging: Paging) -> None:
-        """Stage the unfinished parts of a slice, and save the slice's progress."""
+    def _save_progress(self, paging: Paging) -> None:
+        """Write the pages of a slice that are not written yet, and save the slice's progress."""
         state = self._state
-        is_all = paging.slice.is_done and paging.slice.range == state.whole
-        pages = paging.page_names() if paging.has_kept_pages else []
         # A slice that is the whole window needs no record: the manifest follows at once.
-        record = paging.write_parts(state.window, state.id, self._staging) if is_all else self._write(paging)
+        is_done = paging.slice.is_done
+        is_all = is_done and paging.slice.range == state.whole
+        if is_all:
+            record = paging.write_parts(state.window, state.id, self._staging)
+        else:
+            record = self._write(paging, is_last=is_done)
         with state.changed:
-            # Only now, after the part was written, may the slice count as done; otherwise a failed write loses its
-            # events.
+            # Only now, after the events were written, may the slice count as done; otherwise a failed write loses
+            # them.
             paging.kept = record.mark
-            if paging.slice.is_done:
+            if is_done:
                 state.open.remove(paging)
                 state.done.append(record)
                 state.pool.observe(paging.slice.density)
             state.changed.notify_all()
-        # Nothing of this slice was saved; `clean_up` deletes its pages after the manifest is written.
-        if is_all:
-            return
-        self._checkpoint.save()
-        self._drop_pages(pages)
-        paging.has_kept_pages = False
+        if not is_all:
+            self._checkpoint.save()
 
-    def _write(self, paging: Paging) -> SliceRecord:
-        """Stage a slice's unfinished parts and its record, and return the record."""
+    def _write(self, paging: Paging, *, is_last: bool) -> SliceRecord:
+        """Stage a slice's events and its record, and return the record.
+
+        :param is_last: whether the slice gets no further page
+        """
         state = self._state
-        record = paging.write_parts(state.window, state.id, self._staging)
-        if not record.is_empty or paging.slice.is_done or record.pages:
+        # Before the first object, because only an attempt that has this fetch's id can delete it (ADR-0008).
+        if not self._checkpoint.is_saved:
+            self._checkpoint.save()
+        is_whole = is_last or paging.growing_pages >= PAGES_PER_PART
+        write = paging.write_parts if is_whole else paging.write_pieces
+        record = write(state.window, state.id, self._staging)
+        if record.pages:
             self._staging.write_slice(state.window, state.id, record.mark.name, record)
         return record
 
-    def _drop_pages(self, names: list[str]) -> None:
-        try:
-            self._staging.drop_pages(self._state.window, self._state.id, names)
-        except LoaderError as error:
-            # The pages only need space now, and `clean_up` deletes what is left.
-            log.warning("Could not delete stored pages whose events are now in a part: %s", error)
+
+def _is_overdue(paging: Paging) -> bool:
+    return paging.unwritten_pages > 0 and time.monotonic() - paging.unwritten_since >= SECONDS_UNWRITTEN

@@ -92,10 +92,10 @@ def stage_missing(
     for event in events:
         builder.add([event])
         if builder.events >= EVENTS_PER_PART:
-            yield staging.write_part(window, fetch, f"{kind}-{number:06d}", builder)
+            yield staging.write_part(window, fetch, f"{kind}-{number:06d}", builder.finish())
             builder, number = PartBuilder(window.start), number + 1
     if builder.events:
-        yield staging.write_part(window, fetch, f"{kind}-{number:06d}", builder)
+        yield staging.write_part(window, fetch, f"{kind}-{number:06d}", builder.finish())
 
 
 def _read_events(part: Part, staging: Staging) -> Iterator[tuple[CompactId, LookedUpEvent]]:

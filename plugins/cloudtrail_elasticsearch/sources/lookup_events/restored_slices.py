@@ -77,9 +77,6 @@ def restore_slices(record: FetchRecord, window: Window, staging: Staging) -> Res
 
 
 def _read_record(mark: Mark, fetch: str, window: Window, staging: Staging) -> SliceRecord | None:
-    if not mark.pages:
-        # No record exists before the first part; until then `key` is the query's number.
-        return SliceRecord(mark.floor, mark.end, mark.key, 0, None, 0, 0, 0, ())
     try:
         return _check_record(mark, fetch, window, staging)
     except StagingError as error:

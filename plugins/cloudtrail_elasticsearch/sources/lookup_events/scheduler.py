@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import FetchCheckpoint
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.paging import Paging
 from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds
@@ -22,9 +21,8 @@ MOST_STUCK: Final = 8
 class Scheduler:
     """Assigns slices to the workers of a fetch."""
 
-    def __init__(self, state: FetchState, checkpoint: FetchCheckpoint, ids: PartIds, limiter: RateLimiter) -> None:
+    def __init__(self, state: FetchState, ids: PartIds, limiter: RateLimiter) -> None:
         self._state = state
-        self._checkpoint = checkpoint
         self._ids = ids
         self._limiter = limiter
         self._is_stopped = False
@@ -38,22 +36,16 @@ class Scheduler:
         chose slices before they waited, each slice would get an equal share of the quota, and a busy slice, whose
         pages come one after another, would end last.
         """
-        state = self._state
         with self._turn:
             if not self._wait_for_idle():
                 return None
-            with state.changed:
-                kept = next(
-                    (paging for paging in state.find_idle_slices() if paging.page_name in state.kept_pages), None
-                )
-                if kept is not None:  # the page is in S3, so it needs no slot
-                    return kept.mark_taken(has_slot=False)
             # Without `changed`, so that the other workers can accept their pages during the wait.
             self._limiter.acquire()
-            with state.changed:
-                # Only the holder of `_turn` takes slices, so one is still idle. The busiest first, so that all end
-                # together.
-                return max(state.find_idle_slices(), key=_pages_left).mark_taken(has_slot=True)
+            while (chosen := self._take_busiest()) is None:
+                # Another worker took the idle slice meanwhile, to write its part.
+                if not self._wait_for_idle():
+                    return None
+            return chosen
 
     def stop(self) -> None:
         """Stop the workers: none begins another page."""
@@ -71,6 +63,12 @@ class Scheduler:
         return slice_.range.seconds > 1 and is_worth_dividing(
             slice_.pages, slice_.pages_left, speed, others, MOST_SLICES
         )
+
+    def _take_busiest(self) -> Paging | None:
+        """Take the idle slice with most pages left, so that all slices end together."""
+        with self._state.changed:
+            chosen = max(self._state.find_idle_slices(), key=_pages_left, default=None)
+            return None if chosen is None else chosen.mark_taken()
 
     def _wait_for_idle(self) -> bool:
         """Wait until a slice can be paged, and return True; return False if the work is over."""
@@ -90,8 +88,6 @@ class Scheduler:
             # Without `changed`, because parts are read from S3. No other worker takes the slice, because `_turn`
             # is held.
             opened.slice.known = self._ids.find_in_range(retired, opened.slice.range)
-            # The slice is in the state before its first page is requested (ADR-0008).
-            self._checkpoint.save()
 
     def _open_another(self) -> Paging | None:
         """Open a slice of a part of the pool; return None if enough are open or the pool is empty."""

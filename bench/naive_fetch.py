@@ -1,0 +1,38 @@
+"""The loop that people write with boto3: fetches one cell, and writes one part at the end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import boto3
+
+from bench.children import BUCKET, CREDENTIALS, Cell, run_child
+
+
+def fetch_naively(cell: Cell) -> Callable[[], tuple[int, int, int]]:
+    """Make the clients, and return a function that fetches the cell with boto3's paginator and standard json."""
+    cloudtrail = boto3.client(
+        "cloudtrail", endpoint_url=cell.cloudtrail, **CREDENTIALS | {"region_name": cell.window.region}
+    )
+    s3 = boto3.client("s3", endpoint_url=cell.s3, **CREDENTIALS)
+
+    def run() -> tuple[int, int, int]:
+        lines: list[str] = []
+        calls = 0
+        last = cell.window.end - timedelta(seconds=1)
+        pages = cloudtrail.get_paginator("lookup_events").paginate(StartTime=cell.window.start, EndTime=last)
+        for page in pages:
+            calls += 1
+            lines += (json.dumps(json.loads(event["CloudTrailEvent"])) for event in page["Events"])
+        body = gzip.compress("\n".join(lines).encode())
+        s3.put_object(Bucket=BUCKET, Key=f"{cell.prefix}/{cell.window.region}.ndjson.gz", Body=body)
+        return len(lines), calls, 0
+
+    return run
+
+
+if __name__ == "__main__":
+    run_child(fetch_naively)

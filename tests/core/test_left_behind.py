@@ -1,0 +1,77 @@
+"""A fetch that is killed after it wrote its manifest leaves nothing behind for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupWindow
+from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.pipeline.lookup_fetch import FetchedWindow, FetchWork, WindowFetcher
+from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
+from cloudtrail_elasticsearch.staging import Staging
+from tests.core.unruly import Happened, Killed, Manners, UnrulyLookup, at, event_id
+from tests.memory_s3 import MemoryS3
+
+WINDOW = Window("123456789012", "us-east-1", at(0), at(3_600))
+HAPPENED = [Happened(event_id(number), at(number * 9)) for number in range(400)]
+
+
+class Bucket(MemoryS3):
+    """Can kill at the deletion of a fetch's temporary objects."""
+
+    is_to_kill = False
+
+    def delete_objects(self, **asked: Any) -> dict[str, Any]:
+        if self.is_to_kill and "/fetch=" in asked["Delete"]["Objects"][0]["Key"]:
+            raise Killed
+        return super().delete_objects(**asked)
+
+
+class Store(InMemoryStore):
+    """Can kill at the deletion of the progress."""
+
+    is_to_kill = False
+
+    def delete(self, key: str) -> None:
+        if self.is_to_kill:
+            raise Killed
+        super().delete(key)
+
+
+@pytest.mark.promise("restartable")
+@pytest.mark.parametrize("killed_by", ["bucket", "store"])
+def test_the_next_attempt_deletes_what_a_killed_one_left(monkeypatch: pytest.MonkeyPatch, killed_by: str) -> None:
+    """Without a call to AWS: the window is staged. Another attempt has nothing to do."""
+    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
+    s3, store, client = Bucket(), Store(), UnrulyLookup(HAPPENED, [], Manners(), 1)
+    s3.is_to_kill, store.is_to_kill = killed_by == "bucket", killed_by == "store"
+    staging = Staging(s3, "bucket")
+    fetcher = WindowFetcher(
+        lambda _: LookupEvents(client, RateLimiter(1e9)),
+        staging,
+        lambda _: store,
+        None,
+        FetchWork.NEW,
+        lambda *_: None,
+    )
+    with pytest.raises(Killed):
+        fetcher.fetch(LookupWindow(WINDOW))
+    assert staging.manifest(WINDOW) is not None
+    assert store.get(STATE_KEY) is not None
+    s3.is_to_kill = store.is_to_kill = False
+    calls = client.calls
+    for _ in range(2):
+        assert fetcher.fetch(LookupWindow(WINDOW)) == FetchedWindow()
+        manifest = staging.manifest(WINDOW)
+        assert manifest is not None
+        named = {f"{staging.folder(WINDOW)}/manifest.json", *(part.key for part in manifest.parts)}
+        assert {key for key in s3.objects if "/looking-up/" not in key} == named
+        assert store.get(STATE_KEY) is None
+    assert client.calls == calls
