@@ -73,6 +73,17 @@ def test_staging_writes_without_optional_checksums(aws: str, bucket: str, monkey
     assert headers["X-Amz-Content-SHA256"].decode() == hashlib.sha256(b"content").hexdigest()
 
 
+def test_a_connection_that_chooses_checksums_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket with Object Lock rejects an object without one."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    extra = {"config_kwargs": {"request_checksum_calculation": "when_supported"}}
+    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    config = CloudTrailHook(aws_conn_id="aws_default").s3().meta.config
+    assert config.request_checksum_calculation == "when_supported"
+    assert config.response_checksum_validation == "when_required"
+
+
 def test_clients_share_a_session(hook: CloudTrailHook, monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials are requested once, so a role is assumed once."""
     asked = []

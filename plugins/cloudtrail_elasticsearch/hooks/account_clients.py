@@ -84,7 +84,7 @@ def make_config(attempts: int = _ATTEMPTS) -> Config:
     )
 
 
-def make_staging_config(connections: int) -> Config:
+def make_staging_config(connections: int, connection: Config) -> Config:
     """Return botocore's configuration for the client of the staging bucket.
 
     Retries are those of the connection. Checksums are only those that S3 requires: each request is signed with the
@@ -92,12 +92,14 @@ def make_staging_config(connections: int) -> Config:
     https://docs.aws.amazon.com/boto3/latest/guide/s3.html
 
     :param connections: the most connections that are kept open
+    :param connection: the configuration of the AWS connection; if it chooses checksums, its choice stays, because
+        a bucket with Object Lock rejects an object without one
     """
     return Config(
         user_agent_extra=AGENT,
         max_pool_connections=connections,
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
+        request_checksum_calculation=connection.request_checksum_calculation or "when_required",
+        response_checksum_validation=connection.response_checksum_validation or "when_required",
     )
 
 

@@ -66,7 +66,7 @@ class CloudTrailHook(AwsBaseHook):
     def s3(self) -> Any:
         """Return a client of S3; the threads of a batch may share it."""
         connections = max(_S3_CONNECTIONS, self.config.max_pool_connections)
-        return self._make_client("s3", None, make_staging_config(connections))
+        return self._make_client("s3", None, make_staging_config(connections, self.config))
 
     def open_trail_bucket(self, name: str, folder: str) -> TrailBucket:
         """Return a trail's bucket, in whichever region and account it is.
