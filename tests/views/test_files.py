@@ -21,8 +21,7 @@ from cloudtrail_elasticsearch.core.search.server import Engine
 from devstack.views.__main__ import FOLDER
 from devstack.views.definitions import PANELS
 from devstack.views.products import DATA_VIEW, KIBANA, PRODUCTS, Product, ndjson
-
-from .asked import parsed
+from devstack.views.searches import parse_objects
 
 PATTERN = IndexPattern(DEFAULT_INDEX)
 
@@ -41,7 +40,7 @@ each_product = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: 
 
 
 def objects(product: Product) -> dict[str, dict[str, Any]]:
-    return parsed((FOLDER / product.file).read_bytes())
+    return parse_objects((FOLDER / product.file).read_bytes())
 
 
 @each_product
