@@ -66,6 +66,11 @@ def _make_aggregation(name: str, params: dict[str, Any], interval: Mapping[str, 
                     **missing,
                 }
             }
+        case "geohash_grid":
+            # The coarsest zoom, which shows the whole earth. The circle of a cell is at the middle of its points.
+            middle = {"geo_centroid": {"field": params["field"]}}
+            grid = {"field": params["field"], "precision": params["precision"]}
+            return {name: grid, "aggs": {"middle": middle}}
         case "filters":
             named = {each["label"]: make_query(each["input"]["query"]) for each in params["filters"]}
             return {name: {"filters": named}}

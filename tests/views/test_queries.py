@@ -22,7 +22,8 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.fidelity.events import read_recorded
 from devstack.simulator.generator import Generator, event_for
 from devstack.simulator.mix import CONSOLE_LOGIN
-from devstack.views.definitions import CHARTS, SEARCHES, Chart, Search
+from devstack.views.definitions import SEARCHES, Chart, Search
+from devstack.views.panels import CHARTS
 from devstack.views.products import DASHBOARDS, KIBANA, ndjson
 from devstack.views.searches import make_search, parse_objects
 
