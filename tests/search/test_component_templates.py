@@ -323,6 +323,39 @@ def test_an_up_to_date_pattern_costs_reads_only(server: Any, pattern: IndexPatte
     assert writes == []
 
 
+def test_dags_with_different_choices_do_not_rewrite_each_other_s_template(
+    server: Any, pattern: IndexPattern
+) -> None:
+    """From the second round on, neither writes anything; new indices have the fields of both."""
+    sent: list[tuple[str, str]] = []
+
+    class Counted:
+        name, engine = server.name, server.engine
+
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            sent.append((method, path))
+            return server.request(method, path, body)
+
+    choices = [
+        (build_schema("typed", load_rules(), texts=True), IndexSettings(shards=2)),
+        (SCHEMA, IndexSettings()),
+        (build_schema("typed", load_rules(), ecs=False), IndexSettings(replicas=0)),
+    ]
+    for turn in range(3):
+        sent.clear()
+        for number, (schema, settings) in enumerate(choices):
+            loader = Loader(Counted(), pattern, schema, QUICK, index_settings=settings)
+            loader.prepare()
+            if turn == 0 and number == 1:
+                loader.load(LINES)
+    assert [path for method, path in sent if method == "PUT"] == []
+    found = server.request("GET", f"/{november(pattern)}")[november(pattern)]["mappings"]
+    assert {"texts", "related"} <= found["properties"].keys()
+    assert found["_source"] == {"excludes": ["texts"]}
+    content = component(server, f"{pattern.template}@settings")["template"]["settings"]["index"]
+    assert (content["number_of_shards"], content["number_of_replicas"]) == ("2", "0")
+
+
 @pytest.mark.promise("ours-alone")
 def test_the_alias_covers_the_pattern_s_indices_only(server: Any, pattern: IndexPattern) -> None:
     """Old and new ones, and none with a similar name."""
