@@ -114,6 +114,7 @@ class EventIndices:
     def _compare(self, name: str) -> None:
         rejecting = update_index(self._server, name, self._mappings)
         if rejecting is not None:
+            self._creation.complete(name)
             self.rejecting_paths[name] = rejecting
 
     def _create(self, name: str) -> None:
