@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RejectedRequestError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 log = logging.getLogger(__name__)
+
+_REPORTED: Final[set[tuple[str, str, tuple[str, ...]]]] = set()
+"""The differing paths that were logged, with their server and index."""
 
 
 class _Meta(TypedDict):
@@ -106,14 +109,22 @@ def _update_one(server: SearchServer, name: str, found: _Index, mappings: Mappin
         added = {name: value for name, value in mappings.items() if name != "_source"} | added
         _add_fields(server, name, found["settings"], added)
     if difference.differing:
-        log.warning(
-            "The index %s has a mapping of its own, which differs from the loader's at %s. Values that it rejects "
-            "there go to overflow and can be searched there. To have all values under their own names, load into "
-            "an index that the loader creates, without these fields in a @custom component.",
-            safe_text(name),
-            safe_text(shorten_list(difference.differing)),
-        )
+        _report(server.name, name, difference.differing)
     return difference.rejecting
+
+
+def _report(server: str, name: str, differing: tuple[str, ...]) -> None:
+    """Log the paths at which an index differs, once for each process: each load compares its indices again."""
+    if (server, name, differing) in _REPORTED:
+        return
+    _REPORTED.add((server, name, differing))
+    log.warning(
+        "The index %s has a mapping of its own, which differs from the loader's at %s. Values that it rejects "
+        "there go to overflow and can be searched there. To have all values under their own names, load into "
+        "an index that the loader creates, without these fields in a @custom component.",
+        safe_text(name),
+        safe_text(shorten_list(differing)),
+    )
 
 
 def _add_fields(server: SearchServer, name: str, settings: Mapping[str, Any], mappings: Mapping[str, Any]) -> None:
