@@ -425,6 +425,49 @@ def test_a_pipeline_that_adds_fields_breaks_no_proof(opensearch: str, unique_ind
         assert [restore(hit["_source"]) for hit in hits] == EVENTS[1::2]
 
 
+@pytest.mark.slow
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_pipeline_that_writes_an_alias_sends_events_to_the_quarantine(
+    opensearch: str, unique_index_prefix: str, ignores: bool
+) -> None:
+    """With the reason and the remedy; with the remedy, all events are indexed under their own names."""
+    server = connect(SearchSettings.from_url(opensearch))
+    pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
+    events = [event | {"userAgent": "aws-cli/2.27.41 md/awscrt#0.26.1"} for event in EVENTS]
+    lines = [codec.encode(event) for event in events]
+    chosen = IndexSettings(pipeline=unique_index_prefix)
+    processor: dict[str, Any] = {"field": "userAgent", "ignore_missing": ignores}
+
+    def put_pipeline() -> None:
+        body = codec.encode({"processors": [{"user_agent": processor}]})
+        server.request("PUT", f"/_ingest/pipeline/{unique_index_prefix}", body)
+
+    put_pipeline()
+    loader = prepared(server, pattern, chosen)
+    report = loader.load(lines)
+    assert (report.indexed, report.quarantined) == (0, 6)
+    server.request("POST", "/cloudtrail-quarantine/_refresh")
+    asked = codec.encode({"query": {"term": {"pattern": pattern.text}}})
+    hits = server.request("POST", "/cloudtrail-quarantine/_search", asked)["hits"]["hits"]
+    assert len(hits) == 6
+    for hit in hits:
+        assert "Cannot write to a field alias [user_agent.original]" in hit["_source"]["reason"]
+        assert "list the properties without `original`" in hit["_source"]["reason"]
+    processor["properties"] = ["name", "version", "os", "device"]
+    put_pipeline()
+    report = loader.replay()
+    assert (report.indexed, report.quarantined) == (6, 0)
+    server.request("POST", f"/{november(pattern)}/_refresh")
+    (found, *_) = server.request("POST", f"/{november(pattern)}/_search")["hits"]["hits"]
+    assert found["_source"]["user_agent"]["name"] == "aws-cli"
+    assert found["_source"]["userAgent"] == "aws-cli/2.27.41 md/awscrt#0.26.1"
+    assert restore(found["_source"]) in events
+    for index in server.request("GET", f"/{pattern.alias}"):
+        server.request("DELETE", f"/{index}")
+    server.request("DELETE", f"/_ingest/pipeline/{unique_index_prefix}")
+
+
 def test_a_lifecycle_policy_that_the_server_lacks_is_reported(
     server: Any, pattern: IndexPattern, caplog: pytest.LogCaptureFixture
 ) -> None:
