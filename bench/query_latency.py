@@ -35,6 +35,8 @@ SERVERS: Final = ("opensearch-3", "elasticsearch-9")
 EVENTS: Final = 3_000_000
 ROUNDS: Final = 40
 WARM_UP: Final = 3
+SIZES_AGE: Final = 11
+"""Seconds; the servers compute the sizes of an index again after ten (index.store.stats_refresh_interval)."""
 
 PATTERN: Final = IndexPattern("bench-latency")
 
@@ -124,12 +126,18 @@ def make_index(server: SearchClient, pattern: IndexPattern, alternative: Alterna
 
 
 def _settle(server: SearchClient) -> None:
-    """Write everything to the disk, and wait until no segments are being merged."""
-    for work in ("_refresh", "_flush?force=true"):
-        server.request("POST", f"/{PATTERN.text}/{work}")
+    """Write everything to the disk, and wait until no segments are being merged and their files are removed."""
+    _write_all(server)
     while server.request("GET", f"/{PATTERN.text}/_stats/merge")["_all"]["primaries"]["merges"]["current"]:
         time.sleep(1)
-    server.request("POST", f"/{PATTERN.text}/_flush?force=true")
+    _write_all(server)
+    time.sleep(SIZES_AGE)
+
+
+def _write_all(server: SearchClient) -> None:
+    """Close the readers of merged segments, and commit, so that the files of merged segments are removed."""
+    for work in ("_refresh", "_flush?force=true"):
+        server.request("POST", f"/{PATTERN.text}/{work}")
 
 
 def _ask(server: SearchClient) -> list[Asked]:
