@@ -133,16 +133,16 @@ def _ours(server: SearchServer, asked: _Asked) -> Send:
     return lambda: loader.load(lines).indexed
 
 
-class _FreeLoader(Loader):
-    """A loader whose staged lines are documents instead of events."""
+class DocumentLoader(Loader):
+    """A loader whose lines are finished documents of one index, each after its id, instead of events."""
 
     def _render(self, line: bytes) -> BulkItem:
         identifier, _, document = line.partition(b" ")
-        return BulkItem(identifier.decode(), INDEX, document, line)
+        return BulkItem(identifier.decode(), self.index_of(None), document, line)
 
 
 def _free(server: SearchServer, asked: _Asked) -> Send:
-    loader = _FreeLoader(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
+    loader = DocumentLoader(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
     loader.prepare()
     lines = _lines(asked, f"{PREFIX}-{asked.strategy}")
     return lambda: loader.load(lines).indexed

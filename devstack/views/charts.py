@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from devstack.views.definitions import TIME, Bucket, Chart, Filters, OverTime, Terms
+from devstack.views.definitions import TIME, Bucket, Chart, Filters, OverTime, Places, Terms
 
 COUNT: Final = "1"
 """The id of the aggregation that counts, by which buckets are ordered."""
 
-_TYPES: Final = {"numbers": "metric", "columns": "histogram", "bars": "horizontal_bar", "table": "table"}
+_TYPES: Final = {
+    "numbers": "metric",
+    "columns": "histogram",
+    "bars": "horizontal_bar",
+    "table": "table",
+    "map": "tile_map",
+}
 _SCHEMAS: Final = {
     "numbers": ("group",),
     "columns": ("segment", "group"),
     "bars": ("segment",),
     "table": ("bucket", "bucket", "bucket"),
+    "map": ("segment",),
 }
 
 
@@ -67,6 +74,14 @@ def _bucket(bucket: Bucket) -> tuple[str, dict[str, Any]]:
                 "missingBucketLabel": bucket.without or "Missing",
                 "customLabel": bucket.label,
             }
+        case Places():
+            return "geohash_grid", {
+                "field": bucket.field,
+                "autoPrecision": True,
+                "precision": 2,
+                "useGeocentroid": True,
+                "isFilteredByCollar": True,
+            }
         case Filters():
             return "filters", {
                 "filters": [
@@ -84,6 +99,8 @@ def _params(kind: str) -> dict[str, Any]:
             return _axes("bottom", "left", 0) | _drawn("histogram", legend=True)
         case "bars":
             return _axes("left", "bottom", 0) | _drawn("histogram", legend=False)
+        case "map":
+            return _MAP
         case _:
             return _TABLE
 
@@ -103,6 +120,23 @@ _NUMBERS: Final = {
         "style": {"bgFill": "#000", "bgColor": False, "labelColor": False, "subText": "", "fontSize": 36},
     },
 }
+_MAP: Final = {
+    "mapType": "Scaled Circle Markers",
+    "colorSchema": "Yellow to Red",
+    "isDesaturated": True,
+    "addTooltip": True,
+    "heatClusterSize": 1.5,
+    "legendPosition": "bottomright",
+    "mapZoom": 2,
+    "mapCenter": [20, 0],
+    # Without a layer, so that each product draws its own base map, if it can load one.
+    "wms": {"enabled": False, "options": {"format": "image/png", "transparent": True}},
+}
+"""The coordinate map of both products; Kibana draws it with Maps.
+
+https://github.com/opensearch-project/OpenSearch-Dashboards/tree/main/src/plugins/tile_map
+https://github.com/elastic/kibana/tree/main/x-pack/platform/plugins/shared/maps/public/legacy_visualizations
+"""
 _TABLE: Final = {
     "perPage": 10,
     "showPartialRows": False,

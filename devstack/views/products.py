@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
 from devstack.views.charts import vis_state
-from devstack.views.definitions import EVERYTHING, PANELS, SEARCHES, TIME, Chart, Panel, Search
+from devstack.views.definitions import EVERYTHING, SEARCHES, TIME, Chart, Search
+from devstack.views.panels import PANELS, Panel
 
 DATA_VIEW: Final = "cloudtrail-events"
 DASHBOARD: Final = "cloudtrail-dashboard"

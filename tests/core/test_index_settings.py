@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -149,6 +149,45 @@ def test_the_log_has_the_whole_request_for_an_administrator(caplog: pytest.LogCa
     assert update_alias(server, IndexPattern("cloudtrail-%Y.%m.%d"), days) == "cloudtrail-events"
     logged = json.loads(caplog.messages[-1].partition("POST /_aliases ")[2])
     assert logged == {"actions": [{"add": {"indices": days, "alias": "cloudtrail-events"}}]}
+
+
+@pytest.mark.parametrize(
+    ("age", "answer", "attaches", "warns"),
+    [
+        (timedelta(minutes=5), {"updated_indices": 1, "failures": False, "failed_indices": []}, True, False),
+        (
+            timedelta(minutes=5),
+            {"failures": True, "failed_indices": [{"reason": "It already has a policy."}]},
+            True,
+            False,
+        ),
+        (timedelta(minutes=5), {"failures": True, "failed_indices": [{"reason": "No such policy."}]}, True, True),
+        (timedelta(minutes=5), {"failures": True, "failed_indices": []}, True, True),
+        (timedelta(days=2), {}, False, False),
+    ],
+)
+def test_a_policy_is_attached_to_an_index_of_an_earlier_attempt(
+    caplog: pytest.LogCaptureFixture, age: timedelta, answer: Any, attaches: bool, warns: bool
+) -> None:
+    """The attempt was killed, or the server's answer came too late. An older index stays as it is."""
+    created = str(round((datetime.now(UTC) - age).timestamp() * 1000))
+    index = {"cloudtrail-2026.11": {"settings": {"index": {"creation_date": created}}}}
+    server = FakeServer("opensearch", **{"_plugins/_ism/add": answer, "cloudtrail-2026.11?": index})
+    mappings = make_event_mappings(build_schema("typed", load_rules()), "opensearch")
+    IndexCreation(server, MONTHLY, mappings, IndexSettings(lifecycle="keep")).complete("cloudtrail-2026.11")
+    sent = [(path, body) for method, path, body in server.sent if method == "POST"]
+    assert sent == [("/_plugins/_ism/add/cloudtrail-2026.11", {"policy_id": "keep"})] * attaches
+    assert ("keep is not attached" in caplog.text) == warns
+
+
+def test_an_index_gets_no_policy_that_nobody_chose() -> None:
+    """Nor an alias of somebody's indices; ILM's policy is a setting of the index."""
+    mappings = make_event_mappings(build_schema("typed", load_rules()), "opensearch")
+    for engine, chosen in (("opensearch", None), ("elasticsearch", "keep"), ("opensearch", "keep")):
+        index = {"theirs": {"settings": {"index": {"creation_date": "1795000000000"}}}}
+        server = FakeServer(engine, **{"cloudtrail-2026.11?": index})
+        IndexCreation(server, MONTHLY, mappings, IndexSettings(lifecycle=chosen)).complete("cloudtrail-2026.11")
+        assert [path for method, path, _ in server.sent if method == "POST"] == []
 
 
 @pytest.mark.promise("findable")

@@ -9,6 +9,7 @@ from cloudtrail_elasticsearch.core.search.rejection_reasons import (
     cut_quoted_content,
     find_blamed_path,
     find_index_remedy,
+    names_alias,
     never_fits,
 )
 
@@ -113,6 +114,13 @@ COORDINATING = (
     "rejected execution of coordinating operation [coordinating_and_primary_bytes={others}, replica_bytes=0, "
     "all_bytes={others}, coordinating_operation_bytes={own}, max_coordinating_bytes=2097152]"
 )
+
+
+def test_a_field_alias_is_named_at_the_beginning_only() -> None:
+    """Later in the sentence, the server quotes the document."""
+    assert names_alias("[1:23] Cannot write to a field alias [user_agent.original].")
+    assert names_alias("failed to parse: Cannot write to a field alias [user_agent.original].")
+    assert not names_alias("failed to parse field [a] of type [long]: 'Cannot write to a field alias [a].'")
 
 
 def test_a_document_that_never_fits_differs_from_a_busy_server() -> None:

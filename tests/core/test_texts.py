@@ -50,6 +50,36 @@ def test_a_text_holds_declared_and_other_values(strategy: Strategy) -> None:
     assert source[TEXTS] == {"requestParameters": "{userName=ada, nobody={knows=this}}"}
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("secret", [{}, {"secret": "s3cret"}])
+def test_a_text_has_the_order_of_the_event(strategy: Strategy, secret: dict[str, str]) -> None:
+    """Under each strategy, on both ways, and also if a rule changes a value."""
+    rule = {
+        "name": "hide",
+        "path": "requestParameters.secret",
+        "why": "It is one.",
+        "change": {"do": "mask", "text": "gone"},
+        "examples": [{"source": "a", "name": "b", "value": "x", "becomes": "gone"}],
+    }
+    schema = build_schema(strategy, read_rules(codec.encode({"rules": [rule]}), "mine"), texts=True)
+    parameters = {
+        "nobody": {"knows": 1},
+        "userName": "ada",
+        **secret,
+        "other": [{"b": 1, "a": 2}],
+        "roleName": "r",
+    }
+    record = EVENT | {"requestParameters": parameters}
+    expected = "{nobody={knows=1}, userName=ada, other=[{b=1, a=2}], roleName=r}"
+    if secret:
+        expected = expected.replace("ada, ", "ada, secret=gone, ")
+    source = Normalizer(schema).document(Event(record, {})).source
+    assert source[TEXTS] == {"requestParameters": expected}
+    fast = FastPath(schema).document(codec.encode(record))
+    assert (fast is None) == bool(secret)
+    assert fast is None or codec.decode(fast.source) == source
+
+
 def test_a_text_is_cut_to_what_a_field_takes() -> None:
     """Also one whose characters have several bytes."""
     for letter in ("x", "\u20ac", "\U0001f600"):

@@ -25,7 +25,7 @@ from devstack.compose.reading import (
 )
 from devstack.views.__main__ import FOLDER
 from devstack.views.products import DASHBOARDS
-from tests.views.asked import parsed
+from devstack.views.searches import parse_objects
 from tests.views.import_api import import_api
 
 ONE_SHOT = {"airflow-init", "opensearch-certificates", "opensearch-views"}
@@ -230,4 +230,4 @@ def test_the_views_command_imports_the_shipped_file() -> None:
         moved = moved.replace(f"@{inside.removesuffix(':ro')}/", f"@{ROOT / folder}/")
         environment = os.environ | {"OPENSEARCH_INITIAL_ADMIN_PASSWORD": "secret"}
         subprocess.run([*SERVICES["opensearch-views"]["entrypoint"], moved], check=True, env=environment)
-        assert api.taken.keys() == parsed((FOLDER / DASHBOARDS.file).read_bytes()).keys()
+        assert api.taken.keys() == parse_objects((FOLDER / DASHBOARDS.file).read_bytes()).keys()

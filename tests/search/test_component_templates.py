@@ -323,6 +323,39 @@ def test_an_up_to_date_pattern_costs_reads_only(server: Any, pattern: IndexPatte
     assert writes == []
 
 
+def test_dags_with_different_choices_do_not_rewrite_each_other_s_template(
+    server: Any, pattern: IndexPattern
+) -> None:
+    """From the second round on, neither writes anything; new indices have the fields of both."""
+    sent: list[tuple[str, str]] = []
+
+    class Counted:
+        name, engine = server.name, server.engine
+
+        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+            sent.append((method, path))
+            return server.request(method, path, body)
+
+    choices = [
+        (build_schema("typed", load_rules(), texts=True), IndexSettings(shards=2)),
+        (SCHEMA, IndexSettings()),
+        (build_schema("typed", load_rules(), ecs=False), IndexSettings(replicas=0)),
+    ]
+    for turn in range(3):
+        sent.clear()
+        for number, (schema, settings) in enumerate(choices):
+            loader = Loader(Counted(), pattern, schema, QUICK, index_settings=settings)
+            loader.prepare()
+            if turn == 0 and number == 1:
+                loader.load(LINES)
+    assert [path for method, path in sent if method == "PUT"] == []
+    found = server.request("GET", f"/{november(pattern)}")[november(pattern)]["mappings"]
+    assert {"texts", "related"} <= found["properties"].keys()
+    assert found["_source"] == {"excludes": ["texts"]}
+    content = component(server, f"{pattern.template}@settings")["template"]["settings"]["index"]
+    assert (content["number_of_shards"], content["number_of_replicas"]) == ("2", "0")
+
+
 @pytest.mark.promise("ours-alone")
 def test_the_alias_covers_the_pattern_s_indices_only(server: Any, pattern: IndexPattern) -> None:
     """Old and new ones, and none with a similar name."""
@@ -390,6 +423,49 @@ def test_a_pipeline_that_adds_fields_breaks_no_proof(opensearch: str, unique_ind
         assert {hit["_version"] for hit in hits} == {loads}
         assert {hit["_source"]["source"]["domain"] for hit in hits} == {"here"}
         assert [restore(hit["_source"]) for hit in hits] == EVENTS[1::2]
+
+
+@pytest.mark.slow
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_pipeline_that_writes_an_alias_sends_events_to_the_quarantine(
+    opensearch: str, unique_index_prefix: str, ignores: bool
+) -> None:
+    """With the reason and the remedy; with the remedy, all events are indexed under their own names."""
+    server = connect(SearchSettings.from_url(opensearch))
+    pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
+    events = [event | {"userAgent": "aws-cli/2.27.41 md/awscrt#0.26.1"} for event in EVENTS]
+    lines = [codec.encode(event) for event in events]
+    chosen = IndexSettings(pipeline=unique_index_prefix)
+    processor: dict[str, Any] = {"field": "userAgent", "ignore_missing": ignores}
+
+    def put_pipeline() -> None:
+        body = codec.encode({"processors": [{"user_agent": processor}]})
+        server.request("PUT", f"/_ingest/pipeline/{unique_index_prefix}", body)
+
+    put_pipeline()
+    loader = prepared(server, pattern, chosen)
+    report = loader.load(lines)
+    assert (report.indexed, report.quarantined) == (0, 6)
+    server.request("POST", "/cloudtrail-quarantine/_refresh")
+    asked = codec.encode({"query": {"term": {"pattern": pattern.text}}})
+    hits = server.request("POST", "/cloudtrail-quarantine/_search", asked)["hits"]["hits"]
+    assert len(hits) == 6
+    for hit in hits:
+        assert "Cannot write to a field alias [user_agent.original]" in hit["_source"]["reason"]
+        assert "list the properties without `original`" in hit["_source"]["reason"]
+    processor["properties"] = ["name", "version", "os", "device"]
+    put_pipeline()
+    report = loader.replay()
+    assert (report.indexed, report.quarantined) == (6, 0)
+    server.request("POST", f"/{november(pattern)}/_refresh")
+    (found, *_) = server.request("POST", f"/{november(pattern)}/_search")["hits"]["hits"]
+    assert found["_source"]["user_agent"]["name"] == "aws-cli"
+    assert found["_source"]["userAgent"] == "aws-cli/2.27.41 md/awscrt#0.26.1"
+    assert restore(found["_source"]) in events
+    for index in server.request("GET", f"/{pattern.alias}"):
+        server.request("DELETE", f"/{index}")
+    server.request("DELETE", f"/_ingest/pipeline/{unique_index_prefix}")
 
 
 def test_a_lifecycle_policy_that_the_server_lacks_is_reported(

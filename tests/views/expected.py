@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from devstack.views import definitions
-from devstack.views.definitions import Bucket, Filters, OverTime, Terms
+from devstack.views.definitions import Bucket, Filters, OverTime, Places, Terms
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ def parted(bucket: Bucket, events: Sequence[Happened]) -> dict[str, list[Happene
     """Group events by the key of their bucket."""
     if isinstance(bucket, Filters):
         return {label: found(query, events) for label, query in bucket.queries}
+    if isinstance(bucket, Places):
+        return {}  # these events are loaded without enrichment
     groups: dict[str, list[Happened]] = defaultdict(list)
     for event in events:
         key = f"{event.time:%Y-%m}" if isinstance(bucket, OverTime) else _term(bucket, event)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .asked import parsed
+from devstack.views.searches import parse_objects
 
 
 class ImportApi(ThreadingHTTPServer):
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         (file,) = email.message_from_bytes(head + body, policy=email.policy.HTTP).iter_parts()
         if not str(file.get_filename()).endswith(".ndjson"):
             return self._answer(400, {})
-        objects = parsed(file.get_content())
+        objects = parse_objects(file.get_content())
         errors = [{"id": each["id"]} for each in objects.values() if each["type"] == self.server.refused]
         self.server.taken |= objects
         return self._answer(200, {"successCount": len(objects), "success": not errors, "errors": errors})

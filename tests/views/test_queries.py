@@ -22,10 +22,11 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from devstack.fidelity.events import read_recorded
 from devstack.simulator.generator import Generator, event_for
 from devstack.simulator.mix import CONSOLE_LOGIN
-from devstack.views.definitions import CHARTS, SEARCHES, Chart, Search
+from devstack.views.definitions import SEARCHES, Chart, Search
+from devstack.views.panels import CHARTS
 from devstack.views.products import DASHBOARDS, KIBANA, ndjson
+from devstack.views.searches import make_search, parse_objects
 
-from .asked import parsed, request
 from .expected import IS_FOUND, Happened, check, found
 
 DAY = date(2026, 11, 20)
@@ -76,7 +77,7 @@ def ask(request: pytest.FixtureRequest, service: Callable[[str], str], lines: Se
     loader.prepare()
     assert loader.load(lines).quarantined == 0
     loader.count(())
-    yield _asking(server, parsed(ndjson(PRODUCTS[name], pattern)))
+    yield _asking(server, parse_objects(ndjson(PRODUCTS[name], pattern)))
     server.request("DELETE", f"/{pattern.text}")
     server.request("DELETE", f"/_index_template/{pattern.template}")
     server.request("DELETE", f"/_component_template/{pattern.template}@*")
@@ -86,7 +87,11 @@ def _asking(server: Any, objects: dict[str, Any]) -> Ask:
     (data_view,) = (each for each in objects.values() if each["type"] == "index-pattern")
 
     def ask(identifier: str) -> Any:
-        body = request(objects[identifier], "1990-01-01T00:00:00Z", "2030-01-01T00:00:00Z")
+        # A month, because the events span many years.
+        interval = {"calendar_interval": "1M"}
+        body = make_search(
+            objects[identifier], "1990-01-01T00:00:00Z", "2030-01-01T00:00:00Z", interval, size=5000
+        )
         return server.request("POST", f"/{data_view['attributes']['title']}/_search", orjson.dumps(body))
 
     return ask

@@ -114,6 +114,7 @@ class FastPath:
         if not (identifier and time and UUID(identifier)):
             raise _NeedsWalkError
         opened: dict[str, dict[str, Any]] = {}
+        whole: dict[str, dict[str, Any]] = {}
         placing = None
         overflow: dict[str, Any] = {}
         moved: list[str] = []
@@ -121,6 +122,7 @@ class FastPath:
             value = getattr(record, name)
             if not value:
                 continue  # missing, null or {}: it stays as it is
+            whole[name] = value
             if placing is None:
                 # `document` has checked the texts of the whole line.
                 placing = Placing(has_short_texts=True)
@@ -141,7 +143,7 @@ class FastPath:
         if added:
             parts += (b",", codec.encode(added)[1:-1])
         if self._has_texts and placing is not None:
-            parts.append(_text_member(placing, opened, overflow))
+            parts.append(_text_member(placing, whole))
         parts.append(end)
         return FastDocument(identifier, time[:10], b"".join(parts))
 
@@ -180,11 +182,11 @@ def _members(fields: Mapping[str, Any]) -> bytes:
     return b",%b" % codec.encode(fields)[1:-1] if fields else b""
 
 
-def _text_member(placing: Placing, opened: Mapping[str, Any], overflow: Mapping[str, Any]) -> bytes:
+def _text_member(placing: Placing, event: Mapping[str, Any]) -> bytes:
     """Return the texts of the open objects as a member of an object that has others before it."""
     if placing.changes or placing.unindexed:
         raise _NeedsWalkError  # the texts have the event's own values, which the walk restores
-    texts = make_texts(opened, overflow)
+    texts = make_texts(event)
     return _members({TEXTS: texts}) if texts else b""
 
 

@@ -19,14 +19,15 @@ from typing import Any
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs, own_events
+from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
 from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCallers, describe_calls
 from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
-from cloudtrail_elasticsearch.core.documents.parts import MISSING
+from cloudtrail_elasticsearch.core.documents.parts import MISSING, merge
 from cloudtrail_elasticsearch.core.documents.placing import Placing
 from cloudtrail_elasticsearch.core.documents.restore import restore
 from cloudtrail_elasticsearch.core.documents.schema import Schema
-from cloudtrail_elasticsearch.core.documents.texts import TEXTS, make_texts
+from cloudtrail_elasticsearch.core.documents.texts import TEXTS, make_texts, sort_members
 from cloudtrail_elasticsearch.core.encoding import codec
 
 
@@ -67,7 +68,7 @@ class Normalizer:
             source |= placing.added_fields(overflow)
         if self._marks_own and own_events.is_own(record):
             source["tags"] = [own_events.TAG]
-        if self._schema.texts and (texts := _describe_texts(source, placing)):
+        if self._schema.texts and (texts := _describe_texts(record, source, placing)):
             source[TEXTS] = texts
         # Last, because the time of sending is appended to the text of a document (ADR-0023).
         if "event" in described:
@@ -97,15 +98,17 @@ class Normalizer:
         return codec.encode({"lookup": named, "event": record})
 
 
-def _describe_texts(source: dict[str, Any], placing: Placing) -> dict[str, str]:
-    """Return the texts of the open objects, with the event's own values where the document has others.
+def _describe_texts(record: dict[str, Any], source: dict[str, Any], placing: Placing) -> dict[str, str]:
+    """Return the texts of the open objects, with the event's own values if the document has others.
 
-    Values that rules mask or drop are not restored.
+    They have no values that rules mask or drop.
     """
-    event = restore(source) if placing.changes or placing.unindexed else None
-    if isinstance(event, dict):
-        return make_texts(event, {})
-    return make_texts(source, source.get("overflow", {}))
+    if not (placing.changes or placing.unindexed):
+        return make_texts(record)
+    event: Any = restore(source)
+    if not isinstance(event, dict):
+        event = merge(source, source.get("overflow", {}))
+    return make_texts({name: sort_members(event.get(name), record.get(name)) for name in OPEN_OBJECTS})
 
 
 def _add_timestamp(source: dict[str, Any], event: Event) -> datetime | None:

@@ -1,7 +1,8 @@
 """The open objects as one text each, for rules that search in all parameters of a call at once.
 
 The text has the notation of Elastic's integration, because its rules search for parts of this notation:
-``{userName=ada, tags=[{key=team, value=red}]}``. It is only indexed: the server does not store it (ADR-0028).
+``{userName=ada, tags=[{key=team, value=red}]}``. Members have the event's order, under every strategy. The text is
+only indexed: the server does not store it (ADR-0028).
 
 https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/AbstractMap.html#toString()
 """
@@ -9,10 +10,10 @@ https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/AbstractM
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
-from cloudtrail_elasticsearch.core.documents.parts import merge
 from cloudtrail_elasticsearch.core.documents.unindexed import MAX_CHARACTERS
 from cloudtrail_elasticsearch.core.encoding.codec import Json, Verbatim
 
@@ -20,19 +21,25 @@ TEXTS: Final = "texts"
 """The object of a document that has the texts, by the name of the open object."""
 
 
-def make_texts(placed: Mapping[str, Any], overflow: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts of the open objects, from a document's parts. They have no value that a rule removed.
-
-    :param placed: the parts in declared fields
-    :param overflow: the rest
-    """
+def make_texts(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of the open objects of an event, which must not have values that a rule removes."""
     texts: dict[str, str] = {}
     for name in OPEN_OBJECTS:
-        value = merge(placed.get(name), overflow.get(name))
+        value = event.get(name)
         if value is not None and value != {}:
             # No server takes a lone surrogate.
             texts[name] = render(value)[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
     return texts
+
+
+def sort_members(value: Json, model: Json) -> Json:
+    """Return a value whose objects have their members in the order of the model's."""
+    if isinstance(value, dict) and isinstance(model, dict):
+        names = dict.fromkeys((*(name for name in model if name in value), *value))
+        return {name: sort_members(value[name], model.get(name)) for name in names}
+    if isinstance(value, list) and isinstance(model, list):
+        return [sort_members(*pair) for pair in zip_longest(value, model[: len(value)])]
+    return value
 
 
 def render(value: Json) -> str:

@@ -16,6 +16,7 @@ from cloudtrail_elasticsearch.core.documents.events import content_id
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RejectedRequestError
 from cloudtrail_elasticsearch.core.index.index_pattern import MANAGED_BY, IndexPattern
+from cloudtrail_elasticsearch.core.index.united_content import unite_mappings, unite_settings
 from cloudtrail_elasticsearch.core.search.answers import send_request
 from cloudtrail_elasticsearch.core.search.bulk import ERROR_FIELDS
 from cloudtrail_elasticsearch.core.search.server import SearchServer
@@ -79,11 +80,15 @@ def make_components(
     }
 
 
-def update_components(server: SearchServer, pattern: IndexPattern, wanted: Mapping[str, dict[str, Any]]) -> None:
+def update_components(
+    server: SearchServer, pattern: IndexPattern, wanted: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """Write those of the loader's components that differ, and create missing ``@custom`` components empty.
 
-    If all are up to date, this costs one small read.
+    What DAGs with other choices have written for the pattern stays. If all are up to date, this costs one small
+    read.
 
+    :returns: the loader's components as they are on the server
     :raises MappingError: the server rejects a component
     """
     # For all components: the server answers it with 200 even if it has none, so a 404 is a proxy's.
@@ -95,9 +100,13 @@ def update_components(server: SearchServer, pattern: IndexPattern, wanted: Mappi
     for name in customs:
         if name not in found:
             _create_custom(server, name)
+    current = dict(wanted)
     for name, content in wanted.items():
-        if found.get(name) != content["_meta"]:
+        if name not in found:
             _put_component(server, name, content, customs)
+        elif found[name] != content["_meta"]:
+            current[name] = _update_component(server, pattern, name, found[name], content)
+    return current
 
 
 def read_custom_content(server: SearchServer, pattern: IndexPattern) -> CustomContent:
@@ -157,6 +166,35 @@ def _expand_names(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _make_component(template: dict[str, Any]) -> dict[str, Any]:
     fingerprint = content_id(codec.canonical(template))[:23]
     return {"template": template, "_meta": {"managed_by": MANAGED_BY, "fingerprint": fingerprint}}
+
+
+def _update_component(
+    server: SearchServer, pattern: IndexPattern, name: str, meta: Mapping[str, Any], wanted: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a component, united with the stored one, unless that is equal; return what is stored then."""
+    customs = list_custom_names(pattern)
+    united = _unite_components(pattern, _read_component(server, name), wanted)
+    if united["_meta"] == meta:
+        return united
+    try:
+        _put_component(server, name, united, customs)
+    except MappingError:
+        # The fields of two versions, or of two fields files, can contradict each other.
+        if united["_meta"] == wanted["_meta"]:
+            raise
+        _put_component(server, name, wanted, customs)
+        return wanted
+    return united
+
+
+def _unite_components(pattern: IndexPattern, stored: _Content, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    template = wanted["template"]
+    if "mappings" in template:
+        return _make_component(
+            {"settings": template["settings"], "mappings": unite_mappings(stored.mappings, template["mappings"])}
+        )
+    settings = unite_settings(pattern.text, flatten_settings(stored.settings), template["settings"])
+    return _make_component({"settings": settings})
 
 
 def _read_component(server: SearchServer, name: str) -> _Content:

@@ -26,7 +26,6 @@ from cloudtrail_elasticsearch.core.index.event_template import (
 )
 from cloudtrail_elasticsearch.core.index.existing_indices import (
     check_strategy,
-    has_current_fields,
     list_managed_indices,
     update_index,
 )
@@ -36,6 +35,7 @@ from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.index.own_indices import update_own_indices
 from cloudtrail_elasticsearch.core.index.own_templates import make_own_templates
 from cloudtrail_elasticsearch.core.index.templates import EventTemplate, read_templates
+from cloudtrail_elasticsearch.core.index.united_content import has_fields
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 
@@ -55,7 +55,10 @@ class EventIndices:
         self._mappings = make_event_mappings(schema, server.engine)
         made = make_event_settings(self._mappings["properties"]) | chosen.make_content(server.engine)
         self._components = make_components(pattern, made, self._mappings)
+        self._template_meta = self._mappings["_meta"]
+        """The ``_meta`` of the template's mapping, which can have the fields of other DAGs, too."""
         self._template = EventTemplate(server, pattern, self._make_template(pattern.alias))
+        self._chosen = chosen
         self._creation = IndexCreation(server, pattern, self._mappings, chosen)
         self._lock = threading.Lock()
         self._has_components = False
@@ -80,7 +83,7 @@ class EventIndices:
         for name, meta in managed.items():
             check_strategy(name, meta, wanted)
             # `_meta` has the fingerprint of the fields, so most indices need no request.
-            if not has_current_fields(meta, wanted):
+            if not has_fields(meta, wanted):
                 update_index(self._server, name, self._mappings)
         with self._lock:
             self.rejecting_paths = {}
@@ -111,6 +114,7 @@ class EventIndices:
     def _compare(self, name: str) -> None:
         rejecting = update_index(self._server, name, self._mappings)
         if rejecting is not None:
+            self._creation.complete(name)
             self.rejecting_paths[name] = rejecting
 
     def _create(self, name: str) -> None:
@@ -127,9 +131,13 @@ class EventIndices:
 
     def _update_components(self) -> None:
         # The server rejects an index template without its components.
-        update_components(self._server, self._pattern, self._components)
+        current = update_components(self._server, self._pattern, self._components)
+        united = current[f"{self._pattern.template}@mappings"]["template"]["mappings"]
+        self._template_meta = united["_meta"]
+        # With the fields of other DAGs, because the `_source` setting cannot be changed after the creation.
+        self._creation = IndexCreation(self._server, self._pattern, united, self._chosen)
         self._has_components = True
 
     def _make_template(self, alias: str | None) -> dict[str, Any]:
         components = (*self._components, *list_custom_names(self._pattern))
-        return make_event_template(self._pattern, components, self._mappings["_meta"], alias)
+        return make_event_template(self._pattern, components, self._template_meta, alias)

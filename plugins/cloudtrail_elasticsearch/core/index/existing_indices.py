@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import MappingError, RejectedRequestError
 from cloudtrail_elasticsearch.core.index.event_template import SERVERS_FIELDS_LIMIT, TOTAL_FIELDS_LIMIT
 from cloudtrail_elasticsearch.core.index.index_pattern import MANAGED_BY, IndexPattern
 from cloudtrail_elasticsearch.core.index.mapping_diff import compare_mappings, shorten_list
+from cloudtrail_elasticsearch.core.index.united_content import has_fields, unite_meta
 from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.search.answers import send_request
 from cloudtrail_elasticsearch.core.search.bulk import MISSING_IS_EMPTY
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 log = logging.getLogger(__name__)
+
+_REPORTED: Final[set[tuple[str, str, tuple[str, ...]]]] = set()
+"""The differing paths that were logged, with their server and index."""
 
 
 class _Meta(TypedDict):
@@ -73,12 +77,6 @@ def update_index(server: SearchServer, name: str, mappings: Mapping[str, Any]) -
     return frozenset().union(*rejecting)
 
 
-def has_current_fields(meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether an index has the loader's current fields, by its ``_meta``."""
-    # The owner of an index may keep more in its `_meta`.
-    return wanted.items() <= meta.items()
-
-
 def check_strategy(name: str, meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Check that an index of the loader was created with the configured strategy.
 
@@ -104,21 +102,29 @@ def _update_one(server: SearchServer, name: str, found: _Index, mappings: Mappin
     meta = found["mappings"].get("_meta", {})
     check_strategy(name, meta, mappings["_meta"])
     difference = compare_mappings(mappings["properties"], found["mappings"].get("properties", {}))
-    if not has_current_fields(meta, mappings["_meta"]):
+    if not has_fields(meta, mappings["_meta"]):
         # The index may belong to somebody else, so the rest of its `_meta` stays.
-        added = {"properties": difference.missing, "_meta": {**meta, **mappings["_meta"]}}
+        added = {"properties": difference.missing, "_meta": unite_meta(meta, mappings["_meta"])}
         # The `_source` setting of an index cannot be changed after its creation.
         added = {name: value for name, value in mappings.items() if name != "_source"} | added
         _add_fields(server, name, found["settings"], added)
     if difference.differing:
-        log.warning(
-            "The index %s has a mapping of its own, which differs from the loader's at %s. Values that it rejects "
-            "there go to overflow and can be searched there. To have all values under their own names, load into "
-            "an index that the loader creates, without these fields in a @custom component.",
-            safe_text(name),
-            safe_text(shorten_list(difference.differing)),
-        )
+        _report(server.name, name, difference.differing)
     return difference.rejecting
+
+
+def _report(server: str, name: str, differing: tuple[str, ...]) -> None:
+    """Log the paths at which an index differs, once for each process: each load compares its indices again."""
+    if (server, name, differing) in _REPORTED:
+        return
+    _REPORTED.add((server, name, differing))
+    log.warning(
+        "The index %s has a mapping of its own, which differs from the loader's at %s. Values that it rejects "
+        "there go to overflow and can be searched there. To have all values under their own names, load into "
+        "an index that the loader creates, without these fields in a @custom component.",
+        safe_text(name),
+        safe_text(shorten_list(differing)),
+    )
 
 
 def _add_fields(server: SearchServer, name: str, settings: Mapping[str, Any], mappings: Mapping[str, Any]) -> None:

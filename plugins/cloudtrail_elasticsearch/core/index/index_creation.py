@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -30,15 +31,59 @@ from cloudtrail_elasticsearch.core.index.mapping_diff import (
 )
 from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.search.answers import send_request
+from cloudtrail_elasticsearch.core.search.bulk import ERROR_FIELDS, MISSING_IS_EMPTY
 from cloudtrail_elasticsearch.core.search.server import SearchServer
 
 log = logging.getLogger(__name__)
+
+
+_RECENT: Final = timedelta(days=1)
+"""Within this time, an attempt that ended after it created an index is repeated."""
+
+_HAS_POLICY: Final = "already has a policy"
+"""A part of the reason that ISM gives if an index has a policy.
+
+https://github.com/opensearch-project/index-management
+"""
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    reason: str = ""
 
 
 class _Attached(msgspec.Struct, frozen=True):
     """The answer to a request that attaches an ISM policy."""
 
     failures: bool = False
+    failed_indices: list[_Failed] = []
+
+    @property
+    def reason(self) -> str:
+        """The reason that no policy was attached; empty if the index has one now."""
+        reasons = [each.reason for each in self.failed_indices if _HAS_POLICY not in each.reason]
+        if reasons or (self.failures and not self.failed_indices):
+            return "; ".join(filter(None, reasons)) or "the server found no index to attach it to"
+        return ""
+
+
+class _IndexSettings(msgspec.Struct, frozen=True):
+    creation_date: str = "0"
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    index: _IndexSettings = _IndexSettings()
+
+
+class _Created(msgspec.Struct, frozen=True):
+    """An index, with the time of its creation."""
+
+    settings: _Settings = _Settings()
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it was created within a day."""
+        created = datetime.fromtimestamp(int(self.settings.index.creation_date) / 1000, UTC)
+        return datetime.now(UTC) - created < _RECENT
 
 
 class IndexCreation:
@@ -75,9 +120,23 @@ class IndexCreation:
         # Without aliases: the template has them, and a request that names them needs a further right.
         self._server.request("PUT", f"/{name}", codec.encode({"settings": settings, "mappings": mappings}))
         self._report(name, difference)
-        if self._settings.lifecycle and self._server.engine == "opensearch":
-            self._attach_policy(name, self._settings.lifecycle)
+        if self._policy:
+            self._attach_policy(name, self._policy)
         return difference.rejecting
+
+    def complete(self, name: str) -> None:
+        """Attach the ISM policy to a recent index without one.
+
+        An attempt can end after it created the index: it was killed, or the server's answer came too late. Older
+        indices stay as they are (ADR-0014).
+        """
+        if not self._policy:
+            return
+        path = f"/{name}?{MISSING_IS_EMPTY}&filter_path={ERROR_FIELDS},*.settings.index.creation_date"
+        found = send_request(self._server, dict[str, _Created], "GET", path)
+        # Not for an alias, whose indices somebody else made.
+        if name in found and found[name].is_recent:
+            self._attach_policy(name, self._policy)
 
     def explain_rejection(self) -> str:
         """Return where to look for the cause if the server rejects an index."""
@@ -85,6 +144,11 @@ class IndexCreation:
             f"If the reason names a setting or field of yours, correct it in the component template "
             f"{' or '.join(list_custom_names(self._pattern))}, or in the run's params."
         )
+
+    @property
+    def _policy(self) -> str | None:
+        """The ISM policy of new indices; ILM's is a setting of the index."""
+        return self._settings.lifecycle if self._server.engine == "opensearch" else None
 
     def _check(self, custom: CustomContent) -> None:
         if custom.mappings.get("_routing", {}).get("required") in {True, "true"}:
@@ -104,7 +168,7 @@ class IndexCreation:
             )
 
     def _attach_policy(self, index: str, policy: str) -> None:
-        """Attach an ISM policy to a created index.
+        """Attach an ISM policy to an index, unless it has one.
 
         Not by the policy's own `ism_template`, whose wildcards would match indices of others (ADR-0016).
 
@@ -116,7 +180,7 @@ class IndexCreation:
         except LoaderError as error:
             why = str(error)
         else:
-            why = "the server found no index to attach it to" if answer.failures else ""
+            why = answer.reason
         if why:
             # Not an error: the index exists, and its documents do not depend on the policy.
             log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,14 @@ MOST_SHARDS: Final = 1024
 
 https://www.elastic.co/docs/reference/elasticsearch/index-settings/index-modules
 """
+
+CHOSEN_SETTINGS: Final[Mapping[str, Callable[[str], str | int]]] = {
+    "index.number_of_shards": int,
+    "index.number_of_replicas": int,
+    "index.lifecycle.name": str,
+    "index.default_pipeline": str,
+}
+"""The settings that a run can choose, and the type of each: servers return all settings as texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ Indices that other people made have mappings of their own. The loader takes thre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -32,7 +32,7 @@ from cloudtrail_elasticsearch.core.index.index_settings import IndexSettings
 from cloudtrail_elasticsearch.core.loading.rejected_paths import RejectedPath, RejectedPaths
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem, Rejection
 from cloudtrail_elasticsearch.core.search.bulk_answer import Answer
-from cloudtrail_elasticsearch.core.search.rejection_reasons import find_blamed_path
+from cloudtrail_elasticsearch.core.search.rejection_reasons import PIPELINE_REMEDY, find_blamed_path, names_alias
 from cloudtrail_elasticsearch.core.search.sender import Sender
 from cloudtrail_elasticsearch.core.search.sending_time import INGESTED, TIME_PATHS, TimePlace, make_room
 from cloudtrail_elasticsearch.core.search.server import SearchServer
@@ -149,6 +149,11 @@ class Adapter:
         source = codec.decode(text if place is None else text[:-place] + place.make_end(datetime.now(UTC)))
         blamed = find_blamed_path(case.rejection.reason)
         path = standing(source, blamed) if blamed else None
+        if path is None and names_alias(case.rejection.reason):
+            # No change of the document helps: without any field, the pipeline would fail, or do nothing.
+            case.rejection = replace(case.rejection, reason=f"{case.rejection.reason} {PIPELINE_REMEDY}")
+            case.is_lost = True
+            return None
         case.tries += 1
         if path is None or path.partition(".")[0] in FIXED or case.tries > MAX_BLAMED:
             # No single path can be displaced: first all of the event's fields go to `overflow`, then the whole

@@ -47,6 +47,19 @@ def find_blamed_path(reason: str) -> str | None:
     return None
 
 
+_ALIAS: Final = re.compile(_START + r"Cannot write to a field alias \[")
+
+PIPELINE_REMEDY: Final = (
+    "The loader sends no such field, so an ingest pipeline of the index writes it: let the pipeline write another "
+    "field. For its processor user_agent, list the properties without `original`."
+)
+
+
+def names_alias(reason: str) -> bool:
+    """Return whether the reason is that a document has a field whose name is an alias in the mapping."""
+    return _ALIAS.match(reason) is not None
+
+
 _DOCUMENT_KINDS: Final = frozenset(
     {
         "document_parsing_exception",

@@ -1,0 +1,98 @@
+"""Unites the content that DAGs with different choices write for one pattern.
+
+Otherwise each of their loads would remove what the other one's added, for example the fields of the texts, and
+write the templates and the ``_meta`` of all indices again (docs/adr/0029-an-index-template-is-composed.md).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cloudtrail_elasticsearch.core.index.index_settings import CHOSEN_SETTINGS
+from cloudtrail_elasticsearch.core.log_text import safe_text
+
+log = logging.getLogger(__name__)
+
+_FINGERPRINT: Final = "fingerprint"
+_FINGERPRINTS: Final = "fingerprints"
+
+
+def has_fields(meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether a mapping has the wanted fields, by its ``_meta``: a field is never removed from an index."""
+    # The owner of an index may keep more in its `_meta`.
+    others = {name: value for name, value in wanted.items() if name not in {_FINGERPRINT, _FINGERPRINTS}}
+    return others.items() <= meta.items() and _list_fingerprints(wanted) <= _list_fingerprints(meta)
+
+
+def unite_meta(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``_meta`` of a mapping that has the fields of both; it does not depend on their order."""
+    fingerprints = sorted(_list_fingerprints(stored) | _list_fingerprints(wanted))
+    several = {_FINGERPRINTS: fingerprints} if len(fingerprints) > 1 else {}
+    return {**stored, **wanted, _FINGERPRINT: fingerprints[0], **several}
+
+
+def unite_mappings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with the fields of both; the wanted ones prevail.
+
+    A stored mapping of another strategy is replaced: the two have different types for the same fields.
+    """
+    meta, wanted_meta = stored.get("_meta", {}), wanted["_meta"]
+    if any(meta.get(name) != wanted_meta[name] for name in ("managed_by", "strategy")):
+        return dict(wanted)
+    return {
+        **stored,
+        **wanted,
+        "properties": _unite_fields(stored.get("properties", {}), wanted["properties"]),
+        "_meta": unite_meta(meta, wanted_meta),
+    }
+
+
+def unite_settings(pattern: str, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the wanted settings, with the stored choices of other runs that these do not make.
+
+    :param pattern: the index pattern, for the warning if both chose different values
+    """
+    kept: dict[str, Any] = {}
+    for name, parse in CHOSEN_SETTINGS.items():
+        if name not in stored:
+            continue
+        value = parse(stored[name])
+        if name not in wanted:
+            kept[name] = value
+        elif wanted[name] != value:
+            log.warning(
+                "%s of new indices of %s is %s from now on, instead of %s. If another DAG that loads into these "
+                "indices chose %s, give both the same value: the run that creates an index decides.",
+                name,
+                pattern,
+                safe_text(str(wanted[name])),
+                safe_text(str(value)),
+                safe_text(str(value)),
+            )
+    return {**wanted, **kept}
+
+
+def _list_fingerprints(meta: Mapping[str, Any]) -> frozenset[str]:
+    one = [meta[_FINGERPRINT]] if _FINGERPRINT in meta else []
+    return frozenset([*one, *meta.get(_FINGERPRINTS, [])])
+
+
+def _unite_fields(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    united = dict(stored)
+    for name, field in wanted.items():
+        below = stored.get(name, {})
+        if below.get("type") != field.get("type") or ("properties" in below) != ("properties" in field):
+            united[name] = field
+        elif "properties" in field:
+            united[name] = {
+                **below,
+                **field,
+                "properties": _unite_fields(below["properties"], field["properties"]),
+            }
+        else:
+            # With the copies to fields that only the stored mapping has.
+            copies = sorted({*below.get("copy_to", ()), *field.get("copy_to", ())})
+            united[name] = {**below, **field, **({"copy_to": copies} if copies else {})}
+    return united

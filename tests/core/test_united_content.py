@@ -1,0 +1,68 @@
+"""Two DAGs of one pattern with different choices: neither removes what the other one wrote."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from cloudtrail_elasticsearch.core.documents.rules import load_rules
+from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
+from cloudtrail_elasticsearch.core.index.event_template import make_event_mappings
+from cloudtrail_elasticsearch.core.index.united_content import (
+    has_fields,
+    unite_mappings,
+    unite_meta,
+    unite_settings,
+)
+
+PLAIN = make_event_mappings(build_schema("typed", load_rules()), "opensearch")
+TEXTS = make_event_mappings(build_schema("typed", load_rules(), texts=True), "opensearch")
+BARE = make_event_mappings(build_schema("typed", load_rules(), ecs=False), "opensearch")
+FLAT = make_event_mappings(build_schema("flattened", load_rules()), "opensearch")
+
+
+@pytest.mark.parametrize("pair", [(PLAIN, TEXTS), (PLAIN, BARE), (BARE, TEXTS)])
+def test_a_mapping_has_the_fields_of_both(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """In whatever order they come, and once for all: no further load changes it."""
+    one, other = pair
+    united = unite_mappings(one, other)
+    assert unite_mappings(other, one) == united
+    assert unite_mappings(united, one) == unite_mappings(united, other) == united
+    for each in pair:
+        assert each["properties"].keys() <= united["properties"].keys()
+        assert has_fields(united["_meta"], each["_meta"])
+    if TEXTS in pair:
+        assert united["_source"] == {"excludes": ["texts"]}
+
+
+def test_a_mapping_of_another_strategy_is_replaced() -> None:
+    """The two have different types for the same fields."""
+    assert unite_mappings(FLAT, PLAIN) == PLAIN
+    assert unite_mappings({}, PLAIN) == PLAIN
+
+
+def test_the_owner_of_an_index_keeps_its_meta() -> None:
+    """An index that had one configuration's fields has them still, whichever came later."""
+    meta = unite_meta({"owner": "them", "fingerprint": "earlier"}, PLAIN["_meta"])
+    assert meta["owner"] == "them"
+    assert has_fields(meta, PLAIN["_meta"])
+    assert not has_fields(meta, TEXTS["_meta"])
+    assert has_fields(unite_meta(meta, TEXTS["_meta"]), PLAIN["_meta"])
+
+
+def test_the_choices_of_other_runs_stay(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that this run does not make; a contradicting one is replaced, with a warning that has both values."""
+    stored = {"index.number_of_shards": "2", "index.default_pipeline": "geo", "index.codec": "default"}
+    wanted = {"index.codec": "best_compression"}
+    with caplog.at_level(logging.WARNING):
+        united = unite_settings("trail-%Y", stored, wanted)
+        assert united == {**wanted, "index.number_of_shards": 2, "index.default_pipeline": "geo"}
+        assert caplog.messages == []
+        united = unite_settings("trail-%Y", stored, {**wanted, "index.number_of_shards": 3})
+    assert united["index.number_of_shards"] == 3
+    assert caplog.messages == [
+        "index.number_of_shards of new indices of trail-%Y is 3 from now on, instead of 2. If another DAG that "
+        "loads into these indices chose 2, give both the same value: the run that creates an index decides."
+    ]
