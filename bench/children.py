@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import boto3
 import msgspec
+from botocore.config import Config
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
@@ -110,7 +111,7 @@ def fetch_cell(cell: Cell) -> Callable[[], tuple[int, int, int]]:
     credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
     client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
     source = LookupEvents(client, RateLimiter(cell.calls_a_second))
-    s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES), **CREDENTIALS)
+    s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES, Config()), **CREDENTIALS)
     staging = Staging(s3, BUCKET, cell.prefix)
 
     def run() -> tuple[int, int, int]:
