@@ -187,14 +187,14 @@ FIXED: Final = {"ecs": {"version": VERSION}}
 
 
 # Nearly all addresses are IPv4, and this is faster than `ip_address`.
-_is_usual_address: Final = re.compile(
+is_usual_address: Final = re.compile(
     r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII
 ).fullmatch
 
 
 def is_address(text: str) -> bool:
     """Whether an ip field takes the text: IPv4 or IPv6, without a zone."""
-    return _is_usual_address(text) is not None or _is_other_address(text)
+    return is_usual_address(text) is not None or _is_other_address(text)
 
 
 # The names of services repeat, and `ip_address` raises an error for each of them.

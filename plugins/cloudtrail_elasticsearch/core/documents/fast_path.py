@@ -44,7 +44,7 @@ class _NeedsWalkError(Exception):
     """The fast path cannot make this event's document."""
 
 
-class FastDocument(msgspec.Struct, frozen=True):
+class FastDocument(msgspec.Struct, frozen=True, gc=False):
     """An encoded document."""
 
     id: str
@@ -90,6 +90,7 @@ class FastPath:
         self._is_enriched = schema.enrichment is not None
         # Cached as JSON.
         self._ecs = CachedEcs(schema, _members, _encode_call)
+        self._located = _members({**(ecs.FIXED if schema.ecs else {}), "source": {"ip": "%b"}})
 
     def document(self, line: bytes) -> FastDocument | None:
         """Return a line's document; None if the event needs the walk."""
@@ -158,8 +159,12 @@ class FastPath:
 
     def _ecs_members(self, record: Any, opened: dict[str, dict[str, Any]]) -> tuple[bytes, bytes]:
         """Return the ECS fields: the members between the record and the event's time, and the text's end."""
-        found = self._ecs
-        members = found.describe_address(record.sourceIPAddress or None)
+        found, address = self._ecs, record.sourceIPAddress
+        # Addresses rarely recur, so a cache would cost more than it spares. They are the same in JSON.
+        if address and not self._is_enriched and ecs.is_usual_address(address):
+            members = self._located % address.encode()
+        else:
+            members = found.describe_address(address or None)
         if not self._has_ecs:
             return members, b"}"
         members += found.describe_caller(*read_caller(record, opened))
