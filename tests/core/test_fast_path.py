@@ -95,6 +95,9 @@ def test_the_fast_path_and_the_walk_make_the_same_document(
         ({"requestParameters": {"nobody": {"knows": ["this", 7]}}}, True),
         ({"requestParameters": {"userName": "eve"}, "responseElements": {"ConsoleLogin": "Failure"}}, True),
         ({"requestParameters": {"key": 0.5}}, False),
+        ({"requestParameters": {"key": [["a"]]}}, False),
+        ({"requestParameters": {"k" * 64: "a"}}, True),
+        ({"requestParameters": {"k" * 65: "a"}}, False),
         ({"requestParameters": {"key": "\u20ac"}}, False),
         ({"requestParameters": "HIDDEN_DUE_TO_SECURITY_REASONS"}, False),
         ({"requestParameters": {"key": "x" * 5_000}}, False),
@@ -207,7 +210,7 @@ def test_a_rule_on_values_applies_to_each_event(strategy: Strategy) -> None:
     }
     rules = read_rules(json.dumps({"rules": [rule]}).encode(), "mine.yaml")
     schema = build_schema(strategy, rules + load_rules())
-    for text in ("ada", '{"a":"b"}', '{"a":"b","a":"c"}'):
+    for text in ("ada", '{"a":"b"}', '{"a":"b","a":"c"}', '{"a":1e10}', '{"a":{"b":[[0.0001]]}}'):
         assert agree(schema, codec.encode(EVENT | {"requestParameters": {"userName": text}}))
 
 

@@ -9,9 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Final
-
-import msgspec
+from typing import Any, Final, TypeAlias
 
 from cloudtrail_elasticsearch.core.documents.categories import categorize
 from cloudtrail_elasticsearch.core.documents.ecs_names import VERSION
@@ -28,64 +26,43 @@ SIGN_IN: Final = "ConsoleLogin"
 
 _NOTHING: Final[dict[str, Any]] = {}
 
-# Few callers make most calls: the 805 recorded events have 112 callers (ADR-0011).
-CALLERS: Final = 1_024
-"""The size of the caches of callers and of calls."""
+
+CallerKey: TypeAlias = tuple[str | None, str | None, tuple[str, ...], bool]
+"""The parameters of `describe_caller`."""
+
+CallKey: TypeAlias = tuple[str | None, str | None, str | None, bool, str, str | None]
+"""The parameters of `describe_call`."""
 
 
-class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Who made a call, and on whom: the input of `describe_caller`. An empty text counts as missing."""
-
-    address: str | None
-    name: str | None
-    principal: str | None
-    others: tuple[str, ...] = ()
-    """The users that the call acts on."""
-    is_root: bool = False
-    """Whether the caller is the root user, whom LookupEvents calls ``root``; the record has no name for it."""
+def read_address(document: dict[str, Any]) -> str | None:
+    """Return the caller's address from a document, or the name of the service that is the caller."""
+    return _text(document, "sourceIPAddress")
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """The operation and the outcome of a call: the input of `describe_call`. An empty text counts as missing."""
-
-    account: str | None
-    service: str | None
-    operation: str | None
-    has_failed: bool
-    kind: str = "event"
-    """ECS ``event.kind``."""
-    tls: str | None = None
-    """The version of TLS, such as ``TLSv1.3``."""
-
-
-def read_caller(document: dict[str, Any]) -> Caller:
+def read_caller(document: dict[str, Any]) -> CallerKey:
     """Return the caller from a document, not from the event: a value that a rule removed stays out."""
     identity = _object(document, "userIdentity")
     # An assumed role has no userName of its own; its issuer is the role.
     issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
-    return Caller(
-        address=_text(document, "sourceIPAddress"),
-        name=_text(identity, "userName") or _text(issuer, "userName"),
-        principal=_text(identity, "principalId"),
-        others=find_users(_object(document, "requestParameters")),
-        is_root=identity.get("type") == ROOT,
+    return (
+        _text(identity, "userName") or _text(issuer, "userName"),
+        _text(identity, "principalId"),
+        find_users(_object(document, "requestParameters")),
+        identity.get("type") == ROOT,
     )
 
 
-def read_call(document: dict[str, Any]) -> Call:
+def read_call(document: dict[str, Any]) -> CallKey:
     """Return the call from a document, as `read_caller` returns the caller."""
-    return Call(
+    sign_in = _object(document, "responseElements").get(SIGN_IN)
+    return (
         # The caller's account, as ECS has it: the event comes from there (ADR-0026).
-        account=_text(_object(document, "userIdentity"), "accountId") or event_account(document),
-        service=_text(document, "eventSource"),
-        operation=_text(document, "eventName"),
-        has_failed=has_failed(
-            document.get("errorCode"),
-            document.get("errorMessage"),
-            _object(document, "responseElements").get("ConsoleLogin"),
-        ),
-        kind=event_kind(_text(document, "eventType"), _text(document, "eventCategory")),
-        tls=_text(_object(document, "tlsDetails"), "tlsVersion"),
+        _text(_object(document, "userIdentity"), "accountId") or event_account(document),
+        _text(document, "eventSource"),
+        _text(document, "eventName"),
+        has_failed(document.get("errorCode"), document.get("errorMessage"), sign_in),
+        event_kind(_text(document, "eventType"), _text(document, "eventCategory")),
+        _text(_object(document, "tlsDetails"), "tlsVersion"),
     )
 
 
@@ -111,41 +88,59 @@ def has_failed(code: Any, message: Any, sign_in: Any) -> bool:
     return bool(code or message or sign_in == "Failure")
 
 
-def describe_caller(caller: Caller) -> Mapping[str, Any]:
-    """Return the ECS fields of a caller.
+def describe_address(address: str | None) -> Mapping[str, Any]:
+    """Return ``source.ip`` if the caller's address is an IP address, not the name of a service."""
+    return {"source": {"ip": address}} if address and is_address(address) else _NOTHING
+
+
+def describe_caller(
+    name: str | None, principal: str | None, others: tuple[str, ...], is_root: bool
+) -> Mapping[str, Any]:
+    """Return the ECS fields of a caller. An empty text counts as missing.
 
     ``related.user`` has the name that LookupEvents shows as the call's Username (ADR-0019): the user's, the
     session's of a role, or ``root``.
+
+    :param others: the users that the call acts on
+    :param is_root: whether the caller is the root user, for whom the record has no name
     """
-    found: dict[str, Any] = {"ecs": _ECS, **locate(caller)}
-    name = caller.name
     # After the colon, the principal of an assumed role has the name of the session.
-    session = caller.principal.partition(":")[2] if caller.principal else None
-    # The identity center and many identity providers name a session by the person's address.
-    address = next((text for text in (session, name) if text and "@" in text), None)
-    if name or address:
-        found["user"] = {key: value for key, value in (("name", name), ("email", address)) if value}
-    root = "root" if caller.is_root else None
-    person = session.partition("@")[0] if session and "@" in session else None
-    users = {user for user in (name, session, person, root, *caller.others) if user}
-    if users:
-        # Sorted, because the order of a set differs between processes, and equal events need equal documents.
-        found["related"] = {"user": sorted(users)}
+    session = principal.partition(":")[2] if principal else ""
+    users = {name, session, *others}
+    if is_root:
+        users.add("root")
+    user: dict[str, str] = {"name": name} if name else {}
+    if "@" in session:
+        # The identity center and many identity providers name a session by the person's address.
+        user["email"] = session
+        users.add(session.partition("@")[0])
+    elif name and "@" in name:
+        user["email"] = name
+    found: dict[str, Any] = {"user": user} if user else {}
+    # Sorted, because the order of a set differs between processes, and equal events need equal documents.
+    if related := sorted(filter(None, users)):
+        found["related"] = {"user": related}
     return found
 
 
-def describe_call(call: Call) -> Mapping[str, Any]:
-    """Return the ECS fields of a call."""
+def describe_call(
+    account: str | None, service: str | None, operation: str | None, has_failed: bool, kind: str, tls: str | None
+) -> Mapping[str, Any]:
+    """Return the ECS fields of a call. An empty text counts as missing.
+
+    :param kind: ECS ``event.kind``
+    :param tls: the version of TLS, such as ``TLSv1.3``
+    """
     cloud: dict[str, Any] = {"provider": "aws"}
-    if call.account:
-        cloud["account"] = {"id": call.account}
-    if call.service:
-        cloud["service"] = {"name": call.service.partition(".")[0]}
+    if account:
+        cloud["account"] = {"id": account}
+    if service:
+        cloud["service"] = {"name": service.partition(".")[0]}
     found: dict[str, Any] = {"cloud": cloud}
-    protocol, _, version = (call.tls or "").partition("v")
+    protocol, _, version = (tls or "").partition("v")
     if version:
         found["tls"] = {"version": version, "version_protocol": protocol.lower()}
-    return found | {"event": _event(call)}
+    return found | {"event": _describe_event(operation, has_failed, kind)}
 
 
 def describe_sign_in(operation: Any, additional: Any) -> Mapping[str, Any]:
@@ -164,25 +159,19 @@ def describe_sign_in(operation: Any, additional: Any) -> Mapping[str, Any]:
     return {"aws": {"cloudtrail": {"console_login": {"additional_eventdata": flags}}}} if flags else _NOTHING
 
 
-def _event(call: Call) -> Mapping[str, Any]:
+def _describe_event(operation: str | None, has_failed: bool, kind: str) -> Mapping[str, Any]:
     """Return the fields of ``event``; only a call has an outcome.
 
     https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-outcome
     """
-    category = categorize(call.operation)
-    event: dict[str, Any] = {"kind": call.kind, "module": "aws", "dataset": "aws.cloudtrail"}
+    category = categorize(operation)
+    event: dict[str, Any] = {"kind": kind, "module": "aws", "dataset": "aws.cloudtrail"}
     if category.category:
         event["category"] = [*category.category]
     event["type"] = [*category.types]
-    if call.kind == "event":
-        event["outcome"] = "failure" if call.has_failed else "success"
+    if kind == "event":
+        event["outcome"] = "failure" if has_failed else "success"
     return event
-
-
-def locate(caller: Caller) -> Mapping[str, Any]:
-    """Return ``source.ip`` if the caller's address is an IP address, not the name of a service."""
-    address = caller.address
-    return {"source": {"ip": address}} if address and is_address(address) else {}
 
 
 _KINDS: Final = {
@@ -193,18 +182,19 @@ _KINDS: Final = {
 }
 """``event.kind`` by ``eventType`` or ``eventCategory``, for records that are not calls."""
 
-_ECS: Final = {"version": VERSION}
+FIXED: Final = {"ecs": {"version": VERSION}}
+"""The fields that all documents have."""
 
 
 # Nearly all addresses are IPv4, and this is faster than `ip_address`.
-_is_usual_address: Final = re.compile(
+is_usual_address: Final = re.compile(
     r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII
 ).fullmatch
 
 
 def is_address(text: str) -> bool:
     """Whether an ip field takes the text: IPv4 or IPv6, without a zone."""
-    return _is_usual_address(text) is not None or _is_other_address(text)
+    return is_usual_address(text) is not None or _is_other_address(text)
 
 
 # The names of services repeat, and `ip_address` raises an error for each of them.

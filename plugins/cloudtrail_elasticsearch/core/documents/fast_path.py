@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs
-from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCallers, describe_calls
+from cloudtrail_elasticsearch.core.documents.cached_ecs import CachedEcs
 from cloudtrail_elasticsearch.core.documents.events import UUID, has_short_texts
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
 from cloudtrail_elasticsearch.core.documents.placing import Placing
@@ -45,7 +44,7 @@ class _NeedsWalkError(Exception):
     """The fast path cannot make this event's document."""
 
 
-class FastDocument(msgspec.Struct, frozen=True):
+class FastDocument(msgspec.Struct, frozen=True, gc=False):
     """An encoded document."""
 
     id: str
@@ -81,25 +80,20 @@ class FastPath:
     def __init__(self, schema: Schema) -> None:
         self._open = tuple(open_objects(schema).items())
         record = record_type(schema)
-        staged = msgspec.defstruct("Staged", [("lookup", _Lookup), ("event", record)], forbid_unknown_fields=True)
-        self._decode = _decoder(record)
-        self._decode_staged = _decoder(staged)
+        staged: Any = msgspec.defstruct(
+            "Staged", [("lookup", _Lookup), ("event", record)], forbid_unknown_fields=True
+        )
+        self._decode = typed.make_decode(record)
+        self._decode_staged = typed.make_decode(staged)
         self._has_ecs = schema.ecs
         self._has_texts = schema.texts
-        # Few callers make most calls, so their ECS fields are cached as JSON.
-        self._caller_members = lru_cache(ecs.CALLERS)(
-            lambda caller: _members(ecs.describe_caller(caller) if schema.ecs else ecs.locate(caller))
-        )
-        enrichment = schema.enrichment
-        self._enriched_members = EnrichedCallers(enrichment, _members) if enrichment else None
-        describe_call = describe_calls(enrichment)
-        self._call_members = lru_cache(ecs.CALLERS)(lambda call: _encode_call(describe_call(call)))
+        self._is_enriched = schema.enrichment is not None
+        # Cached as JSON.
+        self._ecs = CachedEcs(schema, _members, _encode_call)
+        self._located = _members({**(ecs.FIXED if schema.ecs else {}), "source": {"ip": "%b"}})
 
     def document(self, line: bytes) -> FastDocument | None:
         """Return a line's document; None if the event needs the walk."""
-        # msgspec decodes recursively, so a deep line could overrun the stack.
-        if codec.is_deep(line):
-            return None
         # The text of a document is one line of a bulk request, and the loader's fields replace its last brace.
         if not has_short_texts(line) or b"\n" in line or not line.endswith(b"}"):
             return None
@@ -124,8 +118,8 @@ class FastPath:
                 continue  # missing, null or {}: it stays as it is
             whole[name] = value
             if placing is None:
-                # `document` has checked the texts of the whole line.
-                placing = Placing(has_short_texts=True)
+                # `document` has checked the texts of the whole line, and the decoder all open objects.
+                placing = Placing(has_short_texts=True, is_flat=True)
             placed, rest = placing.place_member(name, value, node)
             if rest is not MISSING:
                 overflow[name] = rest
@@ -167,14 +161,21 @@ class FastPath:
 
     def _ecs_members(self, record: Any, opened: dict[str, dict[str, Any]]) -> tuple[bytes, bytes]:
         """Return the ECS fields: the members between the record and the event's time, and the text's end."""
-        found, enriched = read_caller(record, opened), self._enriched_members
-        caller = enriched.describe(found, record.userAgent) if enriched else self._caller_members(found)
+        found, address = self._ecs, record.sourceIPAddress
+        # Addresses rarely recur, so a cache would cost more than it spares. They are the same in JSON.
+        if address and not self._is_enriched and ecs.is_usual_address(address):
+            members = self._located % address.encode()
+        else:
+            members = found.describe_address(address or None)
         if not self._has_ecs:
-            return caller, b"}"
-        call, end = self._call_members(read_call(record, opened))
+            return members, b"}"
+        members += found.describe_caller(*read_caller(record, opened))
+        if self._is_enriched:
+            members += found.describe_user_agent(record.userAgent or None)
+        call, end = found.describe_call(*read_call(record, opened))
         if record.eventName == ecs.SIGN_IN:
             call += _members(ecs.describe_sign_in(record.eventName, opened.get("additionalEventData")))
-        return caller + call, end
+        return members + call, end
 
 
 def _members(fields: Mapping[str, Any]) -> bytes:
@@ -237,11 +238,3 @@ def _replace(text: bytes, name: str, value: dict[str, Any], placed: Part) -> byt
     if text[end] != _COMMA:
         raise _NeedsWalkError
     return text[:begin] + text[end + 1 :]
-
-
-def _decoder(kind: Any) -> Any:
-    return typed.make_decode(kind, _reject_fraction)
-
-
-def _reject_fraction(_: str) -> Any:
-    raise _NeedsWalkError  # the walk adds the second notation of some fractions

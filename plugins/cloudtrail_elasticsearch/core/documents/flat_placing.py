@@ -37,6 +37,8 @@ class FlatPlacing(msgspec.Struct):
 
     has_short_texts: bool = False
     """Whether every text and name of the event is known to be ASCII, and every text short: none needs a check."""
+    is_flat: bool = False
+    """Whether a flat field is known to take every value that no rule has changed, as it is."""
     # msgspec gives each instance lists of its own.
     path: list[str | int] = []
     """The names and list positions down to the current value."""
@@ -155,6 +157,8 @@ class FlatPlacing(msgspec.Struct):
             return value
         changed: Json
         changed, note = rule.change.apply(value)
+        # A text that was parsed can hold any value.
+        self.is_flat = False
         # The note of a parsed text holds the text itself, with any secret in it.
         self._record_change(rule, {} if node.secretive and isinstance(rule.change, Parse) else note)
         return changed

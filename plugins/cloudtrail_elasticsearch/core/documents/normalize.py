@@ -13,14 +13,13 @@ never from the events that came before (ADR-0001), nor from what LookupEvents re
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs, own_events
+from cloudtrail_elasticsearch.core.documents.cached_ecs import CachedEcs
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
-from cloudtrail_elasticsearch.core.documents.enriched_calls import EnrichedCallers, describe_calls
 from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, merge
@@ -46,10 +45,7 @@ class Normalizer:
     def __init__(self, schema: Schema, own_events: OwnEvents = OwnEvents.KEEP) -> None:
         self._schema = schema
         self._marks_own = own_events is OwnEvents.MARK
-        # Few callers make most calls, so their ECS fields are cached.
-        self._describe_caller = lru_cache(ecs.CALLERS)(ecs.describe_caller if schema.ecs else ecs.locate)
-        self._enriched_callers = EnrichedCallers(schema.enrichment, dict) if schema.enrichment else None
-        self._describe_call = lru_cache(ecs.CALLERS)(describe_calls(schema.enrichment))
+        self._ecs = CachedEcs(schema, dict, dict)
 
     def document(self, event: Event) -> Document:
         """Return the document of an event. Raises nothing: every value has a place."""
@@ -77,12 +73,14 @@ class Normalizer:
 
     def _describe(self, source: dict[str, Any]) -> dict[str, Any]:
         """Return the ECS fields of a document."""
-        found, enriched = ecs.read_caller(source), self._enriched_callers
-        caller = enriched.describe(found, source.get("userAgent")) if enriched else self._describe_caller(found)
-        if not self._schema.ecs:
-            return dict(caller)
-        sign_in = ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
-        return {**caller, **self._describe_call(ecs.read_call(source)), **sign_in}
+        found, agent = self._ecs, source.get("userAgent")
+        described = dict(found.describe_address(ecs.read_address(source)))
+        if self._schema.ecs:
+            described |= found.describe_caller(*ecs.read_caller(source))
+            described |= found.describe_user_agent(agent if type(agent) is str else None)
+            described |= found.describe_call(*ecs.read_call(source))
+            described |= ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
+        return described
 
     def public_line(self, event: Event, line: bytes) -> bytes:
         """Return the event's line without the values that rules mask or drop."""

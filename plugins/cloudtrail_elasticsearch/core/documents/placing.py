@@ -108,6 +108,8 @@ class Placing(FlatPlacing):
 
     def _goes_to_overflow(self, name: str, value: Json) -> bool:
         """Whether an undeclared member goes to ``overflow`` as it is; a yes is certain."""
+        if self.is_flat:
+            return True
         is_short = self.has_short_texts
         if len(name) > SAFE_NAME or not (is_short or (name.isascii() and name.isprintable())):
             return False
@@ -169,7 +171,8 @@ class Placing(FlatPlacing):
     def _place_flat_field(self, value: dict[str, Json], node: Node) -> Parts:
         """Part an object for a flat field of its own: OpenSearch does not find a value under an empty name."""
         if "" not in value:
-            if node.children.keys().isdisjoint(value) and is_flat(value, are_short=self.has_short_texts):
+            is_known = self.is_flat or is_flat(value, are_short=self.has_short_texts)
+            if is_known and node.children.keys().isdisjoint(value):
                 return value, MISSING
             return self.place_flat_object(value, node), MISSING
         named = {name: child for name, child in value.items() if name}

@@ -1,7 +1,7 @@
 """The record as a msgspec type, made from the schema.
 
-The type has a place only for the usual values of declared fields, and for any open object. If a
-record decodes into it, its envelope fits the schema, and the check costs no more than decoding. ADR-0011
+The type has a place only for the usual values of declared fields, and for open objects that a flat field takes. If
+a record decodes into it, its envelope fits the schema, and the check costs no more than decoding. ADR-0011
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from cloudtrail_elasticsearch.core.documents import ecs
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS, Kind
+from cloudtrail_elasticsearch.core.documents.flat_field import SAFE_NAME
 from cloudtrail_elasticsearch.core.documents.schema import Node, Schema
 from cloudtrail_elasticsearch.core.documents.times import USUAL_TIME
 from cloudtrail_elasticsearch.core.encoding.codec import Json
@@ -32,6 +33,9 @@ _IN_ORDER: Final = """
 
 _LISTED: Final = "resources"
 """The object that CloudTrail writes as a list of objects."""
+
+_LEVELS: Final = 10
+"""Levels of objects and lists in an open object; deeper ones take the walk. So decoding never goes deep."""
 
 _NO_OPEN_OBJECTS: Final[Mapping[str, Node]] = MappingProxyType({})
 
@@ -54,43 +58,30 @@ def record_type(schema: Schema) -> Any:
     return _struct([(name, _field_type(name, child, opened)) for name, child in _declared(schema.root)])
 
 
-def read_caller(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.Caller:
+def read_caller(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.CallerKey:
     """Return the caller of a decoded record, as `ecs.read_caller` returns it for the document.
 
     :param opened: the indexed part of each open object
     """
-    identity = record.userIdentity
-    name = principal = kind = None
-    if identity:
-        # UNSET, null and an empty text are false, so `or` treats all of them as missing.
-        kind, name, principal, context = (
-            identity.type,
-            identity.userName,
-            identity.principalId,
-            identity.sessionContext,
-        )
-        if not name and context and context.sessionIssuer:
-            name = context.sessionIssuer.userName
-    parameters = opened.get("requestParameters")
-    return ecs.Caller(
-        record.sourceIPAddress or None,
-        name or None,
-        principal or None,
-        ecs.find_users(parameters) if parameters else (),
-        kind == ecs.ROOT,
-    )
+    identity, parameters = record.userIdentity, opened.get("requestParameters")
+    others = ecs.find_users(parameters) if parameters else ()
+    if not identity:
+        return None, None, others, False
+    # UNSET, null and an empty text are false, so all of them count as missing.
+    name, context = identity.userName, identity.sessionContext
+    if not name and context and context.sessionIssuer:
+        name = context.sessionIssuer.userName
+    return name or None, identity.principalId or None, others, identity.type == ecs.ROOT
 
 
-def read_call(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.Call:
+def read_call(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.CallKey:
     """Return the call of a decoded record, as `ecs.read_call` returns it for the document."""
-    identity, tls = record.userIdentity, record.tlsDetails
-    account = (identity and identity.accountId) or record.recipientAccountId or record.accountId
-    sign_in = opened["responseElements"].get("ConsoleLogin") if "responseElements" in opened else None
-    return ecs.Call(
-        account or None,
+    identity, tls, response = record.userIdentity, record.tlsDetails, opened.get("responseElements")
+    return (
+        (identity and identity.accountId) or record.recipientAccountId or record.accountId or None,
         record.eventSource or None,
         record.eventName or None,
-        ecs.has_failed(record.errorCode, record.errorMessage, sign_in),
+        ecs.has_failed(record.errorCode, record.errorMessage, response and response.get(ecs.SIGN_IN)),
         ecs.event_kind(record.eventType, record.eventCategory),
         (tls and tls.tlsVersion) or None,
     )
@@ -119,11 +110,23 @@ def _object(node: Node) -> Any:
     return _struct([(name, _field_type(name, child)) for name, child in _declared(node)])
 
 
+def _flat_object(levels: int) -> Any:
+    """Return the type of an object that a flat field takes, if its texts are short: `is_flat`, without fractions.
+
+    A list in a list takes the walk, because a type for every order of objects and lists would be very large.
+    """
+    name, scalar = Annotated[str, msgspec.Meta(max_length=SAFE_NAME)], str | int | bool | None
+    below = one_below = dict[name, scalar]  # type: ignore[valid-type]
+    for _ in range(levels - 1):
+        below, one_below = dict[name, scalar | below | list[scalar | one_below]], below  # type: ignore[valid-type]
+    return below
+
+
 def _field_type(name: str, node: Node, opened: Mapping[str, Node] = _NO_OPEN_OBJECTS) -> Any:
     """Return the type of a field's usual values. If a rule can change one of them, only null is left."""
     null = type(None)
     if name in opened:
-        return null if dict in node.touched else dict[str, Any] | None
+        return null if dict in node.touched else _flat_object(_LEVELS) | None
     match node.kind:
         case Kind.OBJECT if name == _LISTED:
             return null if {list, dict} & node.touched else list[_object(node)] | None  # type: ignore[misc]

@@ -42,17 +42,10 @@ def decode(text: bytes | str, kind: type[Value]) -> Value:
     return value
 
 
-def make_decode(
-    kind: type[Value], float_hook: Callable[[str], Any] | None = None
-) -> Callable[[bytes | memoryview | str], Value]:
-    """Return a function that returns a JSON text as a value of a type.
-
-    :param float_hook: takes the text of each fraction that has no declared type, and returns its value
-    """
-    if float_hook is None:
-        return _decoder(kind).decode
+def make_decode(kind: type[Value]) -> Callable[[bytes | memoryview | str], Value]:
+    """Return a function that returns a JSON text as a value of a type; the function alone holds its decoder."""
     with _lock:
-        return msgspec.json.Decoder(kind, float_hook=float_hook).decode
+        return msgspec.json.Decoder(kind).decode
 
 
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:

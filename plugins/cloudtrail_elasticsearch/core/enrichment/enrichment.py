@@ -30,22 +30,20 @@ class Enrichment:
         """Return a number that changes when a database was read again."""
         return self.databases.version() if self.databases else 0
 
-    def enrich_caller(self, described: Mapping[str, Any], user_agent: str) -> dict[str, Any]:
-        """Return the ECS fields of a caller with those of enrichment.
+    def enrich_address(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the ECS fields of an address, as `ecs.describe_address` returns them, with its place and network.
 
-        :param described: its ECS fields, as `ecs.describe_caller` returns them
-        :param user_agent: the text of its user agent; empty if it has none
         :raises EnrichmentError: a database is broken
         """
-        enriched = dict(described)
-        source: Mapping[str, Any] = described.get("source", {})
-        address = source.get("ip")
-        if self.databases and address:
-            enriched["source"] = {**source, **self.databases.find(address)}
-        fields = self.user_agents.describe(user_agent) if self.user_agents and user_agent else None
-        if fields:
-            enriched["user_agent"] = fields
-        return enriched
+        source = described.get("source")
+        if not self.databases or not source:
+            return described
+        return {"source": {**source, **self.databases.find(source["ip"])}}
+
+    def describe_user_agent(self, text: str) -> Mapping[str, Any]:
+        """Return the ECS fields of a user agent's text."""
+        fields = self.user_agents.describe(text) if self.user_agents else None
+        return {"user_agent": fields} if fields else {}
 
     def enrich_call(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the ECS fields of a call, as `ecs.describe_call` returns them, with the name of its account."""

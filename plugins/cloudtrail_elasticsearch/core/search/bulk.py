@@ -30,7 +30,7 @@ TOO_LARGE: Final = "document_too_large"
 """The loader's own kind of rejection: the document is too large for the server, even alone in a request."""
 
 
-class BulkItem(msgspec.Struct, frozen=True):
+class BulkItem(msgspec.Struct, frozen=True, gc=False):
     """An item of a bulk request, with its event's line. If `document` is None, the item is a deletion."""
 
     id: str
