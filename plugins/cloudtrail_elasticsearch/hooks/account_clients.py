@@ -87,9 +87,9 @@ def make_config(attempts: int = _ATTEMPTS) -> Config:
 def make_staging_config(connections: int, connection: Config) -> Config:
     """Return botocore's configuration for the client of the staging bucket.
 
-    Retries are those of the connection. Checksums are only those that S3 requires: each request is signed with the
-    SHA-256 of its body, and the manifest has that of each part. By default botocore would add a CRC:
-    https://docs.aws.amazon.com/boto3/latest/guide/s3.html
+    Retries are those of the connection. By default, botocore adds a CRC to each object
+    (https://docs.aws.amazon.com/boto3/latest/guide/s3.html). This client computes only the checksums that S3
+    requires, because each request is signed with the SHA-256 of its body, and the manifest has that of each part.
 
     :param connections: the most connections that are kept open
     :param connection: the configuration of the AWS connection; if it chooses checksums, its choice stays, because

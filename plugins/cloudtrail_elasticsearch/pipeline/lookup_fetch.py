@@ -104,11 +104,11 @@ class WindowFetcher:
         )
 
     def _clean_up(self, staged: Manifest) -> None:
-        """Delete what an attempt left that was killed after it wrote the manifest."""
+        """Delete the temporary objects and the state of an attempt that was killed after it wrote the manifest."""
         try:
             forget_staged(staged, self._staging, self._store_of(staged.window))
         except LoaderError as error:
-            # The window is staged; what remains only needs space.
+            # The window is staged already; objects that remain only need space.
             log.warning("Could not delete temporary fetch objects of %s: %s", staged.window.name, error)
 
     @contextmanager

@@ -29,7 +29,7 @@ _DAMAGED: Final[tuple[type[Exception], ...]] = (OSError, EOFError, isal_zlib.err
 
 @dataclass(frozen=True, slots=True)
 class PackedPart:
-    """The content of a part, and what its entry in the manifest records of it."""
+    """The content of a part, and the figures for its entry in the manifest."""
 
     body: bytes
     events: int
@@ -88,7 +88,7 @@ class PartBuilder:
         return isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORMAT)
 
     def finish(self) -> PackedPart:
-        """Return the part, which has events; none can be added afterwards."""
+        """Return the packed part. It must have events; no event can be added afterwards."""
         assert self._first is not None and self._last is not None, "a part has events"  # noqa: S101, PT018
         self._packed.append(self._packer.flush())
         return PackedPart(b"".join(self._packed), self.events, self._unpacked, self._first, self._last)
@@ -124,7 +124,7 @@ def unpack(packed: bytes, most: int) -> list[bytes]:
             raise ValueError("it is cut short")
         rest = unpacking.unused_data
     lines = b"".join(members).split(b"\n")
-    # A part ends with a line end.
+    # The last line has a line end, too.
     if not lines[-1]:
         lines.pop()
     return lines

@@ -1,9 +1,9 @@
 """Fetch: looks up a window's slices in parallel, within the region's quota, and stages parts and a manifest.
 
 A slice ends when its own query ends; nothing is inferred from the order of answers
-(docs/adr/0015-a-slice-ends-when-its-query-ends.md). Every few seconds the pages of a slice are written, and its
-progress is saved (docs/adr/0008-parts-are-written-in-pieces.md). After a kill, the next attempt requests only the
-pages again that were not written yet.
+(docs/adr/0015-a-slice-ends-when-its-query-ends.md). Every ten seconds, the workers write the new pages of each
+slice and save its progress (docs/adr/0008-parts-are-written-in-pieces.md). After a kill, the next attempt requests
+again only the pages that were not written yet.
 
 `fetch_state` holds the slices, `scheduler` chooses the next one, `pager` requests its page, `fetch_checkpoint`
 saves and restores the state, and `fetch_result` makes the manifest.
@@ -141,7 +141,7 @@ class FetchAttempt:
         if not self._checkpoint.is_saved:
             self._probe()
         if not state.is_finished:
-            # Before the slices are paged, so that the next attempt has this fetch's id (ADR-0008).
+            # Saved before the slices are paged, so that the next attempt has this fetch's id (ADR-0008).
             self._checkpoint.save()
             sharers = Sharers(self._staging, state.window)
             with self._hold_memory(), QuotaSharing(sharers, state.id, self._source.limiter):

@@ -79,7 +79,7 @@ class FetchCheckpoint:
 
 
 def forget_staged(manifest: Manifest, staging: Staging, store: StateStore) -> None:
-    """Delete what an attempt left that was killed after it wrote the manifest: temporary objects, and its state.
+    """Delete the temporary objects and the state of an attempt that was killed after it wrote the manifest.
 
     :raises LoaderError: an object cannot be deleted
     """

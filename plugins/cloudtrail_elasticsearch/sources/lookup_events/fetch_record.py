@@ -83,7 +83,7 @@ class FetchRecord(msgspec.Struct, frozen=True):
     calls: int
     throttled: int
     pool: tuple[tuple[int, int], ...]
-    """Ranges of which no page is in a part."""
+    """Ranges without a written page."""
     open: tuple[Mark, ...]
     done: tuple[Mark, ...]
     retired: tuple[Mark, ...]

@@ -30,7 +30,7 @@ def _make_id() -> str:
 
 @dataclass(slots=True)
 class PageTimes:
-    """The seconds of the calls for a page."""
+    """The seconds that the calls for a page take."""
 
     slowest: float = 0.0
     """The slowest recent page. The number of pagers follows from it, so that they use the whole quota."""
@@ -113,7 +113,7 @@ class FetchState:
 
     def to_record(self) -> FetchRecord:
         """Return the record of the state for the next attempt, which looks up stuck ranges again."""
-        # A slice without a part is a range like any other to the next attempt.
+        # The next attempt looks up a slice without a written page from its beginning.
         begun = (paging.slice.range for paging in self.open if paging.kept is None)
         ranges = [*self.pool.ranges, *begun, *(stuck for stuck, _ in self.stuck)]
         return FetchRecord(

@@ -1,7 +1,7 @@
-"""A part that grows page by page, and is written in pieces meanwhile.
+"""A part that grows page by page, and is written in pieces until it is whole (ADR-0008).
 
 A piece is a part of a few pages, so that a kill costs little. When the part has enough pages, one object replaces
-its pieces, because a load would spend much of its time on small objects (ADR-0008).
+its pieces, because a load would spend much of its time on small objects.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class GrowingPart:
     def __init__(self, undated: datetime) -> None:
         self._undated = undated
         self._builder = PartBuilder(undated)
-        # In memory, too, so that the whole part need not be read again: the size of a packed part.
+        # Kept in memory, so that `write_whole` reads no piece from S3; together they have the size of a part.
         self._pieces: list[PackedPart] = []
         self._written: list[Part] = []
 

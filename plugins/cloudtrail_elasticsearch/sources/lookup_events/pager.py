@@ -20,7 +20,7 @@ from cloudtrail_elasticsearch.staging import Staging
 log = logging.getLogger(__name__)
 
 SECONDS_UNWRITTEN: Final = 10.0
-"""Pages are written after this time, so a kill costs the calls of about as many seconds (ADR-0008)."""
+"""A page is written when it is this old, so that a kill costs the calls of about as many seconds (ADR-0008)."""
 
 # 5,000 events: parts of a few pages would be too small to load well (ADR-0008).
 PAGES_PER_PART: Final = 100
@@ -46,7 +46,9 @@ class Pager:
         self._progress_log = ProgressLog(f"Looked up {state.window.name}", state.looked_up, state.share_done)
 
     def take_page(self, paging: Paging) -> None:
-        """Request the next page of a slice, and add its events to the slice's part. The caller takes the slot.
+        """Request the next page of a slice, and add its events to the slice's part.
+
+        The caller has taken a slot of the quota.
 
         :raises AccessDeniedError: cloudtrail:LookupEvents is not allowed
         :raises TransientError: AWS throttles or fails for longer than the source's patience
@@ -74,7 +76,7 @@ class Pager:
         self._progress_log.log(state.looked_up, state.share_done)
 
     def write_overdue(self) -> None:
-        """Write the pages of a slice that waits for its next page for too long, if there is one."""
+        """Write the pages of an idle slice whose oldest unwritten page is too old, if there is such a slice."""
         state = self._state
         with state.changed:
             overdue = next(filter(_is_overdue, state.find_idle_slices()), None)
@@ -165,8 +167,7 @@ class Pager:
         else:
             record = self._write(paging, is_last=is_done)
         with state.changed:
-            # Only now, after the events were written, may the slice count as done; otherwise a failed write loses
-            # them.
+            # The slice is done only after its events were written; otherwise a failed write would lose them.
             paging.kept = record.mark
             if is_done:
                 state.open.remove(paging)

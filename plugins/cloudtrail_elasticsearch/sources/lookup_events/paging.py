@@ -25,7 +25,7 @@ class Paging:
     unwritten_since: float = 0.0
     """The monotonic time of the first page that is not written yet."""
     pages_in_parts: int = 0
-    """The number of pages in `parts`; later ones are in `part`."""
+    """The number of pages in `parts` and `asides`; `part` and `aside` have the later ones."""
     parts: tuple[Part, ...] = ()
     asides: tuple[Part, ...] = ()
     misplaced: int = 0
@@ -71,7 +71,7 @@ class Paging:
         return self._record(self.part.write_piece(write), self.aside.write_piece(write_aside))
 
     def write_parts(self, window: Window, fetch: str, staging: Staging) -> SliceRecord:
-        """Stage the growing parts as whole ones, begin others, and return the slice's record."""
+        """Stage the growing parts as whole parts, begin new ones, and return the slice's record."""
         write, write_aside = self._writers(window, fetch, staging)
         self.parts += self.part.write_whole(write)
         self.asides += self.aside.write_whole(write_aside)

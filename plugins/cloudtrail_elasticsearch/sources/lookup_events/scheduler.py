@@ -42,7 +42,7 @@ class Scheduler:
             # Without `changed`, so that the other workers can accept their pages during the wait.
             self._limiter.acquire()
             while (chosen := self._take_busiest()) is None:
-                # Another worker took the idle slice meanwhile, to write its part.
+                # Another worker took the idle slice meanwhile, to write its pages.
                 if not self._wait_for_idle():
                     return None
             return chosen
@@ -65,7 +65,7 @@ class Scheduler:
         )
 
     def _take_busiest(self) -> Paging | None:
-        """Take the idle slice with most pages left, so that all slices end together."""
+        """Take the idle slice with the most pages left, so that all slices end together."""
         with self._state.changed:
             chosen = max(self._state.find_idle_slices(), key=_pages_left, default=None)
             return None if chosen is None else chosen.mark_taken()
