@@ -50,13 +50,14 @@ def find_blamed_path(reason: str) -> str | None:
 _ALIAS: Final = re.compile(_START + r"Cannot write to a field alias \[")
 
 PIPELINE_REMEDY: Final = (
-    "The loader sends no such field, so an ingest pipeline of the index writes it: let the pipeline write another "
-    "field. For its processor user_agent, list the properties without `original`."
+    "The loader sends no such field, so an ingest pipeline of the index writes it. Change the pipeline so that it "
+    "writes another field; for the processor user_agent, list the properties without `original`. Then replay the "
+    "event."
 )
 
 
 def names_alias(reason: str) -> bool:
-    """Return whether the reason is that a document has a field whose name is an alias in the mapping."""
+    """Return whether the server rejects a document because the name of one of its fields is an alias."""
     return _ALIAS.match(reason) is not None
 
 
