@@ -87,7 +87,7 @@ def summarize_ledger(server: SearchServer, known: LedgerSummary | None = None) -
     if not changed and state.cells == known.cells:
         return replace(known, newest=state.newest, recent=recent)
     updated = _add_changes(server, known, changed, state.newest)
-    # If cells were deleted, an account or a pattern of before may have none left.
+    # If cells were deleted, a known account or pattern may have none left.
     fewer = any(updated.days.get(day, 0) < known.days.get(day, 0) for day in changed)
     if fewer or updated.cells != state.cells:
         updated = _summarize(server)

@@ -1,7 +1,7 @@
-"""The ECS fields of an event, with those of enrichment, in groups that are cached apart. ADR-0011, ADR-0030
+"""The ECS fields of an event, with those of enrichment, in groups with a cache each. ADR-0011, ADR-0030
 
-Each group follows from a few values. Addresses and sessions differ from event to event and operations recur, so a
-cache of all fields together would rarely have a hit.
+The fields of a group depend on a few values. Addresses and sessions differ from event to event, but operations
+recur, so a cache of all fields together would rarely have a hit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cloudtrail_elasticsearch.core.documents import ecs
 from cloudtrail_elasticsearch.core.documents.schema import Schema
 
 GROUPS: Final = 4_096
-"""The groups of each kind that are cached."""
+"""The entries of each cache."""
 
 Value = TypeVar("Value")
 CallValue = TypeVar("CallValue")
@@ -23,8 +23,8 @@ CallValue = TypeVar("CallValue")
 class CachedEcs(Generic[Value, CallValue]):
     """Describes events by ECS fields. Threads may share it.
 
-    :param finish: makes a value of a group of fields
-    :param finish_call: makes a value of the fields of a call
+    :param finish: converts a group of fields into the value to cache
+    :param finish_call: does the same with the fields of a call
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CachedEcs(Generic[Value, CallValue]):
         self.describe_call = cached(lambda *call: finish_call(self._enrich_call(*call)))
         """Returns the value of a call, from the parameters of `ecs.describe_call`."""
         self.describe_user_agent = cached(lambda text: finish(self._parse_user_agent(text)))
-        """Returns the value of a user agent's text; None if the event has no such text."""
+        """Returns the value of a user agent, from its text, or from None if the event has no such text."""
 
     def describe_address(self, address: str | None) -> Value:
         """Return the value of the caller's address, and of the fields that all documents have.

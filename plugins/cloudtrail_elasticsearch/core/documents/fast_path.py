@@ -88,7 +88,7 @@ class FastPath:
         self._has_ecs = schema.ecs
         self._has_texts = schema.texts
         self._is_enriched = schema.enrichment is not None
-        # Cached as JSON.
+        # The cached values are encoded members, so that a hit encodes nothing.
         self._ecs = CachedEcs(schema, _members, _encode_call)
         self._located = _members({**(ecs.FIXED if schema.ecs else {}), "source": {"ip": "%b"}})
 
@@ -162,7 +162,7 @@ class FastPath:
     def _ecs_members(self, record: Any, opened: dict[str, dict[str, Any]]) -> tuple[bytes, bytes]:
         """Return the ECS fields: the members between the record and the event's time, and the text's end."""
         found, address = self._ecs, record.sourceIPAddress
-        # Addresses rarely recur, so a cache would cost more than it spares. They are the same in JSON.
+        # Addresses rarely recur, so a cache would cost more than it saves. JSON escapes none of their characters.
         if address and not self._is_enriched and ecs.is_usual_address(address):
             members = self._located % address.encode()
         else:

@@ -38,7 +38,7 @@ class FlatPlacing(msgspec.Struct):
     has_short_texts: bool = False
     """Whether every text and name of the event is known to be ASCII, and every text short: none needs a check."""
     is_flat: bool = False
-    """Whether a flat field is known to take every value that no rule has changed, as it is."""
+    """Whether a flat field is known to take every value of the event as it is, unless a rule changes the value."""
     # msgspec gives each instance lists of its own.
     path: list[str | int] = []
     """The names and list positions down to the current value."""

@@ -33,7 +33,7 @@ def make_texts(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def sort_members(value: Json, model: Json) -> Json:
-    """Return a value whose objects have their members in the order of the model's."""
+    """Return the value, with the members of its objects in the order of the model's members."""
     if isinstance(value, dict) and isinstance(model, dict):
         names = dict.fromkeys((*(name for name in model if name in value), *value))
         return {name: sort_members(value[name], model.get(name)) for name in names}

@@ -35,7 +35,7 @@ _LISTED: Final = "resources"
 """The object that CloudTrail writes as a list of objects."""
 
 _LEVELS: Final = 10
-"""Levels of objects and lists in an open object; deeper ones take the walk. So decoding never goes deep."""
+"""The most levels of objects and lists in an open object. Deeper ones take the walk, so decoding is never deep."""
 
 _NO_OPEN_OBJECTS: Final[Mapping[str, Node]] = MappingProxyType({})
 
@@ -111,7 +111,7 @@ def _object(node: Node) -> Any:
 
 
 def _flat_object(levels: int) -> Any:
-    """Return the type of an object that a flat field takes, if its texts are short: `is_flat`, without fractions.
+    """Return a type for the objects that `is_flat` accepts, except those with fractions; the caller checks texts.
 
     A list in a list takes the walk, because a type for every order of objects and lists would be very large.
     """

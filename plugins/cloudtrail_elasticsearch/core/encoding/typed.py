@@ -43,7 +43,7 @@ def decode(text: bytes | str, kind: type[Value]) -> Value:
 
 
 def make_decode(kind: type[Value]) -> Callable[[bytes | memoryview | str], Value]:
-    """Return a function that returns a JSON text as a value of a type; the function alone holds its decoder."""
+    """Return a function that decodes a JSON text into a value of a type. Only the function holds its decoder."""
     with _lock:
         return msgspec.json.Decoder(kind).decode
 

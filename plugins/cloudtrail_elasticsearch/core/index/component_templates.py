@@ -85,8 +85,8 @@ def update_components(
 ) -> dict[str, dict[str, Any]]:
     """Write those of the loader's components that differ, and create missing ``@custom`` components empty.
 
-    What DAGs with other choices have written for the pattern stays. If all are up to date, this costs one small
-    read.
+    Fields and settings that other DAGs have written for the pattern stay. If all components are up to date, this
+    costs one small read.
 
     :returns: the loader's components as they are on the server
     :raises MappingError: the server rejects a component
@@ -171,7 +171,7 @@ def _make_component(template: dict[str, Any]) -> dict[str, Any]:
 def _update_component(
     server: SearchServer, pattern: IndexPattern, name: str, meta: Mapping[str, Any], wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write a component, united with the stored one, unless that is equal; return what is stored then."""
+    """Unite a component with the stored one, write the result if it differs, and return the stored content."""
     customs = list_custom_names(pattern)
     united = _unite_components(pattern, _read_component(server, name), wanted)
     if united["_meta"] == meta:

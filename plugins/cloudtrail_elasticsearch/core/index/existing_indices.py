@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _REPORTED: Final[set[tuple[str, str, tuple[str, ...]]]] = set()
-"""The differing paths that were logged, with their server and index."""
+"""The server, index and differing paths of each logged warning."""
 
 
 class _Meta(TypedDict):
@@ -114,7 +114,7 @@ def _update_one(server: SearchServer, name: str, found: _Index, mappings: Mappin
 
 
 def _report(server: str, name: str, differing: tuple[str, ...]) -> None:
-    """Log the paths at which an index differs, once for each process: each load compares its indices again."""
+    """Log the differing paths of an index once for each process, because each load compares its indices again."""
     if (server, name, differing) in _REPORTED:
         return
     _REPORTED.add((server, name, differing))

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 _RECENT: Final = timedelta(days=1)
-"""Within this time, an attempt that ended after it created an index is repeated."""
+"""An index of this age or less can lack its policy because the attempt that created it ended early."""
 
 _HAS_POLICY: Final = "already has a policy"
 """A part of the reason that ISM gives if an index has a policy.
@@ -81,7 +81,7 @@ class _Created(msgspec.Struct, frozen=True):
 
     @property
     def is_recent(self) -> bool:
-        """Whether it was created within a day."""
+        """Whether it was created within the last day."""
         created = datetime.fromtimestamp(int(self.settings.index.creation_date) / 1000, UTC)
         return datetime.now(UTC) - created < _RECENT
 

@@ -1,7 +1,7 @@
-"""Unites the content that DAGs with different choices write for one pattern.
+"""Unites the fields and settings that DAGs with different choices write for one pattern. ADR-0029
 
-Otherwise each of their loads would remove what the other one's added, for example the fields of the texts, and
-write the templates and the ``_meta`` of all indices again (docs/adr/0029-an-index-template-is-composed.md).
+Otherwise each load would remove the fields of the other DAGs, for example those of the texts, and write the
+templates and the ``_meta`` of all indices again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def has_fields(meta: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def unite_meta(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``_meta`` of a mapping that has the fields of both; it does not depend on their order."""
+    """Return the ``_meta`` of a mapping with the fields of both. The fingerprints do not depend on the order."""
     fingerprints = sorted(_list_fingerprints(stored) | _list_fingerprints(wanted))
     several = {_FINGERPRINTS: fingerprints} if len(fingerprints) > 1 else {}
     return {**stored, **wanted, _FINGERPRINT: fingerprints[0], **several}
@@ -50,9 +50,9 @@ def unite_mappings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict
 
 
 def unite_settings(pattern: str, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wanted settings, with the stored choices of other runs that these do not make.
+    """Return the wanted settings, and the stored choices of other runs for settings that this run does not choose.
 
-    :param pattern: the index pattern, for the warning if both chose different values
+    :param pattern: the index pattern, for the warning if the two have different values
     """
     kept: dict[str, Any] = {}
     for name, parse in CHOSEN_SETTINGS.items():
@@ -92,7 +92,7 @@ def _unite_fields(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
                 "properties": _unite_fields(below["properties"], field["properties"]),
             }
         else:
-            # With the copies to fields that only the stored mapping has.
+            # The stored mapping can copy to fields that only it has.
             copies = sorted({*below.get("copy_to", ()), *field.get("copy_to", ())})
             united[name] = {**below, **field, **({"copy_to": copies} if copies else {})}
     return united

@@ -150,7 +150,7 @@ class Adapter:
         blamed = find_blamed_path(case.rejection.reason)
         path = standing(source, blamed) if blamed else None
         if path is None and names_alias(case.rejection.reason):
-            # No change of the document helps: without any field, the pipeline would fail, or do nothing.
+            # No change of the document helps: without the field that it reads, the pipeline fails or does nothing.
             case.rejection = replace(case.rejection, reason=f"{case.rejection.reason} {PIPELINE_REMEDY}")
             case.is_lost = True
             return None
