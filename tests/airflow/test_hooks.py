@@ -60,7 +60,7 @@ def test_the_threads_of_a_batch_keep_their_connections_to_s3(
 
 
 def test_staging_writes_without_optional_checksums(aws: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The body is signed with its SHA-256; a CRC would be computed beside it."""
+    """The request signs the SHA-256 of the body, so a CRC is not needed."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://testing:testing@/")

@@ -117,7 +117,7 @@ def test_tasks_read_no_model_of_a_service(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_tasks_import_no_module_of_ours_for_a_dag_file(tmp_path: Path) -> None:
-    """All of our modules that the shipped DAG files use are imported before the fork."""
+    """The modules of this package that the shipped DAG files use are imported before the fork."""
     done = runs(PARSES, tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -170,8 +170,8 @@ def ask(status: int, body: bytes, *, fast: bool) -> tuple[Any, int]:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_client_answers_as_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same result, error and retries, whatever the answer."""
+def test_the_fast_parser_returns_what_botocore_returns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result, the error and the number of requests are the same for each answer."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     expected, requests = ask(*ANSWERS[name], fast=False)
     assert ask(*ANSWERS[name], fast=True) == (expected, requests)

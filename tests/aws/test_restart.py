@@ -119,7 +119,7 @@ def in_the_bucket(staging: Staging) -> list[str]:
 @pytest.mark.promise("restartable")
 @pytest.mark.parametrize("seed", range(6))
 def test_a_fetch_that_is_killed_at_any_call_is_resumed(simulator: Simulator, staging: Staging, seed: int) -> None:
-    """Every event once, at most the pages of unwritten parts requested again, and nothing left behind."""
+    """Every event is staged once, at most unwritten pages are requested again, and no temporary object remains."""
     chance, store, kills = random.Random(seed), Store(), 0
     while (manifest := attempt(simulator, staging, store, chance.randrange(1, 40))) is None:
         kills += 1
@@ -347,7 +347,7 @@ def test_damaged_objects_are_looked_up_again(
     monkeypatch.setattr("cloudtrail_elasticsearch.sources.lookup_events.slice_pool.OVERHEAD", -1e9)
     store = Store()
     assert attempt(simulator, staging, store, kill_at=45) is None
-    # Threads decide which objects a kill leaves.
+    # The order of the threads decides which objects a kill leaves.
     while not (keys := [key for key in in_the_bucket(staging) if kind in key]):
         assert attempt(simulator, staging, store, kill_at=1) is None
     s3 = boto3.client("s3", endpoint_url=aws)

@@ -90,7 +90,7 @@ class Scene:
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch, order: str = "shuffled") -> None:
         self.chance = chance = random.Random(seed)
         share = chance.choice([0.0, 0.1, 0.3, 1.0])
-        # Pieces after each page, after some pages, or none before the part is whole.
+        # A piece is written after each page, after some pages, or never.
         monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", chance.choice([0.0, 0.002, 10.0]))
         monkeypatch.setattr(scheduler, "is_worth_dividing", lambda *_: chance.random() < share)
         seconds = [chance.randrange(SECONDS) for _ in range(chance.choice([40, 150, 300]))]
@@ -274,7 +274,7 @@ class WatchedLimiter(RateLimiter):
 @pytest.mark.promise("polite")
 @pytest.mark.parametrize("seed", range(6))
 def test_every_call_takes_one_slot_of_the_quota(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every attempt, repeated calls included; a stored page of an earlier attempt needs no slot."""
+    """In every attempt, repeated calls included."""
     scene = Scene(seed, monkeypatch)
     staging = Staging(scene.s3, "bucket")
     for kill in (True, False, False):

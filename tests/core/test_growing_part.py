@@ -1,4 +1,4 @@
-"""Pages are written every few seconds as pieces, which one part replaces."""
+"""A fetch writes its pages every ten seconds as pieces, which one part replaces."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def looked_up(*seconds: int) -> list[LookedUpEvent]:
 
 
 def test_the_whole_part_has_the_events_of_all_pieces_and_later_ones() -> None:
-    """With their number, their times and their size."""
+    """Its number of events, its times and its size are those of all pieces."""
     written, growing = Written(), GrowingPart(at(0))
     growing.add(looked_up(7, 5))
     (first,) = growing.write_piece(written)
@@ -63,7 +63,7 @@ def test_the_whole_part_has_the_events_of_all_pieces_and_later_ones() -> None:
 
 
 def test_a_single_piece_is_the_whole_part() -> None:
-    """It is not written twice, and without new events nothing is."""
+    """It is not written twice. Without new events, nothing is written."""
     written, growing = Written(), GrowingPart(at(0))
     assert growing.write_piece(written) == growing.write_whole(written) == ()
     growing.add(looked_up(7))
@@ -72,8 +72,8 @@ def test_a_single_piece_is_the_whole_part() -> None:
     assert len(written.parts) == 1
 
 
-def test_a_part_that_was_never_written_in_pieces_is_packed_once() -> None:
-    """Equal lines are equal content."""
+def test_a_part_without_pieces_is_packed_once() -> None:
+    """Equal lines make equal content."""
     written, growing, builder = Written(), GrowingPart(at(0)), PartBuilder()
     for each in (growing, builder):
         each.add(looked_up(3, 2, 1))
@@ -95,7 +95,7 @@ class CountingS3(MemoryS3):
 
 
 def test_only_whole_parts_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A load reads few objects, although a piece was written after each page."""
+    """A load reads few objects, although the fetch wrote a piece after each page."""
     monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     happened = [Happened(event_id(number), at(number * 9)) for number in range(400)]
@@ -109,7 +109,7 @@ def test_only_whole_parts_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Ticking(UnrulyLookup):
-    """Moves a clock by half a second with each call, as a region's quota does."""
+    """Moves a clock by half a second with each call, which is the pace of a region's quota."""
 
     now = 1_000.0
 
@@ -121,7 +121,7 @@ class Ticking(UnrulyLookup):
 @pytest.mark.promise("restartable")
 @pytest.mark.parametrize("kill", [25, 47, 90, 119])
 def test_a_kill_costs_the_calls_of_seconds(monkeypatch: pytest.MonkeyPatch, kill: int) -> None:
-    """Also if a slice got pages, and then waited for its next one: another worker writes them."""
+    """Even if a slice has pages and waits for its next one: another worker writes them."""
     monkeypatch.setattr(pager, "time", SimpleNamespace(monotonic=lambda: Ticking.now))
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     monkeypatch.setattr(scheduler.Scheduler, "_most_open", 8)
@@ -140,7 +140,7 @@ def test_a_kill_costs_the_calls_of_seconds(monkeypatch: pytest.MonkeyPatch, kill
 
 @pytest.mark.promise("restartable")
 def test_pages_of_an_idle_slice_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once they are old enough, by the next worker that has a page of another slice."""
+    """When they are old enough, the next worker that has a page of another slice writes them."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(pager, "time", SimpleNamespace(monotonic=lambda: clock.now))
     happened = [Happened(event_id(number), at(number * 9)) for number in range(400)]
@@ -151,7 +151,7 @@ def test_pages_of_an_idle_slice_are_written(monkeypatch: pytest.MonkeyPatch) -> 
     pages.take_page(slice_.mark_taken())
     clock.now += pager.SECONDS_UNWRITTEN
     pages.write_overdue()
-    assert slice_.kept is None, "its worker has it"
+    assert slice_.kept is None, "its worker still holds the slice"
     pages.release(slice_)
     pages.write_overdue()
     assert slice_.kept is not None

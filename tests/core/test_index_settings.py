@@ -169,7 +169,7 @@ def test_the_log_has_the_whole_request_for_an_administrator(caplog: pytest.LogCa
 def test_a_policy_is_attached_to_an_index_of_an_earlier_attempt(
     caplog: pytest.LogCaptureFixture, age: timedelta, answer: Any, attaches: bool, warns: bool
 ) -> None:
-    """The attempt was killed, or the server's answer came too late. An older index stays as it is."""
+    """That attempt was killed, or the server's answer came too late. An older index stays as it is."""
     created = str(round((datetime.now(UTC) - age).timestamp() * 1000))
     index = {"cloudtrail-2026.11": {"settings": {"index": {"creation_date": created}}}}
     server = FakeServer("opensearch", **{"_plugins/_ism/add": answer, "cloudtrail-2026.11?": index})
@@ -181,7 +181,7 @@ def test_a_policy_is_attached_to_an_index_of_an_earlier_attempt(
 
 
 def test_an_index_gets_no_policy_that_nobody_chose() -> None:
-    """Nor an alias of somebody's indices; ILM's policy is a setting of the index."""
+    """Neither does an alias of other indices. ILM's policy is a setting of the index."""
     mappings = make_event_mappings(build_schema("typed", load_rules()), "opensearch")
     for engine, chosen in (("opensearch", None), ("elasticsearch", "keep"), ("opensearch", "keep")):
         index = {"theirs": {"settings": {"index": {"creation_date": "1795000000000"}}}}

@@ -1,4 +1,4 @@
-"""A fetch that is killed after it wrote its manifest leaves nothing behind for ever."""
+"""A fetch is killed after it wrote its manifest: the next attempt deletes its temporary objects and its state."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Store(InMemoryStore):
 
 @pytest.mark.promise("restartable")
 @pytest.mark.parametrize("killed_by", ["bucket", "store"])
-def test_the_next_attempt_deletes_what_a_killed_one_left(monkeypatch: pytest.MonkeyPatch, killed_by: str) -> None:
-    """Without a call to AWS: the window is staged. Another attempt has nothing to do."""
+def test_the_next_attempt_cleans_up_after_a_killed_one(monkeypatch: pytest.MonkeyPatch, killed_by: str) -> None:
+    """It makes no call to LookupEvents, because the window is staged. A further attempt has nothing to do."""
     monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     s3, store, client = Bucket(), Store(), UnrulyLookup(HAPPENED, [], Manners(), 1)

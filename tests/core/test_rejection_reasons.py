@@ -117,7 +117,7 @@ COORDINATING = (
 
 
 def test_a_field_alias_is_named_at_the_beginning_only() -> None:
-    """Later in the sentence, the server quotes the document."""
+    """Later in the reason, the server can quote the document."""
     assert names_alias("[1:23] Cannot write to a field alias [user_agent.original].")
     assert names_alias("failed to parse: Cannot write to a field alias [user_agent.original].")
     assert not names_alias("failed to parse field [a] of type [long]: 'Cannot write to a field alias [a].'")

@@ -53,7 +53,7 @@ def test_a_text_holds_declared_and_other_values(strategy: Strategy) -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("secret", [{}, {"secret": "s3cret"}])
 def test_a_text_has_the_order_of_the_event(strategy: Strategy, secret: dict[str, str]) -> None:
-    """Under each strategy, on both ways, and also if a rule changes a value."""
+    """Under each strategy, on the fast path and the walk, and if a rule changes a value."""
     rule = {
         "name": "hide",
         "path": "requestParameters.secret",

@@ -1,4 +1,4 @@
-"""Two DAGs of one pattern with different choices: neither removes what the other one wrote."""
+"""Two DAGs of one pattern with different choices: neither removes fields or settings of the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLAT = make_event_mappings(build_schema("flattened", load_rules()), "opensearch"
 
 @pytest.mark.parametrize("pair", [(PLAIN, TEXTS), (PLAIN, BARE), (BARE, TEXTS)])
 def test_a_mapping_has_the_fields_of_both(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """In whatever order they come, and once for all: no further load changes it."""
+    """In either order; no further load changes it."""
     one, other = pair
     united = unite_mappings(one, other)
     assert unite_mappings(other, one) == united
@@ -44,7 +44,7 @@ def test_a_mapping_of_another_strategy_is_replaced() -> None:
 
 
 def test_the_owner_of_an_index_keeps_its_meta() -> None:
-    """An index that had one configuration's fields has them still, whichever came later."""
+    """The mapping still has the fields of an earlier configuration after a later one added its own."""
     meta = unite_meta({"owner": "them", "fingerprint": "earlier"}, PLAIN["_meta"])
     assert meta["owner"] == "them"
     assert has_fields(meta, PLAIN["_meta"])
@@ -53,7 +53,7 @@ def test_the_owner_of_an_index_keeps_its_meta() -> None:
 
 
 def test_the_choices_of_other_runs_stay(caplog: pytest.LogCaptureFixture) -> None:
-    """Those that this run does not make; a contradicting one is replaced, with a warning that has both values."""
+    """If this run does not choose a setting, the stored value stays. If they differ, a warning names both."""
     stored = {"index.number_of_shards": "2", "index.default_pipeline": "geo", "index.codec": "default"}
     wanted = {"index.codec": "best_compression"}
     with caplog.at_level(logging.WARNING):

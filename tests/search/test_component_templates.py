@@ -323,9 +323,7 @@ def test_an_up_to_date_pattern_costs_reads_only(server: Any, pattern: IndexPatte
     assert writes == []
 
 
-def test_dags_with_different_choices_do_not_rewrite_each_other_s_template(
-    server: Any, pattern: IndexPattern
-) -> None:
+def test_dags_with_different_choices_do_not_rewrite_templates(server: Any, pattern: IndexPattern) -> None:
     """From the second round on, neither writes anything; new indices have the fields of both."""
     sent: list[tuple[str, str]] = []
 
@@ -431,7 +429,7 @@ def test_a_pipeline_that_adds_fields_breaks_no_proof(opensearch: str, unique_ind
 def test_a_pipeline_that_writes_an_alias_sends_events_to_the_quarantine(
     opensearch: str, unique_index_prefix: str, ignores: bool
 ) -> None:
-    """With the reason and the remedy; with the remedy, all events are indexed under their own names."""
+    """The quarantine has the reason and the remedy. After the remedy, a replay indexes all events."""
     server = connect(SearchSettings.from_url(opensearch))
     pattern = IndexPattern(f"{unique_index_prefix}-%Y.%m")
     events = [event | {"userAgent": "aws-cli/2.27.41 md/awscrt#0.26.1"} for event in EVENTS]

@@ -323,11 +323,11 @@ def test_the_write_index_of_an_alias_is_updated(server: Any, name: str, caplog: 
         report = loader.load([line])
     assert (report.indexed, report.quarantined) == (1, 0)
     assert held(loader, [line]) == 1
-    told = f"The index {name}-new has a mapping of its own, which differs from the loader's at eventName"
-    assert told in caplog.text
+    warning = f"The index {name}-new has a mapping of its own, which differs from the loader's at eventName"
+    assert warning in caplog.text
     prepared(server, f"{name}-alias").load([line])
     # Once for each process, not once for each load.
-    assert caplog.text.count(told) == 1
+    assert caplog.text.count(warning) == 1
     assert state(server, f"{name}-old") == before
 
 

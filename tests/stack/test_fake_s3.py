@@ -160,7 +160,7 @@ def test_the_cost_of_a_page_does_not_depend_on_what_is_below_a_folder() -> None:
 
 
 def test_requests_at_once_share_the_latency(server: FakeS3) -> None:
-    """Each takes its time, beside the others; the counts name the kinds and the most at once."""
+    """Each request has the latency. The counts have the kinds and the most requests at once."""
     server.latency = 0.2
     config = Config(max_pool_connections=16)
     s3 = boto3.client("s3", endpoint_url=server.endpoint_url, region_name="us-east-1", config=config)

@@ -1,4 +1,4 @@
-"""The benchmark of searches: its indices on the real servers, its events, and what follows from its figures."""
+"""The benchmark of searches: its indices on the real servers, its events, and its results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
 @pytest.mark.parametrize("alternative", ALTERNATIVES, ids=lambda alternative: alternative.name)
 def test_each_alternative_is_an_index(search_url: str, unique_index_prefix: str, alternative: Alternative) -> None:
-    """With exactly its settings, and a stored source."""
+    """The index has exactly its settings, and a stored source."""
     server = connect(SearchSettings.from_url(search_url))
     if server.engine not in alternative.engines:
         pytest.skip("this server has no such mode")
@@ -37,7 +37,7 @@ def test_each_alternative_is_an_index(search_url: str, unique_index_prefix: str,
 
 @pytest.mark.slow
 def test_events_are_spread_and_their_callers_return(tmp_path: Path) -> None:
-    """Over all days, in about the asked number; a killed run goes on."""
+    """They cover all days, in about the requested number. After a kill, the next run makes the missing day."""
     render_events(tmp_path, 3_000)
     lines = list(read_documents(tmp_path))
     assert 1_500 < len(lines) < 3_500
@@ -57,7 +57,7 @@ def outcome(alternative: str, milliseconds: float, size: float, server: str = "o
 
 
 def test_a_figure_compares_the_loader_s_settings_with_the_best_ones() -> None:
-    """On the same server; the highest of the servers. Without the loader's own there is none."""
+    """On each server; the highest ratio counts. Without figures of the loader's settings, there is no result."""
     others = [outcome("time-first", 10, 700), outcome("unsorted", 20, 800)]
     assert make_results(others) == []
     own = [outcome(LOADERS.name, 30, 600), outcome(LOADERS.name, 7, 500, "elasticsearch-9")]

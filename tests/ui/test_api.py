@@ -148,7 +148,7 @@ def delete_cells(server: Any, account: str) -> None:
 
 
 def test_a_summary_with_the_changes_is_that_of_the_whole_ledger(server: Any, unique_index_prefix: str) -> None:
-    """After new accounts, a new day and pattern, after another update, and after cells were deleted.
+    """After new accounts, after an update, and after deletions of cells.
 
     Only accounts, a day and a pattern of this test are compared, because other tests write to the same ledger.
     """

@@ -109,7 +109,7 @@ def test_kibana_knows_every_attribute() -> None:
 def test_every_field_is_mapped(product: Product, engine: Engine, strategy: Strategy) -> None:
     """A charted field is a keyword or a date. A listed or searched one is too, or it is in a flat field.
 
-    Only the map's field is an ECS field, which exists while enrichment is off, too.
+    Only the map's field is an ECS field; it exists even if enrichment is off.
     """
     mappings = make_event_mappings(build_schema(strategy, load_rules()), engine)
     assert _type(mappings["properties"], "source.geo.location") == "geo_point"

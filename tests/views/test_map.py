@@ -1,4 +1,4 @@
-"""The map on real servers, with and without enrichment: it has the events' places, or is empty."""
+"""The map on real servers: with enrichment it has the places of the events, without it is empty."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def ask(url: str, index: str, strategy: Strategy, enrichment: Enrichment | None)
 def test_the_map_has_a_circle_for_each_place(
     search_url: str, unique_index_prefix: str, tmp_path: Path, strategy: Strategy
 ) -> None:
-    """With the number of events, at the place of their addresses; addresses without a place are in none."""
+    """A circle has the number of its events. Addresses without a place have no circle."""
     city = write_database(tmp_path / "city.mmdb", CITIES)
     answer = ask(search_url, unique_index_prefix, strategy, Enrichment(Databases([city])))
     circles = {
@@ -69,5 +69,5 @@ def test_the_map_has_a_circle_for_each_place(
 def test_the_map_is_empty_without_enrichment(
     search_url: str, unique_index_prefix: str, strategy: Strategy
 ) -> None:
-    """It is no error."""
+    """The server reports no error."""
     assert ask(search_url, unique_index_prefix, strategy, None)["aggregations"]["buckets"]["buckets"] == []
