@@ -39,7 +39,7 @@ class _Fetches:
         return fetch_together(self.services.cloudtrail, self.services.s3, f"run-{next(_prefixes)}", cells)
 
     def fetch_naively(self, *cells: tuple[str, int]) -> list[Fetched]:
-        """Do the same with the loop that people write."""
+        """Fetch cells at the same time with the naive loop, into an empty prefix."""
         prefix = f"run-{next(_prefixes)}"
         return fetch_together(
             self.services.cloudtrail, self.services.s3, prefix, cells, program="bench.naive_fetch"
@@ -88,7 +88,7 @@ def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetche
 
 
 def cost() -> list[Result]:
-    """Fetch three regions, and at the same time three others with the loop that people write."""
+    """Fetch three regions, and at the same time three others with the naive loop."""
     simulator = ("--latency=0.6", f"--volume={VOLUME}", "--even")
     with services_with_light_s3(*simulator) as light, ThreadPoolExecutor(2) as together:
         running = _Fetches(light)
@@ -103,14 +103,14 @@ def cost() -> list[Result]:
             unit="of the naive loop's processor time for a page",
             at_most=0.7,
             how=(
-                f"the processor time of one region's day of some {VOLUME:,} events for each 50 events, 0.6 s "
-                f"latency a call, the simulator and S3 in other processes; {_QUOTA}; divided by that of a loop of "
-                f"boto3's paginator and the standard json, which writes one gzip file at the end; the medians of "
+                f"the processor time for each 50 events of one region's day of some {VOLUME:,} events, divided by "
+                f"that of a loop of boto3's paginator and the standard json, which writes one gzip file at the "
+                f"end; 0.6 s latency a call, the simulator and S3 in other processes; {_QUOTA}; the medians of "
                 f"{len(fetched)} processes each, all at the same time, each with its own region"
             ),
             limited_by=(
-                "botocore's request, which signs, sends and receives a page, and the write of a part every few "
-                "seconds, of which the naive loop has one"
+                "botocore, which signs, sends and receives each request, and the writes of pieces and records "
+                "every ten seconds; the naive loop writes once"
             ),
             parts={"ours, ms a page": cost_of_ours, "naive, ms a page": cost_of_naive},
             machine=machine(),

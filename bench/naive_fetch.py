@@ -1,4 +1,4 @@
-"""The loop that people write with boto3: fetches one cell, and writes one part at the end."""
+"""The naive loop with boto3's paginator: fetches one cell, and writes one gzip file at the end."""
 
 from __future__ import annotations
 
