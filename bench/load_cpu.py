@@ -21,7 +21,7 @@ PAIRS: Final = 3
 
 
 def measure() -> list[Result]:
-    """Alternate the loader and the helper for each engine and strategy, then one loader and two at once."""
+    """Measure the loader and the helper in turns for each engine and strategy, then one loader and two at once."""
     costs: dict[str, float] = {}
     parts: dict[str, float] = {}
     scaling: list[float] = []

@@ -28,7 +28,7 @@ _VERSIONS: Final[dict[Engine, dict[str, str]]] = {
 
 _CREATED: Final[dict[str, Any]] = {"status": 201, "result": "created"}
 
-# A client that asks for no part of the answer gets all of it, as from a real server.
+# Without `filter_path`, a client gets the whole answer, as from a real server.
 _WHOLE: Final[dict[str, Any]] = {
     "_index": "bench-steady",
     "_id": "86f3858e-4df0-4e40-9f05-38cfbe2a9c09",
@@ -74,7 +74,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 name, _, value = header.decode().partition(":")
                 length = int(value) if name.lower() == "content-length" else length
             answer = self._answer(method, path, self.rfile.read(length))
-            # The product's name, without which Elasticsearch's client accepts no answer.
+            # Elasticsearch's client accepts only answers that have the product's name.
             self.wfile.write(
                 b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n"
                 b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer)

@@ -29,9 +29,9 @@ _LOGSDB: Final = {
     "index.mode": "logsdb",
     # A synthesized source has values in another order and form, so events could not be restored.
     "index.mapping.source.mode": "stored",
-    # Named, because the mode would sort by a `host.name` that it adds to the mapping.
+    # Without these names, the mode would sort by a `host.name` that it adds to the mapping.
     "index.sort.field": list(SORTED_BY),
-    # The mode ignores values that do not fit their field, and long ones: events would be indexed without them.
+    # By default, the mode indexes events without long values and without values that do not fit their field.
     "index.mapping.ignore_malformed": False,
     "index.mapping.ignore_above": 2**31 - 1,
 }

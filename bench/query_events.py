@@ -41,7 +41,7 @@ def make_schema() -> Schema:
 def render_events(folder: Path, events: int) -> None:
     """Write the documents of each day into a file, unless the folder has it already.
 
-    A killed run goes on with the first day that is missing.
+    After a kill, the next run continues with the first missing day.
     """
     folder.mkdir(parents=True, exist_ok=True)
     days = [FIRST_DAY + timedelta(days=number) for number in range(DAYS)]
@@ -76,7 +76,7 @@ def _render_day(folder: Path, events: int, day: date) -> None:
 
 
 def _find_volume(events: int) -> int:
-    """Return the volume of the busiest account and region with which all days have about this many events."""
+    """Return the volume of the busiest account and region for which all days have about this many events."""
     trial = 1_000
     generator = Generator(volume=trial, activity=_ACCOUNTS)
     days = (FIRST_DAY + timedelta(days=number) for number in range(DAYS))

@@ -1,4 +1,4 @@
-"""The figures of ``query_latency``: what was measured of each alternative, and the results that follow from it."""
+"""The figures of ``query_latency``: the measurements of each alternative, and the results computed from them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Asked(msgspec.Struct, frozen=True):
     milliseconds: list[float]
 
     def percentile(self, percent: int) -> float:
-        """Return the milliseconds within which this percentage of the rounds had an answer."""
+        """Return the milliseconds within which this percentage of the rounds ended."""
         return statistics.quantiles(self.milliseconds, n=100, method="inclusive")[percent - 1]
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What was measured of one alternative on one server."""
+    """The measurements of one alternative on one server."""
 
     server: str
     alternative: str
@@ -70,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def make_results(outcomes: Sequence[Outcome]) -> list[Result]:
-    """Return a figure for each question, and one for the size; none before the loader's settings are measured."""
+    """Return a figure for each question, and one for the size; none without the loader's own figures."""
     own = [each for each in outcomes if each.alternative == LOADERS.name]
     if not own:
         return []

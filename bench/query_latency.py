@@ -1,8 +1,9 @@
-"""``query_latency``: how fast an index answers what people ask, with the loader's settings and with others.
+"""``query_latency``: the time of typical searches, with the loader's settings of an index and with others.
 
-Each alternative is loaded into a new server. ``python -m bench.query_latency --folder FOLDER`` keeps the documents
-and the figures in a folder, and skips what is measured there; ``--servers`` and ``--alternatives`` choose. So a
-run can be ended at any time, and continued. ``--events`` tries it with fewer events, and stores no results.
+Each alternative is loaded into a new server. ``python -m bench.query_latency --folder FOLDER`` stores documents
+and figures in a folder, and skips alternatives whose figures are there. So you can end a run at any time and
+continue it later. ``--servers`` and ``--alternatives`` select what to measure. With ``--events`` other than the
+default, no results are stored.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def measure() -> list[Result]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure the chosen alternatives that the folder has no figures of yet."""
+    """Measure the selected alternatives whose figures are not in the folder yet."""
     parser = argparse.ArgumentParser(prog="python -m bench.query_latency", description=__doc__)
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=SERVERS)
     names = [each.name for each in ALTERNATIVES]
@@ -86,7 +87,7 @@ def _run(folder: Path, events: int, servers: Iterable[str], names: Sequence[str]
 def _measure(documents: Path, name: str, alternative: Alternative) -> Outcome:
     with SearchServer(DISTRIBUTIONS[name], heap="2g") as running:
         server = connect(SearchSettings.from_url(running.url, timeout=600))
-        # Before the load, so that its time is that of sending documents.
+        # Created before the load, so that the time of the load is that of sending documents.
         make_index(server, PATTERN, alternative)
         loader = DocumentLoader(server, PATTERN, make_schema())
         loader.prepare()
@@ -109,7 +110,7 @@ def _measure(documents: Path, name: str, alternative: Alternative) -> Outcome:
 
 
 def make_index(server: SearchClient, pattern: IndexPattern, alternative: Alternative) -> None:
-    """Make the index of a fixed pattern as a load does, with the alternative's settings in the user's component.
+    """Create the index of a fixed pattern as a load does, with the alternative's settings in a custom component.
 
     :raises RuntimeError: the index has other settings
     """
@@ -157,7 +158,7 @@ def _answer(server: SearchClient, searches: Iterable[Body]) -> float:
     bodies = [codec.encode(search) for search in searches]
     began = time.monotonic()
     for body in bodies:
-        # Without the cache of whole answers: people ask about ranges that end now.
+        # Without the cache of whole answers, which does not help with ranges that end now.
         server.request("POST", f"/{PATTERN.text}/_search?request_cache=false", body)
     return time.monotonic() - began
 

@@ -1,4 +1,4 @@
-"""The searches of ``query_latency``: what people ask about 30 days of events, with other values in each round."""
+"""The searches of ``query_latency``: typical ones over 30 days of events, with other values in each round."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from devstack.views.searches import MOST_LISTED, make_query, make_range, make_se
 
 WEEK: Final = 7
 CALLERS: Final = 10
-"""The callers that a table of the top callers has."""
+"""The number of callers in a table of the top callers."""
 
 Body = dict[str, Any]
 
@@ -75,7 +75,7 @@ def _list_caller(arn: str, number: int) -> Body:
 
 
 def _list_wildcard(arn: str) -> Body:
-    # A part of the session's or user's name, as if only that was known.
+    # A part of the session's or user's name.
     part = arn.rpartition("/")[2][1:-1]
     return _list([{"wildcard": {"userIdentity.arn": f"*{part}*"}}, _days_range(0, DAYS)])
 

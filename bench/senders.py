@@ -1,8 +1,8 @@
 """Senders of documents to a search server, each in its own process: the loader, a bare sender, a helper.
 
 ``free`` is the loader with rules that cost nothing: its staged lines are finished documents, each after its id.
-It shows how much of the loader's overhead a loader without rules would have too. ``parts`` is the helper that gets
-the events of the staged parts, without any rules.
+It shows how much of the loader's overhead a loader without rules would have too. ``parts`` is the helper with the
+unchanged events of the staged parts.
 """
 
 from __future__ import annotations
@@ -131,13 +131,13 @@ def _ours(server: SearchServer, asked: _Asked) -> Send:
     loader = Loader(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
     loader.prepare()
     lines = _lines(asked)
-    # The loader creates an index, or compares its mapping, for the first event: not a cost of each event.
+    # For the first event, the loader creates the index or compares its mapping, which is no cost of each event.
     first = loader.load(itertools.islice(lines, 1)).indexed
     return lambda: first + loader.load(lines).indexed
 
 
 class DocumentLoader(Loader):
-    """A loader whose lines are finished documents of one index, each after its id, instead of events."""
+    """A loader of finished documents of one index: each line has an id and a document, instead of an event."""
 
     def _render(self, line: bytes) -> BulkItem:
         identifier, _, document = line.partition(b" ")

@@ -34,7 +34,7 @@ def services(*simulator: str) -> Iterator[Services]:
 
 @contextlib.contextmanager
 def services_with_light_s3(*simulator: str) -> Iterator[Services]:
-    """Start the services with a stand-in for S3 that keeps connections open, as S3 does and moto does not."""
+    """Start the services with a stand-in for S3 that, like S3 and unlike moto, keeps connections open."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / BUCKET).mkdir()
         with FakeS3Process(Path(folder)) as s3, _simulator(*simulator) as url:

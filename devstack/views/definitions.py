@@ -1,8 +1,8 @@
-"""The views, independent of the product: saved searches, charts, and what charts are made of.
+"""The views, independent of the product: saved searches, charts, and the buckets of charts.
 
 Queries are in Lucene's syntax, which both products pass to the server unchanged. Charts use only CloudTrail's own
 names of the envelope: these are keywords under either mapping strategy, and exist with the param ``ecs`` off too.
-Only the map needs ECS fields, which enrichment fills.
+Only the map needs an ECS field, which enrichment fills.
 """
 
 from __future__ import annotations

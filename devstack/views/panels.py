@@ -167,7 +167,7 @@ PANELS: Final = (
         x=0, y=68, width=24, height=12,
     ),
     Panel(
-        # A region that nobody used before is a new colour.
+        # A region that was not used before has a new colour.
         Chart(
             "cloudtrail-chart-regions-over-time",
             "CloudTrail: regions over time",
@@ -207,7 +207,7 @@ PANELS: Final = (
         ),
         x=32, y=80, width=16, height=12,
     ),
-    # Empty while enrichment is off: the field exists, and no event has it.
+    # Empty if enrichment is off: the field exists, but no event has it.
     Panel(
         Chart(
             "cloudtrail-chart-places",
