@@ -473,7 +473,7 @@ def test_a_lifecycle_policy_that_the_server_lacks_is_reported(
     chosen = IndexSettings(lifecycle="a-policy")
     if server.engine == "opensearch":
         load(server, pattern, chosen)
-        assert f"a-policy is not attached to the new index {november(pattern)}" in caplog.text
+        assert f"a-policy is not attached to the index {november(pattern)}" in caplog.text
         assert f"POST /_plugins/_ism/add/{november(pattern)}" in caplog.text
     else:
         with pytest.raises(MappingError, match=r"index\.lifecycle\.name"):

@@ -184,8 +184,8 @@ class IndexCreation:
         if why:
             # Not an error: the index exists, and its documents do not depend on the policy.
             log.warning(
-                "The lifecycle policy %s is not attached to the new index %s: %s. Send POST %s with "
-                '{"policy_id": "%s"} when the cause is removed.',
+                "The lifecycle policy %s is not attached to the index %s: %s. Remove the cause, then send POST %s "
+                'with {"policy_id": "%s"}.',
                 safe_text(policy),
                 index,
                 safe_text(why),
