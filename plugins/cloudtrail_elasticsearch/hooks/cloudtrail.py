@@ -29,7 +29,7 @@ ANY_REGION: Final = "us-east-1"
 _ACTIVE: Final = "ACTIVE"
 
 _S3_CONNECTIONS: Final = 64
-"""The most threads of a batch that stage pages at once: 8 busy windows with 8 slices each."""
+"""The most threads of a batch that stage parts at once: 8 busy windows with 8 slices each."""
 
 
 class CloudTrailHook(AwsBaseHook):
