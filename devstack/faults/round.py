@@ -18,6 +18,7 @@ from typing import Final
 
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from cloudtrail_elasticsearch.sources.lookup_events.pager import SECONDS_UNWRITTEN
 from devstack.airflow import Airflow, AirflowSettings, BusyError
 from devstack.aws import AwsServices
 from devstack.days import last_settled_day
@@ -30,8 +31,14 @@ from devstack.search_server import Distribution, SearchServer
 from devstack.shared import QUICK_START
 from devstack.simulator import Simulator, SimulatorSettings
 
-SLICES: Final = 8
-"""The most slices of a window that are paged at the same time: each may lose its current page."""
+_CALLS_A_SECOND: Final = 10
+"""The quota of each region in the simulator."""
+
+_SLICES: Final = 8
+"""The most slices of a window that are paged at the same time: each may lose the page that it requests."""
+
+PAGES_AGAIN: Final = int(SECONDS_UNWRITTEN) * _CALLS_A_SECOND + _SLICES
+"""The most pages of a window that an interruption may cost: those that are not written yet (ADR-0008)."""
 
 _MISSES: Final = 6
 _QUICK_TO_NOTICE: Final = {
@@ -118,8 +125,8 @@ class Outcome:
 
     @property
     def allowed_pages(self) -> int:
-        """The most pages that may be fetched twice: one per slice of an interrupted window, and the borders."""
-        return SLICES * self.attempts.windows_again + self.borders
+        """The most pages that may be fetched twice: those of seconds for each interruption, and the borders."""
+        return PAGES_AGAIN * self.attempts.windows_again + self.borders
 
 
 def run_round(
@@ -168,7 +175,12 @@ def _scene(settings: RoundSettings, target: Target, folder: Path) -> Iterator[Sc
     """Start all services. The backfill is created before the scheduler runs."""
     index = f"faults-{settings.seed}"
     simulated = SimulatorSettings(
-        seed=settings.seed, volume=settings.volume, regions=settings.regions, quota=10, burst=10, latency=0.2
+        seed=settings.seed,
+        volume=settings.volume,
+        regions=settings.regions,
+        quota=_CALLS_A_SECOND,
+        burst=10,
+        latency=0.2,
     )
     with contextlib.ExitStack() as stack:
         simulator = stack.enter_context(Simulator(simulated))

@@ -10,7 +10,7 @@ import pytest
 
 from devstack.faults import proof
 from devstack.faults.proof import Attempts, Events
-from devstack.faults.round import SLICES, Outcome
+from devstack.faults.round import PAGES_AGAIN, Outcome
 from devstack.faults.scene import Scene
 from devstack.simulator.statistics import RegionStatistics
 
@@ -63,12 +63,12 @@ def test_repeated_pages_are_counted_by_their_events_too(pages: int, events: int,
 
 
 def test_an_uninterrupted_fetch_may_fetch_nothing_twice() -> None:
-    """The bound is one page for each slice of each window that was interrupted, and one for each border."""
+    """The bound is the pages of seconds for each interruption of a window, and one for each border."""
     whole = Events(3, lost=0, duplicates=0, strangers=0, quarantined=0)
     for again in (0, 3):
         attempts = Attempts(all=10 + again, fetches_again=again and 1, windows_again=again, most=1 + again)
         outcome = Outcome("opensearch-3", 1, whole, Counter(), attempts, repeated_pages=0, borders=5, mended=0)
-        assert outcome.allowed_pages == again * SLICES + 5
+        assert outcome.allowed_pages == again * PAGES_AGAIN + 5
 
 
 def test_an_attempt_counts_for_every_window_of_its_batch() -> None:
