@@ -191,6 +191,17 @@ def test_open_objects_agree_in_any_order(
     agree(SCHEMAS[strategy], codec.encode(json.loads(json.dumps({names[1]: second, names[0]: first} | event))))
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_user_with_the_name_of_an_open_object_changes_no_order(first: bool) -> None:
+    """The name stands before the record, in the members of LookupEvents."""
+    names = ["requestParameters", "responseElements"]
+    changed = {name: {"unknown": name} for name in (names if first else reversed(names))}
+    event = {name: value for name, value in EVENT.items() if name not in names}
+    for name in names:
+        line = codec.encode({"lookup": LOOKUP | {"Username": name}, "event": changed | event})
+        assert agree(SCHEMAS["typed"], line) == first
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", ["class", "_private", "a-b", "aws:tag", "a.b", " ", "7", ""])
 def test_any_name_in_an_open_object_takes_the_fast_path(strategy: Strategy, name: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupWindow
 from cloudtrail_elasticsearch.core.coverage.windows import Window
-from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.core.progress import InMemoryStore, StateStore
 from cloudtrail_elasticsearch.pipeline.lookup_fetch import FetchedWindow, FetchWork, WindowFetcher
 from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
@@ -44,6 +44,12 @@ class Store(InMemoryStore):
         super().delete(key)
 
 
+def make_fetcher(client: UnrulyLookup, staging: Staging, store: StateStore, work: FetchWork) -> WindowFetcher:
+    return WindowFetcher(
+        lambda _: LookupEvents(client, RateLimiter(1e9)), staging, lambda _: store, None, work, lambda *_: None
+    )
+
+
 @pytest.mark.promise("restartable")
 @pytest.mark.parametrize("killed_by", ["bucket", "store"])
 def test_the_next_attempt_cleans_up_after_a_killed_one(monkeypatch: pytest.MonkeyPatch, killed_by: str) -> None:
@@ -53,14 +59,7 @@ def test_the_next_attempt_cleans_up_after_a_killed_one(monkeypatch: pytest.Monke
     s3, store, client = Bucket(), Store(), UnrulyLookup(HAPPENED, [], Manners(), 1)
     s3.is_to_kill, store.is_to_kill = killed_by == "bucket", killed_by == "store"
     staging = Staging(s3, "bucket")
-    fetcher = WindowFetcher(
-        lambda _: LookupEvents(client, RateLimiter(1e9)),
-        staging,
-        lambda _: store,
-        None,
-        FetchWork.NEW,
-        lambda *_: None,
-    )
+    fetcher = make_fetcher(client, staging, store, FetchWork.NEW)
     with pytest.raises(Killed):
         fetcher.fetch(LookupWindow(WINDOW))
     assert staging.manifest(WINDOW) is not None
@@ -75,3 +74,35 @@ def test_the_next_attempt_cleans_up_after_a_killed_one(monkeypatch: pytest.Monke
         assert {key for key in s3.objects if "/looking-up/" not in key} == named
         assert store.get(STATE_KEY) is None
     assert client.calls == calls
+
+
+class Interrupted(UnrulyLookup):
+    """Runs something else at a call."""
+
+    at_call = 20
+
+    def lookup_events(self, **request: Any) -> dict[str, Any]:
+        answer = super().lookup_events(**request)
+        if self.calls == self.at_call:
+            self.meanwhile()
+        return answer
+
+    def meanwhile(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.promise("nothing-lost")
+def test_a_run_deletes_nothing_of_a_forced_one_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Airflow 3.3, the state of a window is in the bucket, where all runs of a task share it."""
+    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
+    staging, client = Staging(MemoryS3(), "bucket"), Interrupted(HAPPENED, [], Manners(), 1)
+    store = staging.state(WINDOW, "fetch")
+    new = make_fetcher(UnrulyLookup(HAPPENED, [], Manners(), 1), staging, store, FetchWork.NEW)
+    new.fetch(LookupWindow(WINDOW))
+    monkeypatch.setattr(client, "meanwhile", lambda: new.fetch(LookupWindow(WINDOW)))
+    make_fetcher(client, staging, store, FetchWork.AGAIN).fetch(LookupWindow(WINDOW))
+    assert client.calls > client.at_call
+    manifest = staging.manifest(WINDOW)
+    assert manifest is not None
+    assert len([line for part in manifest.parts for line in staging.lines(part)]) == len(HAPPENED)

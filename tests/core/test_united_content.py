@@ -43,6 +43,23 @@ def test_a_mapping_of_another_strategy_is_replaced() -> None:
     assert unite_mappings({}, PLAIN) == PLAIN
 
 
+def test_a_parameter_that_a_later_version_drops_is_dropped() -> None:
+    """Of a field and of an object: new indices would have it for ever."""
+    wanted = {**PLAIN, "properties": {"a": {"type": "keyword"}, "b": {"properties": {"c": {"type": "date"}}}}}
+    earlier = {
+        **PLAIN,
+        "properties": {
+            "a": {"type": "keyword", "ignore_above": 256, "copy_to": ["d"]},
+            "b": {"enabled": False, "properties": {"c": {"type": "date", "index": False}}},
+            "d": {"type": "keyword"},
+        },
+    }
+    united = unite_mappings(earlier, wanted)["properties"]
+    assert united["a"] == {"type": "keyword", "copy_to": ["d"]}
+    assert united["b"] == wanted["properties"]["b"]
+    assert united["d"] == {"type": "keyword"}
+
+
 def test_the_owner_of_an_index_keeps_its_meta() -> None:
     """The mapping still has the fields of an earlier configuration after a later one added its own."""
     meta = unite_meta({"owner": "them", "fingerprint": "earlier"}, PLAIN["_meta"])

@@ -111,7 +111,8 @@ class FastPath:
         whole: dict[str, dict[str, Any]] = {}
         placing = None
         overflow: dict[str, Any] = {}
-        moved: list[str] = []
+        is_moved = False
+        place = 0
         for name, node in self._open:
             value = getattr(record, name)
             if not value:
@@ -125,13 +126,12 @@ class FastPath:
                 overflow[name] = rest
             # The walk returns the very same object if it changes nothing.
             if placed is not value:
-                moved.append(name)
-                text = _replace(text, name, value, placed)
+                is_moved = True
+                text, place = _replace(text, name, value, placed, place)
             if type(placed) is dict:
                 opened[name] = placed
-        _check_order(line, moved)
         members, end = self._ecs_members(record, opened)
-        added = placing.added_fields(overflow or MISSING) if moved and placing is not None else {}
+        added = placing.added_fields(overflow or MISSING) if is_moved and placing is not None else {}
         # The time has its usual form, so it is the same in JSON.
         parts = [text[:-1], members, b',"@timestamp":"', time.encode(), b'"']
         if added:
@@ -215,16 +215,12 @@ def _check_complete(text: bytes, value: Any) -> None:
         raise _NeedsWalkError
 
 
-def _check_order(line: bytes, names: list[str]) -> None:
-    """Raise if changed open objects are not in CloudTrail's order: the walk lists changes in the record's own."""
-    if len(names) > 1:
-        places = [line.find(b'"%b"' % name.encode()) for name in names]
-        if places != sorted(places):
-            raise _NeedsWalkError
+def _replace(text: bytes, name: str, value: dict[str, Any], placed: Part, after: int) -> tuple[bytes, int]:
+    """Return a record's text with the declared part of an open object in its place, or without the object.
 
-
-def _replace(text: bytes, name: str, value: dict[str, Any], placed: Part) -> bytes:
-    """Return a record's text with the declared part of an open object in its place, or without the object."""
+    :param after: the place of the object that was replaced before this one
+    :returns: the text, and the place of the object in it
+    """
     quoted = b'"%b"' % name.encode()
     member = b"%b:%b" % (quoted, codec.encode(value))
     begin = text.find(quoted)
@@ -232,9 +228,12 @@ def _replace(text: bytes, name: str, value: dict[str, Any], placed: Part) -> byt
     # The name may be a value or a nested name, too, and the text may have blanks; then the place is not certain.
     if not text.startswith(member, begin) or text.find(quoted, end) >= 0:
         raise _NeedsWalkError
+    # The walk lists changes in the order of the record, and the fast path in CloudTrail's.
+    if begin < after:
+        raise _NeedsWalkError
     if placed is not MISSING:
-        return b"%b%b:%b%b" % (text[:begin], quoted, codec.encode(placed), text[end:])
+        return b"%b%b:%b%b" % (text[:begin], quoted, codec.encode(placed), text[end:]), begin
     # The last member has its comma before it, and that comma would have to be removed instead.
     if text[end] != _COMMA:
         raise _NeedsWalkError
-    return text[:begin] + text[end + 1 :]
+    return text[:begin] + text[end + 1 :], begin

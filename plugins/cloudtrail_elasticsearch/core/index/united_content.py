@@ -86,13 +86,10 @@ def _unite_fields(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
         if below.get("type") != field.get("type") or ("properties" in below) != ("properties" in field):
             united[name] = field
         elif "properties" in field:
-            united[name] = {
-                **below,
-                **field,
-                "properties": _unite_fields(below["properties"], field["properties"]),
-            }
+            united[name] = {**field, "properties": _unite_fields(below["properties"], field["properties"])}
         else:
-            # The stored mapping can copy to fields that only it has.
+            # The stored mapping can copy to fields that only it has. Its other parameters can only be those of an
+            # earlier version.
             copies = sorted({*below.get("copy_to", ()), *field.get("copy_to", ())})
-            united[name] = {**below, **field, **({"copy_to": copies} if copies else {})}
+            united[name] = {**field, **({"copy_to": copies} if copies else {})}
     return united

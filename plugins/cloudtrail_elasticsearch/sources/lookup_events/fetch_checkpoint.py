@@ -88,8 +88,10 @@ def forget_staged(manifest: Manifest, staging: Staging, store: StateStore) -> No
     if saved is None:
         return
     record = decode_record(saved, manifest.window)
-    if record is not None:
-        staging.tidy(manifest.window, manifest, [record.id])
+    # Another fetch may still run, and replace this manifest: before Airflow 3.3, all runs share the state.
+    if record is None or record.id not in manifest.fetches:
+        return
+    staging.tidy(manifest.window, manifest, [record.id])
     # Last, because only the state names the objects.
     checkpoint.clear()
 
