@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupWindow
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.progress import InMemoryStore, StateStore
 from cloudtrail_elasticsearch.pipeline.lookup_fetch import FetchedWindow, FetchWork, WindowFetcher
-from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events import fetch_result, pager, scheduler
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
@@ -106,3 +108,29 @@ def test_a_run_deletes_nothing_of_a_forced_one_at_the_same_time(monkeypatch: pyt
     manifest = staging.manifest(WINDOW)
     assert manifest is not None
     assert len([line for part in manifest.parts for line in staging.lines(part)]) == len(HAPPENED)
+
+
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_killed_fetch_does_not_undo_a_later_sweep(monkeypatch: pytest.MonkeyPatch, is_published: bool) -> None:
+    """Its next attempt comes after a sweep has staged a late event, of a second that it has looked up before."""
+    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
+    s3, store, happened = Bucket(), InMemoryStore(), [*HAPPENED]
+    staging, client = Staging(s3, "bucket"), UnrulyLookup(happened, [], Manners(), 1)
+    make_fetcher(client, staging, InMemoryStore(), FetchWork.NEW).fetch(LookupWindow(WINDOW))
+    if is_published:
+        s3.is_to_kill = True
+    else:
+        client.kill_at = client.calls + 45
+    with pytest.raises(Killed):
+        make_fetcher(client, staging, store, FetchWork.AGAIN).fetch(LookupWindow(WINDOW))
+    s3.is_to_kill, client.kill_at = False, None
+    later = SimpleNamespace(now=lambda _: datetime.now(UTC) + timedelta(minutes=1))
+    monkeypatch.setattr(fetch_result, "datetime", later)
+    happened.append(Happened(event_id(400), at(3_599)))
+    for progress, work in ((InMemoryStore(), FetchWork.LATE), (store, FetchWork.AGAIN)):
+        make_fetcher(client, staging, progress, work).fetch(LookupWindow(WINDOW))
+        manifest = staging.manifest(WINDOW)
+        assert manifest is not None
+        assert len([line for part in manifest.parts for line in staging.lines(part)]) == len(happened)

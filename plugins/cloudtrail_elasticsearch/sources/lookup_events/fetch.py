@@ -23,7 +23,7 @@ from cloudtrail_elasticsearch.core.side_by_side import HoldMemory
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY, FetchCheckpoint
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_result import make_manifest, publish_manifest
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import ID_TIME, FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.pager import Pager
 from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds
 from cloudtrail_elasticsearch.sources.lookup_events.quota_sharing import QuotaSharing
@@ -57,6 +57,10 @@ def fetch(
         # All attempts of a fetch share its id, so only the temporary objects are left to delete.
         log.info("%s is already staged: an earlier attempt wrote the manifest and then ended.", window.name)
         return attempt.clean_up(standing.manifest)
+    if standing.manifest is not None and attempt.is_outdated(standing.manifest):
+        log.info("%s was staged again since this fetch began. Starting from the beginning.", window.name)
+        attempt.clean_up(standing.manifest)
+        attempt = FetchAttempt(window, source, staging, store, hold_memory)
     manifest = publish_manifest(attempt.run(), standing, staging)
     replaced = standing.manifest.fetches if standing.manifest else ()
     return attempt.clean_up(manifest, replaced)
@@ -88,6 +92,15 @@ class FetchAttempt:
     def id(self) -> str:
         """The fetch's id, which all of its attempts share."""
         return self._state.id
+
+    def is_outdated(self, manifest: Manifest) -> bool:
+        """Return whether another fetch has staged the window since the first attempt of this one began.
+
+        A sweep can have found late events meanwhile, of seconds that this fetch has looked up before.
+        """
+        # The id begins with the time. All attempts decide alike, because they compare stored values.
+        is_older = self.id < f"{manifest.staged_at:{ID_TIME}}"
+        return self._checkpoint.is_saved and manifest.fetch != self.id and is_older
 
     def run(self) -> Manifest:
         """Look up the rest of the window and return the manifest to be published.

@@ -20,12 +20,13 @@ from cloudtrail_elasticsearch.sources.lookup_events.strays import Strays
 QUERY_BITS: Final = 24
 """Bits of a query's random number, which distinguishes the queries of two simultaneous attempts at one range."""
 
-_TIME: Final = "%Y%m%dT%H%M%SZ"
+ID_TIME: Final = "%Y%m%dT%H%M%SZ"
+"""The time at the beginning of an id. As texts, ids have the order of their times."""
 
 
 def _make_id() -> str:
     # The random part keeps the objects of two fetches of the same second apart (ADR-0008).
-    return f"{datetime.now(UTC):{_TIME}}-{secrets.token_hex(3)}"
+    return f"{datetime.now(UTC):{ID_TIME}}-{secrets.token_hex(3)}"
 
 
 @dataclass(slots=True)
