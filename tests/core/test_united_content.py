@@ -37,6 +37,15 @@ def test_a_mapping_has_the_fields_of_both(pair: tuple[dict[str, Any], dict[str, 
         assert united["_source"] == {"excludes": ["texts"]}
 
 
+@pytest.mark.parametrize(
+    "own", [{"fingerprint": 7}, {"fingerprint": ["a"], "fingerprints": "b"}, {"fingerprints": None}]
+)
+def test_an_owner_of_an_index_may_have_other_fingerprints(own: dict[str, Any]) -> None:
+    """They count as none."""
+    assert not has_fields({**PLAIN["_meta"], **own, "fingerprint": 7}, PLAIN["_meta"])
+    assert unite_meta(own, PLAIN["_meta"])["fingerprint"] == PLAIN["_meta"]["fingerprint"]
+
+
 def test_a_mapping_of_another_strategy_is_replaced() -> None:
     """The two have different types for the same fields."""
     assert unite_mappings(FLAT, PLAIN) == PLAIN

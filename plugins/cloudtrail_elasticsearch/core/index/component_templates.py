@@ -6,6 +6,7 @@ them empty, and never writes them again (docs/adr/0029-an-index-template-is-comp
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,8 @@ from cloudtrail_elasticsearch.core.index.united_content import unite_mappings, u
 from cloudtrail_elasticsearch.core.search.answers import send_request
 from cloudtrail_elasticsearch.core.search.bulk import ERROR_FIELDS
 from cloudtrail_elasticsearch.core.search.server import SearchServer
+
+log = logging.getLogger(__name__)
 
 COMMON_CUSTOM: Final = f"{MANAGED_BY}@custom"
 """The user's component for the indices of all patterns."""
@@ -182,6 +185,12 @@ def _update_component(
         # The fields of two versions, or of two fields files, can contradict each other.
         if united["_meta"] == wanted["_meta"]:
             raise
+        log.warning(
+            "The search server rejects the component template %s with the fields of this run beside those that "
+            "another run wrote. It has only the fields of this run now. Give all DAGs of %s the same fields.",
+            name,
+            pattern.text,
+        )
         _put_component(server, name, wanted, customs)
         return wanted
     return united

@@ -75,8 +75,10 @@ def unite_settings(pattern: str, stored: Mapping[str, Any], wanted: Mapping[str,
 
 
 def _list_fingerprints(meta: Mapping[str, Any]) -> frozenset[str]:
-    one = [meta[_FINGERPRINT]] if _FINGERPRINT in meta else []
-    return frozenset([*one, *meta.get(_FINGERPRINTS, [])])
+    several = meta.get(_FINGERPRINTS)
+    found = (meta.get(_FINGERPRINT), *(several if isinstance(several, list) else ()))
+    # The owner of an index may keep other values there.
+    return frozenset(each for each in found if isinstance(each, str))
 
 
 def _unite_fields(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
