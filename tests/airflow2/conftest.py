@@ -29,9 +29,9 @@ def python() -> Path:
 
 
 @pytest.fixture
-def simulator() -> Iterator[Simulator]:
+def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     """CloudTrail with AWS's own quota and latency."""
-    with Simulator(SimulatorSettings(volume=400)) as running:
+    with Simulator(SimulatorSettings(volume=getattr(request, "param", 400))) as running:
         yield running
 
 

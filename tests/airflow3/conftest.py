@@ -22,6 +22,7 @@ from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
 from devstack.faults.targets import QUICK_RETRIES
 from devstack.simulator import Simulator, SimulatorSettings
+from tests.written_pages import VOLUME, count_settled_pages
 
 DAG_ID: Final = "cloudtrail_to_elasticsearch"
 DAY: Final = last_settled_day()
@@ -41,7 +42,8 @@ class Kill:
     task: tuple[str, int]
     """The id and the map index of the task."""
     served: int
-    stored: int
+    written: int
+    """Those in parts: the next attempt requests the others again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def site(request: pytest.FixtureRequest, aws: str, opensearch: str, tmp_path_fac
     prefix = f"older-{uuid.uuid4().hex[:8]}"
     s3 = boto3.client("s3", endpoint_url=aws)
     s3.create_bucket(Bucket=prefix)
-    with Simulator(SimulatorSettings(volume=400)) as simulator:
+    with Simulator(SimulatorSettings(volume=VOLUME)) as simulator:
         environment = {
             **Endpoints(aws, simulator.endpoint_url, opensearch, "opensearch").environment(),
             "AIRFLOW_VAR_CLOUDTRAIL_STAGING_BUCKET": prefix,
@@ -98,7 +100,7 @@ def site(request: pytest.FixtureRequest, aws: str, opensearch: str, tmp_path_fac
             # In the database, because an environment variable works even if the pages cannot read the database.
             add_to_database(airflow, json.loads(environment["AIRFLOW_CONN_ELASTICSEARCH_DEFAULT"]))
             start_backfill(airflow, f"{prefix}-%Y.%m")
-            kill = kill_fetch(airflow, simulator, lambda: list_keys(s3, prefix))
+            kill = kill_fetch(airflow, simulator, lambda: count_settled_pages(s3, prefix, BUSIEST))
             wait_for_end(airflow)
             if version == "3.0":
                 # It does not retry a task whose process was killed; the other cells go on.
@@ -133,20 +135,13 @@ def start_backfill(airflow: Airflow, index: str) -> None:
     wait_for(create, "the start of the backfill")
 
 
-def kill_fetch(airflow: Airflow, simulator: Simulator, keys: Callable[[], list[str]]) -> Kill:
-    """Kill the task that looks up the busiest region after some pages, like ``kill -9``."""
-
-    def count(folder: str) -> int:
-        return sum(f"region={BUSIEST}/" in key and f"/{folder}/" in key for key in keys())
-
-    def in_mid_run() -> bool:
-        return count("state") > 0 and count("pages") >= 2
-
-    wait_for(in_mid_run, "a fetch with some pages")
+def kill_fetch(airflow: Airflow, simulator: Simulator, count_settled: Callable[[], int]) -> Kill:
+    """Kill the task that looks up the busiest region after it has written some pages, like ``kill -9``."""
+    written = wait_for(count_settled, "a fetch that has written some pages")
     task = wait_for(lambda: find_fetch(airflow), "the running fetch")
     os.kill(task["pid"], signal.SIGKILL)
     served = simulator.service.statistics.regions[BUSIEST].pages
-    return Kill((task["task_id"], task["map_index"]), served, count("pages"))
+    return Kill((task["task_id"], task["map_index"]), served, written)
 
 
 def find_fetch(airflow: Airflow) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.airflow3
 
 @pytest.mark.promise("restartable")
 def test_a_killed_fetch_is_resumed(site: Site, opensearch: str) -> None:
-    """The next attempt looks up no page again that the killed one stored, but those of divided ranges."""
+    """The next attempt looks up no page again that the killed one has written, but those of divided ranges."""
     (run,) = site.airflow.runs(DAG_ID)
     assert (run["state"], run["run_type"], run["data_interval_start"][:10]) == ("success", "backfill", str(DAY))
     tried = {(task["task_id"], task["map_index"]): task["try_number"] for task in site.tasks()}
@@ -35,8 +35,8 @@ def test_a_killed_fetch_is_resumed(site: Site, opensearch: str) -> None:
     busiest = site.simulator.service.statistics.regions[BUSIEST]
     # A range that is divided after the restart is looked up from its first page again.
     borders = max(0, busiest.ranges - 1)
-    assert busiest.repeated_pages <= site.kill.served - site.kill.stored + borders
-    assert site.kill.stored > 0
+    assert busiest.repeated_pages <= site.kill.served - site.kill.written + borders
+    assert site.kill.written > 0
     # The kill can hit another window of the batch between its manifest and the end of its clean-up.
     leftovers = (key for key in site.staged_keys() if re.search(r"/state/|/slice-", key))
     assert not [key for key in leftovers if f"region={BUSIEST}/" in key]
