@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +11,12 @@ from typing import Final
 
 from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupWindow
 from cloudtrail_elasticsearch.core.coverage.windows import Window
-from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.progress import StateStore
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import forget_staged
 from cloudtrail_elasticsearch.sources.lookup_events.late import fetch_late
-from cloudtrail_elasticsearch.staging import Manifest, Staging
-
-log = logging.getLogger(__name__)
+from cloudtrail_elasticsearch.staging import Staging
 
 _BUSY_AT_ONCE: Final = 8
 """Windows of several pages that are looked up at once: their pages are in memory. Quiet ones do not count."""
@@ -82,7 +78,7 @@ class WindowFetcher:
         """
         window, staging = asked.window, self._staging
         if self._work is FetchWork.NEW and (staged := staging.manifest(window)) is not None:
-            self._clean_up(staged)
+            forget_staged(staged, staging, self._store_of(window))
             return FetchedWindow()
         # Another window of the batch failed, so that this attempt repeats the whole task.
         if self._finished is not None and self._finished.get(window.name):
@@ -102,14 +98,6 @@ class WindowFetcher:
         return FetchedWindow(
             manifest.looked_up - earlier[0], manifest.staged - earlier[1], source.calls, source.throttled
         )
-
-    def _clean_up(self, staged: Manifest) -> None:
-        """Delete the temporary objects and the state of an attempt that was killed after it wrote the manifest."""
-        try:
-            forget_staged(staged, self._staging, self._store_of(staged.window))
-        except LoaderError as error:
-            # The window is staged already; objects that remain only need space.
-            log.warning("Could not delete temporary fetch objects of %s: %s", staged.window.name, error)
 
     @contextmanager
     def _hold_memory(self) -> Iterator[None]:

@@ -17,11 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
-from cloudtrail_elasticsearch.core.errors import LoaderError, StagingError, TransientError
+from cloudtrail_elasticsearch.core.errors import StagingError, TransientError
 from cloudtrail_elasticsearch.core.progress import StateStore
 from cloudtrail_elasticsearch.core.side_by_side import HoldMemory
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY, FetchCheckpoint
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import (
+    STATE_KEY,
+    FetchCheckpoint,
+    log_failed_deletion,
+)
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_result import make_manifest, publish_manifest
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import ID_TIME, FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.pager import Pager
@@ -132,11 +136,8 @@ class FetchAttempt:
         # used.
         is_saved = self._checkpoint.is_saved
         fetches = {*replaced, *((self.id,) if is_saved or manifest.fetch != self.id else ())}
-        try:
+        with log_failed_deletion(window):
             self._staging.tidy(window, manifest, fetches)
-        except LoaderError as error:
-            # The window is staged already; objects that remain only need space.
-            log.warning("Could not delete temporary fetch objects of %s: %s", window.name, error)
         # Last, because only the state names the objects: another attempt deletes them if this one is killed.
         self._checkpoint.clear()
         log.info(

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
+from cloudtrail_elasticsearch.core.errors import LoaderError
 from cloudtrail_elasticsearch.core.progress import Checkpoint, StateStore
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
@@ -81,19 +84,29 @@ class FetchCheckpoint:
 def forget_staged(manifest: Manifest, staging: Staging, store: StateStore) -> None:
     """Delete the temporary objects and the state of an attempt that was killed after it wrote the manifest.
 
-    :raises LoaderError: an object cannot be deleted
+    A failure is only logged.
     """
-    checkpoint = _open(manifest.window, staging, store, STATE_KEY)
-    saved = checkpoint.load()
-    if saved is None:
-        return
-    record = decode_record(saved, manifest.window)
-    # Another fetch may still run, and replace this manifest: before Airflow 3.3, all runs share the state.
-    if record is None or record.id not in manifest.fetches:
-        return
-    staging.tidy(manifest.window, manifest, [record.id])
-    # Last, because only the state names the objects.
-    checkpoint.clear()
+    with log_failed_deletion(manifest.window):
+        checkpoint = _open(manifest.window, staging, store, STATE_KEY)
+        saved = checkpoint.load()
+        if saved is None:
+            return
+        record = decode_record(saved, manifest.window)
+        # Another fetch may still run, and replace this manifest: before Airflow 3.3, all runs share the state.
+        if record is None or record.id not in manifest.fetches:
+            return
+        staging.tidy(manifest.window, manifest, [record.id])
+        # Last, because only the state names the objects.
+        checkpoint.clear()
+
+
+@contextmanager
+def log_failed_deletion(window: Window) -> Iterator[None]:
+    """Log that a staged window's temporary objects cannot be deleted; objects that remain only need space."""
+    try:
+        yield
+    except LoaderError as error:
+        log.warning("Could not delete temporary fetch objects of %s: %s", window.name, error)
 
 
 def _open(window: Window, staging: Staging, store: StateStore, key: str) -> Checkpoint:
