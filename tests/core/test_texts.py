@@ -24,6 +24,14 @@ from tests.core.strategies import records
 from tests.core.test_fast_path import EVENT
 
 SCHEMAS = {strategy: build_schema(strategy, load_rules(), texts=True) for strategy in STRATEGIES}
+HIDING = {
+    "name": "hide",
+    "path": "requestParameters.secret",
+    "why": "It is one.",
+    "change": {"do": "mask", "text": "gone"},
+    "examples": [{"source": "a", "name": "b", "value": "x", "becomes": "gone"}],
+}
+"""A rule that masks a parameter."""
 
 
 @pytest.mark.parametrize(
@@ -54,14 +62,7 @@ def test_a_text_holds_declared_and_other_values(strategy: Strategy) -> None:
 @pytest.mark.parametrize("secret", [{}, {"secret": "s3cret"}])
 def test_a_text_has_the_order_of_the_event(strategy: Strategy, secret: dict[str, str]) -> None:
     """Under each strategy, on the fast path and the walk, and if a rule changes a value."""
-    rule = {
-        "name": "hide",
-        "path": "requestParameters.secret",
-        "why": "It is one.",
-        "change": {"do": "mask", "text": "gone"},
-        "examples": [{"source": "a", "name": "b", "value": "x", "becomes": "gone"}],
-    }
-    schema = build_schema(strategy, read_rules(codec.encode({"rules": [rule]}), "mine"), texts=True)
+    schema = build_schema(strategy, read_rules(codec.encode({"rules": [HIDING]}), "mine"), texts=True)
     parameters = {
         "nobody": {"knows": 1},
         "userName": "ada",
@@ -91,14 +92,7 @@ def test_a_text_is_cut_to_what_a_field_takes() -> None:
 
 def test_a_text_has_no_value_that_a_rule_removes() -> None:
     """A masked value is masked there, too."""
-    rule = {
-        "name": "hide",
-        "path": "requestParameters.secret",
-        "why": "It is one.",
-        "change": {"do": "mask", "text": "gone"},
-        "examples": [{"source": "a", "name": "b", "value": "x", "becomes": "gone"}],
-    }
-    schema = build_schema("typed", read_rules(codec.encode({"rules": [rule]}), "mine"), texts=True)
+    schema = build_schema("typed", read_rules(codec.encode({"rules": [HIDING]}), "mine"), texts=True)
     record = {"eventID": "1", "requestParameters": {"secret": "s3cret", "b": 1}}
     source = Normalizer(schema).document(Event(record, {})).source
     assert source[TEXTS] == {"requestParameters": "{secret=gone, b=1}"}

@@ -38,6 +38,19 @@ EVENTS = [
 LINES = [codec.encode(event) for event in EVENTS]
 
 
+class Counted:
+    """A server that records the method and the path of each request."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.engine, self.name = server.engine, server.name
+        self.sent: list[tuple[str, str]] = []
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        self.sent.append((method, path))
+        return self._server.request(method, path, body)
+
+
 @pytest.fixture
 def server(search_url: str) -> Any:
     return connect(SearchSettings.from_url(search_url))
@@ -309,44 +322,28 @@ def test_a_plain_template_of_an_earlier_version_is_replaced(server: Any, pattern
 def test_an_up_to_date_pattern_costs_reads_only(server: Any, pattern: IndexPattern) -> None:
     """A second load writes no template, component, index or alias."""
     load(server, pattern)
-    sent: list[tuple[str, str]] = []
-
-    class Counted:
-        name, engine = server.name, server.engine
-
-        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
-            sent.append((method, path))
-            return server.request(method, path, body)
-
-    load(Counted(), pattern)
-    writes = [path for method, path in sent if method == "PUT" or path.startswith("/_aliases")]
+    counted = Counted(server)
+    load(counted, pattern)
+    writes = [path for method, path in counted.sent if method == "PUT" or path.startswith("/_aliases")]
     assert writes == []
 
 
 def test_dags_with_different_choices_do_not_rewrite_templates(server: Any, pattern: IndexPattern) -> None:
     """From the second round on, neither writes anything; new indices have the fields of both."""
-    sent: list[tuple[str, str]] = []
-
-    class Counted:
-        name, engine = server.name, server.engine
-
-        def request(self, method: str, path: str, body: bytes | None = None) -> Any:
-            sent.append((method, path))
-            return server.request(method, path, body)
-
+    counted = Counted(server)
     choices = [
         (build_schema("typed", load_rules(), texts=True), IndexSettings(shards=2)),
         (SCHEMA, IndexSettings()),
         (build_schema("typed", load_rules(), ecs=False), IndexSettings(replicas=0)),
     ]
     for turn in range(3):
-        sent.clear()
+        counted.sent.clear()
         for number, (schema, settings) in enumerate(choices):
-            loader = Loader(Counted(), pattern, schema, QUICK, index_settings=settings)
+            loader = Loader(counted, pattern, schema, QUICK, index_settings=settings)
             loader.prepare()
             if turn == 0 and number == 1:
                 loader.load(LINES)
-    assert [path for method, path in sent if method == "PUT"] == []
+    assert [path for method, path in counted.sent if method == "PUT"] == []
     found = server.request("GET", f"/{november(pattern)}")[november(pattern)]["mappings"]
     assert {"texts", "related"} <= found["properties"].keys()
     assert found["_source"] == {"excludes": ["texts"]}
