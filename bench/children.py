@@ -61,16 +61,18 @@ def fetch_together(
     cells: Sequence[tuple[str, int]],
     calls_a_second: float = REQUESTS_PER_SECOND,
     program: str = "bench.children",
+    search: str = "",
 ) -> list[Fetched]:
     """Fetch cells at the same time, each in its own process. A cell is a region and an `ago` of `past_weekday`.
 
     :param program: the module that fetches a cell; its arguments and its output are those of `run_child`
+    :param search: the address of the search server, for a program that loads the cell as well
     """
     children = [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", program, cloudtrail, s3, prefix, region, str(ago)),
-                *("--calls-a-second", str(calls_a_second)),
+                *("--calls-a-second", str(calls_a_second), "--search", search),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -104,21 +106,32 @@ class Cell:
     s3: str
     prefix: str
     calls_a_second: float
+    search: str
+    """The address of the search server; empty if the cell is only fetched."""
 
 
 def fetch_cell(cell: Cell) -> Callable[[], tuple[int, int, int]]:
     """Make the clients, and return a function that fetches the cell with this loader."""
-    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
-    client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
-    source = LookupEvents(client, RateLimiter(cell.calls_a_second))
-    s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES, Config()), **CREDENTIALS)
-    staging = Staging(s3, BUCKET, cell.prefix)
+    staging, source = make_staging(cell), make_source(cell)
 
     def run() -> tuple[int, int, int]:
         manifest = fetch(cell.window, source, staging, InMemoryStore())
         return manifest.staged, manifest.calls, manifest.throttled
 
     return run
+
+
+def make_source(cell: Cell) -> LookupEvents:
+    """Return the loader's client of LookupEvents."""
+    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
+    client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
+    return LookupEvents(client, RateLimiter(cell.calls_a_second))
+
+
+def make_staging(cell: Cell) -> Staging:
+    """Return the loader's staging."""
+    s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES, Config()), **CREDENTIALS)
+    return Staging(s3, BUCKET, cell.prefix)
 
 
 def run_child(prepare: Callable[[Cell], Callable[[], tuple[int, int, int]]]) -> None:
@@ -132,10 +145,11 @@ def run_child(prepare: Callable[[Cell], Callable[[], tuple[int, int, int]]]) -> 
         parser.add_argument(name)
     parser.add_argument("ago", type=int)
     parser.add_argument("--calls-a-second", type=float, default=REQUESTS_PER_SECOND)
+    parser.add_argument("--search", default="")
     asked = parser.parse_args()
     busiest = past_weekday(asked.ago)
     window = Window(busiest.account, asked.region, busiest.start, busiest.end)
-    run = prepare(Cell(window, asked.cloudtrail, asked.s3, asked.prefix, asked.calls_a_second))
+    run = prepare(Cell(window, asked.cloudtrail, asked.s3, asked.prefix, asked.calls_a_second, asked.search))
     print("ready", flush=True)
     sys.stdin.readline()
     began, worked = time.monotonic(), time.process_time()

@@ -24,7 +24,7 @@ VOLUME: Final = 15_000
 
 SHARERS: Final = 4
 
-_QUOTA: Final = "the quota is in force: 2 calls a second for each region, bursts of 2"
+QUOTA: Final = "the quota is in force: 2 calls a second for each region, bursts of 2"
 _prefixes = count()
 
 
@@ -70,7 +70,7 @@ def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetche
         unit="of 100 events/s",
         at_least=at_least,
         how=(
-            f"one region's day of some {VOLUME:,} events, {latency:g} s latency a call; {_QUOTA}; the median of "
+            f"one region's day of some {VOLUME:,} events, {latency:g} s latency a call; {QUOTA}; the median of "
             f"{len(fetched)} parallel fetches, each of its own region in its own process"
         ),
         limited_by=(
@@ -105,7 +105,7 @@ def cost() -> list[Result]:
             how=(
                 f"the processor time for each 50 events of one region's day of some {VOLUME:,} events, divided by "
                 f"that of a loop of boto3's paginator and the standard json, which writes one gzip file at the "
-                f"end; 0.6 s latency a call, the simulator and S3 in other processes; {_QUOTA}; the medians of "
+                f"end; 0.6 s latency a call, the simulator and S3 in other processes; {QUOTA}; the medians of "
                 f"{len(fetched)} processes each, all at the same time, each with its own region"
             ),
             limited_by=(
@@ -155,7 +155,7 @@ def regions() -> list[Result]:
             at_least=0.9,
             how=(
                 f"a day of {len(REGIONS)} regions, some {VOLUME:,} events each, all at once, each in its own "
-                f"process on one machine with the simulator and S3, 0.6 s latency a call; {_QUOTA}; median of "
+                f"process on one machine with the simulator and S3, 0.6 s latency a call; {QUOTA}; median of "
                 f"{len(runs)} runs"
             ),
             limited_by="the processor: the cost of a call in the loader, in the simulator and in S3",
@@ -177,7 +177,7 @@ def shared() -> list[Result]:
     throttled = sum(each.throttled for each in fetched)
     how = (
         f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all started at once; "
-        f"{_QUOTA}; one run"
+        f"{QUOTA}; one run"
     )
     return [
         Result(

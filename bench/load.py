@@ -43,7 +43,7 @@ def staged(events: int) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
+class Bench:
     """One server and strategy."""
 
     s3: str
@@ -77,7 +77,7 @@ def measure() -> list[Result]:
         for name in SERVERS:
             with SearchServer(DISTRIBUTIONS[name], heap="2g") as server:
                 for strategy in STRATEGIES:
-                    bench = _Bench(s3, server.url, strategy, Path(folder) / strategy)
+                    bench = Bench(s3, server.url, strategy, Path(folder) / strategy)
                     if not bench.bodies.exists():
                         bench.run("render", EVENTS)
                     bench.run("ours", WARM_UP)

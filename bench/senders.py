@@ -2,15 +2,18 @@
 
 ``free`` is the loader with rules that cost nothing: its staged lines are finished documents, each after its id.
 It shows how much of the loader's overhead a loader without rules would have too. ``parts`` is the helper with the
-unchanged events of the staged parts.
+unchanged events of the staged parts. ``naive`` is what people write: the same events, read with gzip and the
+standard json, and sent with ``streaming_bulk``.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import gzip
 import http.client
 import itertools
+import json
 import os
 import sys
 import threading
@@ -28,7 +31,7 @@ import orjson
 from bench.children import BUCKET, CREDENTIALS, past_weekday
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
-from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
+from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
 from cloudtrail_elasticsearch.core.index import setup
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
@@ -37,7 +40,7 @@ from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
 from cloudtrail_elasticsearch.core.search import bulk
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem
 from cloudtrail_elasticsearch.core.search.sender import Sender
-from cloudtrail_elasticsearch.core.search.server import SearchServer
+from cloudtrail_elasticsearch.core.search.server import Engine, SearchServer
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
@@ -82,7 +85,7 @@ class _Asked(argparse.Namespace):
 def main(argv: Sequence[str] | None = None) -> None:
     """Send documents and print the cost."""
     parser = argparse.ArgumentParser(prog="python -m bench.senders")
-    parser.add_argument("sender", choices=("render", "ours", "free", "bare", "helper", "parts"))
+    parser.add_argument("sender", choices=("render", "ours", "free", "bare", "helper", "parts", "naive"))
     parser.add_argument("--s3", required=True)
     parser.add_argument("--search", required=True)
     parser.add_argument("--strategy", choices=STRATEGIES, required=True)
@@ -96,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         took = Sent(asked.events, 1.0, 0.0)
     else:
         server = connect(SearchSettings.from_url(asked.search))
-        _new_index(server, asked)
+        make_new_index(server, asked.strategy)
         send = _SENDERS[asked.sender](server, asked)
         began, worked = time.monotonic(), time.process_time()
         events = send()
@@ -110,9 +113,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     os._exit(0)
 
 
-def _new_index(server: SearchServer, asked: _Asked) -> None:
+def make_new_index(server: SearchServer, strategy: Strategy) -> None:
+    """Delete the index of the benches, and create it as the loader does."""
     server.request("DELETE", f"/{INDEX}?ignore_unavailable=true")
-    setup.prepare_indices(server, IndexPattern(INDEX), build_schema(asked.strategy, load_rules()))
+    setup.prepare_indices(server, IndexPattern(INDEX), build_schema(strategy, load_rules()))
     server.request("PUT", f"/{INDEX}")
 
 
@@ -168,7 +172,7 @@ def _render(asked: _Asked) -> None:
     assert manifest is not None
     server = connect(SearchSettings.from_url(asked.search))
     # The documents are made for the loader's own index, not for one of another strategy.
-    _new_index(server, asked)
+    make_new_index(server, asked.strategy)
     with asked.bodies.open("wb") as file:
         for item in _items(server, asked):
             assert item.document is not None
@@ -242,22 +246,52 @@ def _parts(server: SearchServer, asked: _Asked) -> Send:
 
 
 def _parallel_bulk(server: SearchServer, asked: _Asked, actions: Iterable[dict[str, Any]]) -> Send:
-    client: Any
-    parallel_bulk: Any
-    if server.engine == "opensearch":
-        from opensearchpy import OpenSearch
-        from opensearchpy.helpers import parallel_bulk
-
-        client = OpenSearch(asked.search, timeout=60, pool_maxsize=4)
-    else:
-        from elasticsearch import Elasticsearch
-        from elasticsearch.helpers import parallel_bulk
-
-        client = Elasticsearch(asked.search, request_timeout=60, connections_per_node=4)
-    return lambda: sum(ok for ok, _ in parallel_bulk(client, actions, thread_count=2, chunk_size=HELPER_CHUNK))
+    client, helpers = connect_client(server.engine, asked.search)
+    return lambda: sum(
+        ok for ok, _ in helpers.parallel_bulk(client, actions, thread_count=2, chunk_size=HELPER_CHUNK)
+    )
 
 
-_SENDERS: Final = {"ours": _ours, "free": _free, "bare": _bare, "helper": _helper, "parts": _parts}
+def _naive(server: SearchServer, asked: _Asked) -> Send:
+    manifest = _staging(asked, PREFIX).manifest(past_weekday(1))
+    assert manifest is not None
+    s3 = boto3.client("s3", endpoint_url=asked.s3, **CREDENTIALS)
+    bodies = (s3.get_object(Bucket=BUCKET, Key=part.key)["Body"].read() for part in manifest.parts)
+    lines = (line for body in bodies for line in gzip.decompress(body).splitlines())
+    events = (json.loads(line)["event"] for line in itertools.islice(lines, asked.events))
+    return lambda: send_naively(server.engine, asked.search, events)
+
+
+def send_naively(engine: Engine, url: str, events: Iterable[dict[str, Any]]) -> int:
+    """Send unchanged events with the client library's ``streaming_bulk`` and its defaults.
+
+    :returns: the number of events that the server accepted
+    """
+    client, helpers = connect_client(engine, url)
+    actions = ({"_index": INDEX, "_id": event["eventID"], "_source": event} for event in events)
+    return sum(ok for ok, _ in helpers.streaming_bulk(client, actions, raise_on_error=False))
+
+
+def connect_client(engine: Engine, url: str) -> tuple[Any, Any]:
+    """Return the engine's own client, and the module of its helpers."""
+    if engine == "opensearch":
+        import opensearchpy
+
+        return opensearchpy.OpenSearch(url, timeout=60, pool_maxsize=4), opensearchpy.helpers
+    import elasticsearch
+    from elasticsearch import helpers
+
+    return elasticsearch.Elasticsearch(url, request_timeout=60, connections_per_node=4), helpers
+
+
+_SENDERS: Final = {
+    "ours": _ours,
+    "free": _free,
+    "bare": _bare,
+    "helper": _helper,
+    "parts": _parts,
+    "naive": _naive,
+}
 
 
 if __name__ == "__main__":
