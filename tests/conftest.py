@@ -55,16 +55,8 @@ SHARED_BY = "DEVSTACK_SHARED_BY"
 _leave = contextlib.ExitStack()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that choose tests."""
-    parser.addoption("--fast", action="store_true", help="leave out slow tests and tests that need a service")
-    parser.addoption("--promise", choices=PROMISES, help="run only the tests of this promise")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep tests away from any real account and Airflow home, and offer the services to the workers."""
-    # A shell that starts us in the background makes us and our children ignore Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _leave_real_accounts_alone() -> None:
+    """Keep tests away from any real account and Airflow home."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
         del os.environ[name]
     os.environ |= {
@@ -79,6 +71,22 @@ def pytest_configure(config: pytest.Config) -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
         "AIRFLOW_HOME": _leave.enter_context(tempfile.TemporaryDirectory(prefix="airflow-")),
     }
+
+
+# At import, because the conftest of a folder that is given to pytest imports Airflow before pytest is configured.
+_leave_real_accounts_alone()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that choose tests."""
+    parser.addoption("--fast", action="store_true", help="leave out slow tests and tests that need a service")
+    parser.addoption("--promise", choices=PROMISES, help="run only the tests of this promise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the tests' clock, and offer the services to the workers."""
+    # A shell that starts us in the background makes us and our children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     today()
     is_fast: bool = config.getoption("fast")
     _load_profile("fast" if is_fast else "untimed")

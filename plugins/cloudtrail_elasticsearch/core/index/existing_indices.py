@@ -133,7 +133,13 @@ def _add_fields(server: SearchServer, name: str, settings: Mapping[str, Any], ma
         _raise_fields_limit(server, name, settings)
         server.request("PUT", f"/{name}/_mapping", codec.encode(mappings))
     except RejectedRequestError as error:
-        log.warning("Could not add the loader's fields to the index %s: %s", safe_text(name), error)
+        log.warning(
+            "Could not add the loader's fields to the index %s: %s. Events are loaded whole, but the missing "
+            "fields cannot be searched. The next load tries again. Then make the events that are already in the "
+            "index searchable with an update by query.",
+            safe_text(name),
+            error,
+        )
 
 
 def _raise_fields_limit(server: SearchServer, name: str, settings: Mapping[str, Any]) -> None:
