@@ -198,6 +198,28 @@ def test_custom_settings_apply_to_new_indices_only(
     assert f"{november(pattern)}-mine" in index["aliases"]
 
 
+def test_the_user_can_keep_the_doc_values_of_ids(
+    server: Any, pattern: IndexPattern, customize: Callable[..., None]
+) -> None:
+    """Searches find an event by its id with and without them; sorting by the id needs them (ADR-0031)."""
+    load(server, pattern)
+    server.request("DELETE", f"/{november(pattern).replace('.11', '.10')}")
+    customize({"properties": {"eventID": {"type": "keyword"}}})
+    load(server, pattern)
+    with_values, without = november(pattern).replace(".11", ".10"), november(pattern)
+    for index in (with_values, without):
+        server.request("POST", f"/{index}/_refresh")
+        (first, *_) = EVENTS[0::2] if index == with_values else EVENTS[1::2]
+        query = codec.encode({"query": {"term": {"event.id": {"value": first["eventID"]}}}})
+        hits = server.request("POST", f"/{index}/_search", query)["hits"]["hits"]
+        assert [restore(hit["_source"]) for hit in hits] == [first]
+    body = codec.encode({"sort": ["event.id"]})
+    hits = server.request("POST", f"/{with_values}/_search", body)["hits"]["hits"]
+    assert [hit["_source"]["eventID"] for hit in hits] == [event["eventID"] for event in EVENTS[0::2]]
+    with pytest.raises(RejectedRequestError, match="Use doc values instead"):
+        server.request("POST", f"/{without}/_search", body)
+
+
 def test_the_common_component_applies_to_all_patterns(server: Any, pattern: IndexPattern) -> None:
     """The pattern's own component prevails over it."""
     prepared(server, pattern)
