@@ -52,7 +52,16 @@ def test_documents_are_sorted_for_compression(strategy: Any) -> None:
     assert settings["index.codec"] == "best_compression"
     assert settings["index.sort.field"] == ["eventSource", "eventName", "@timestamp"]
     assert all("doc_values" not in properties[name] for name in settings["index.sort.field"])
-    assert properties["requestID"] == {"type": "keyword", "doc_values": False}
+
+
+@pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_random_ids_are_only_searched(engine: Any, strategy: Any) -> None:
+    """Events can be sorted and aggregated by all other fields of the envelope, also by ids that events share."""
+    properties = make_event_mappings(build_schema(strategy, load_rules()), engine)["properties"]
+    only_searched = {name for name, field in properties.items() if "doc_values" in field}
+    assert only_searched == {"eventID", "requestID"}
+    assert properties["eventID"] == properties["requestID"] == {"type": "keyword", "doc_values": False}
 
 
 def _count(mapping: dict[str, Any]) -> int:

@@ -24,6 +24,12 @@ def test_everything_is_added_to_an_empty_mapping_and_nothing_to_an_equal_one() -
     assert compare_mappings(OURS, OURS) == Difference({}, (), frozenset())
 
 
+def test_an_index_of_an_earlier_version_keeps_its_doc_values() -> None:
+    """The parameters of a field are no difference: the server would reject the change (ADR-0031)."""
+    ours, theirs = {"eventID": {"type": "keyword", "doc_values": False}}, {"eventID": KEYWORD}
+    assert compare_mappings(ours, theirs) == compare_mappings(theirs, ours) == Difference({}, (), frozenset())
+
+
 def test_missing_fields_are_added_beside_different_ones() -> None:
     """At any depth. An existing field is never written again, and no alias of an object is added."""
     theirs = {

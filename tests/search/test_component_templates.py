@@ -198,6 +198,28 @@ def test_custom_settings_apply_to_new_indices_only(
     assert f"{november(pattern)}-mine" in index["aliases"]
 
 
+def test_the_user_can_keep_the_doc_values_of_ids(
+    server: Any, pattern: IndexPattern, customize: Callable[..., None]
+) -> None:
+    """Searches find an event by its id with and without them; sorting by the id needs them (ADR-0031)."""
+    load(server, pattern)
+    server.request("DELETE", f"/{november(pattern).replace('.11', '.10')}")
+    customize({"properties": {"eventID": {"type": "keyword"}}})
+    load(server, pattern)
+    with_values, without = november(pattern).replace(".11", ".10"), november(pattern)
+    for index in (with_values, without):
+        server.request("POST", f"/{index}/_refresh")
+        (first, *_) = EVENTS[0::2] if index == with_values else EVENTS[1::2]
+        query = codec.encode({"query": {"term": {"event.id": {"value": first["eventID"]}}}})
+        hits = server.request("POST", f"/{index}/_search", query)["hits"]["hits"]
+        assert [restore(hit["_source"]) for hit in hits] == [first]
+    body = codec.encode({"sort": ["event.id"]})
+    hits = server.request("POST", f"/{with_values}/_search", body)["hits"]["hits"]
+    assert [hit["_source"]["eventID"] for hit in hits] == [event["eventID"] for event in EVENTS[0::2]]
+    with pytest.raises(RejectedRequestError, match="Use doc values instead"):
+        server.request("POST", f"/{without}/_search", body)
+
+
 def test_the_common_component_applies_to_all_patterns(server: Any, pattern: IndexPattern) -> None:
     """The pattern's own component prevails over it."""
     prepared(server, pattern)
@@ -413,8 +435,8 @@ def test_a_pipeline_that_adds_fields_breaks_no_proof(opensearch: str, unique_ind
     for loads in (1, 2):
         load(server, pattern, chosen)
         server.request("POST", f"/{november(pattern)}/_refresh")
-        asked = codec.encode({"version": True, "sort": ["eventID"]})
-        hits = server.request("POST", f"/{november(pattern)}/_search", asked)["hits"]["hits"]
+        found: Any = server.request("POST", f"/{november(pattern)}/_search", b'{"version":true}')
+        hits = sorted(found["hits"]["hits"], key=lambda hit: hit["_id"])
         assert {hit["_version"] for hit in hits} == {loads}
         assert {hit["_source"]["source"]["domain"] for hit in hits} == {"here"}
         assert [restore(hit["_source"]) for hit in hits] == EVENTS[1::2]

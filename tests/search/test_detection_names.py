@@ -41,6 +41,7 @@ EVENTS: list[dict[str, Any]] = [
     CALL
     | {
         "eventID": f"{ID}1",
+        "requestID": "70000000-0000-0000-0000-000000000001",
         "eventSource": "iam.amazonaws.com",
         "eventName": "AttachUserPolicy",
         "userAgent": "TruffleHog/3",
@@ -94,6 +95,12 @@ ALWAYS: list[tuple[str, str]] = [
     ("user_agent.original: TruffleHog*", "1"),
     ("user_agent.original: trufflehog*", ""),
     ("requestParameters.attribute: userData", "3"),
+    # Without doc values (ADR-0031).
+    (f"eventID: {ID}2", "2"),
+    (f"event.id: {ID}3", "3"),
+    (f"event.id: {ID[:8]}*", "1234"),
+    ("requestID: 7*", "1"),
+    ("aws.cloudtrail.request_id: 70000000-0000-0000-0000-000000000001", "1"),
 ]
 TYPED: list[tuple[str, str]] = [
     ("additionalEventData.MFAUsed: NO", "2"),

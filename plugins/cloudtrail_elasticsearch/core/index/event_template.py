@@ -44,8 +44,8 @@ SORTED_BY: Final = ("eventSource", "eventName", "@timestamp")
 https://www.elastic.co/docs/reference/elasticsearch/index-settings/sorting
 """
 
-NEVER_SORTED_BY: Final = frozenset({"requestID"})
-"""Fields that are only searched. Their values are random, so sorting and aggregating by them is of no use."""
+NEVER_SORTED_BY: Final = frozenset({"eventID", "requestID"})
+"""Fields that are only searched. Their values are random, so nobody sorts or aggregates by them (ADR-0031)."""
 
 CASELESS: Final = ("additionalEventData.MFAUsed", "userAgent")
 """Fields that Sigma's rules compare in another case than CloudTrail writes (ADR-0027)."""
