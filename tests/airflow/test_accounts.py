@@ -16,7 +16,7 @@ from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupBatch, L
 from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, CoverageError, PlanError, StagingError
-from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.core.progress import Checkpoint, InMemoryStore
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
@@ -73,10 +73,11 @@ def plan(services: Services, **arguments: Any) -> list[dict[str, Any]]:
 class Instance:
     """A task instance that keeps the pushed values."""
 
-    dag_id, run_id, task_id, try_number = "dag", "run", "task", 1
+    dag_id, task_id, try_number = "dag", "task", 1
 
-    def __init__(self, map_index: int = 0) -> None:
+    def __init__(self, map_index: int = 0, run_id: str = "run") -> None:
         self.map_index = map_index
+        self.run_id = run_id
         self.pushed: Any = None
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -259,6 +260,31 @@ def test_a_retry_repeats_only_the_windows_that_failed(
     assert fetch(**work)["us-east-1"] == 0
     assert calls["eu-west-1"] > 0
     assert fetch(**work)["us-east-1"] > 0
+
+
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("work", [{"force": True}, {"late": True}])
+def test_a_run_does_not_continue_the_abandoned_fetch_of_another_run(
+    services: Services, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, work: dict[str, bool]
+) -> None:
+    """Before Airflow 3.3, progress is in the bucket. The other run ended between its manifest and its clean-up."""
+    plan(services, accounts=[ONE])
+    window = Window(ONE, "us-east-1", midnight(DAY), midnight(NEXT))
+    arn = f"arn:aws:iam::{ONE}:role/security/audit"
+    batch = LookupBatch("one", (LookupWindow(window, arn),), {}).to_dict()
+
+    def count_calls(run: str) -> int:
+        statistics = simulator.service.statistics.regions
+        before = statistics["us-east-1"].calls if "us-east-1" in statistics else 0
+        operator = CloudTrailToS3Operator(task_id="fetch", batch=batch, bucket=services.bucket, **work)
+        operator.execute({"ti": Instance(run_id=run)})
+        return statistics["us-east-1"].calls - before
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "clear", lambda _: None)
+        calls = count_calls("first")
+    assert calls > 1
+    assert count_calls("second") >= calls
 
 
 def test_insights_events_are_cells_of_their_own(services: Services, simulator: Simulator) -> None:

@@ -90,8 +90,8 @@ class Scene:
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch, order: str = "shuffled") -> None:
         self.chance = chance = random.Random(seed)
         share = chance.choice([0.0, 0.1, 0.3, 1.0])
-        # A piece is written after each page, after some pages, or never.
-        monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", chance.choice([0.0, 0.002, 10.0]))
+        # A checkpoint is written after each page, after some pages, or never.
+        monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", chance.choice([0.0, 0.002, 10.0]))
         monkeypatch.setattr(scheduler, "is_worth_dividing", lambda *_: chance.random() < share)
         seconds = [chance.randrange(SECONDS) for _ in range(chance.choice([40, 150, 300]))]
         self._happened = [Happened(event_id(number), at(second)) for number, second in enumerate(seconds)]

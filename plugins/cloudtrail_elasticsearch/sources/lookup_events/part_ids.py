@@ -53,13 +53,18 @@ class PartIds:
 
     def find_in_range(self, parts: Iterable[Part], wanted: Range) -> set[CompactId]:
         """Return the ids of those events of the parts whose times are in a range."""
-        near = (part for part in parts if wanted.overlaps(part.first, part.last))
+        near = (part for part in parts if part.first < wanted.until and part.last >= wanted.start)
         return {
             event_id
             for part in near
             for event_id, time in self.read(part).items()
             if time and wanted.contains(time)
         }
+
+
+def ids_of(lines: Iterable[bytes]) -> Iterator[CompactId]:
+    """Yield the ids of staged lines."""
+    return (compact_id(staged_event(line).id) for line in lines)
 
 
 def find_missing(
