@@ -18,7 +18,7 @@ from botocore.config import Config
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
-from cloudtrail_elasticsearch.hooks.account_clients import make_config, make_staging_config
+from cloudtrail_elasticsearch.hooks.account_clients import make_lookup_config, make_staging_config
 from cloudtrail_elasticsearch.sources.lookup_events.client import REQUESTS_PER_SECOND, LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
@@ -108,7 +108,7 @@ class Cell:
 
 def fetch_cell(cell: Cell) -> Callable[[], tuple[int, int, int]]:
     """Make the clients, and return a function that fetches the cell with this loader."""
-    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
+    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_lookup_config()
     client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
     source = LookupEvents(client, RateLimiter(cell.calls_a_second))
     s3 = boto3.client("s3", endpoint_url=cell.s3, config=make_staging_config(MOST_SLICES, Config()), **CREDENTIALS)

@@ -155,30 +155,14 @@ class FetchAttempt:
             self._probe()
         if is_resumed or not state.is_finished:
             with self._hold_memory():
-                if is_resumed:
-                    self._resume()
-                self._look_up_rest()
+                if is_resumed and not self._checkpoint.restore(self._ids):
+                    self._probe()
+                if not state.is_finished:
+                    self._page_side_by_side()
         # Raised last, so that a stuck slice does not keep the others from being looked up (ADR-0015).
         if state.stuck:
+            self._checkpoint.save()
             raise state.stuck[0][1]
-
-    def _resume(self) -> None:
-        """Continue from the newest checkpoint; without one, begin anew."""
-        self._checkpoint.restore(self._ids)
-        ended = [paging for paging in self._state.open if paging.slice.is_done]
-        for paging in ended:
-            self._pager.finish(paging)
-        if self._state.is_finished and not self._state.done:
-            self._probe()
-
-    def _look_up_rest(self) -> None:
-        if self._state.is_finished:
-            return
-        # The next attempt needs this fetch's id (ADR-0008).
-        self._checkpoint.begin()
-        sharers = Sharers(self._staging, self._state.window)
-        with QuotaSharing(sharers, self._state.id, self._source.limiter):
-            self._page_side_by_side()
 
     def _probe(self) -> None:
         """Request the first page with one query of the whole window, so that a quiet window costs one call."""
@@ -190,7 +174,10 @@ class FetchAttempt:
             self._pager.retire(probe, self._state.whole.split_in_half())
 
     def _page_side_by_side(self) -> None:
-        with ThreadPoolExecutor(MOST_SLICES, thread_name_prefix="slice") as pool:
+        # Before the first page, so that the next attempt has this fetch's id (ADR-0008).
+        self._checkpoint.begin()
+        sharing = QuotaSharing(Sharers(self._staging, self._state.window), self._state.id, self._source.limiter)
+        with sharing, ThreadPoolExecutor(MOST_SLICES, thread_name_prefix="slice") as pool:
             workers = [pool.submit(self._page_slices) for _ in range(MOST_SLICES)]
             try:
                 for worker in workers:

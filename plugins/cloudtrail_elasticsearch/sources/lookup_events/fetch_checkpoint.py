@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -16,15 +16,15 @@ from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import LoaderError, StagingError
 from cloudtrail_elasticsearch.core.progress import Checkpoint, StateStore
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, Member, Saved, SliceRecord
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, Saved, SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
 from cloudtrail_elasticsearch.sources.lookup_events.paging import Paging
-from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds, ids_of
+from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
 from cloudtrail_elasticsearch.sources.lookup_events.strays import Strays
 from cloudtrail_elasticsearch.staging import Manifest, Staging
-from cloudtrail_elasticsearch.staging.parts import PackedPart, digest, guess_unpacked, pack, unpack
+from cloudtrail_elasticsearch.staging.parts import digest, guess_unpacked, pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,6 @@ SECONDS_BETWEEN: Final = 10.0
 _READERS: Final = 8
 
 _decode_record: Final = typed.make_decode(FetchRecord)
-
-_Content = dict[Member, PackedPart]
 
 
 class FetchCheckpoint:
@@ -73,39 +71,64 @@ class FetchCheckpoint:
             self._store(msgspec.structs.replace(saved, attempts=self._state.attempts))
 
     def save_if_due(self) -> None:
-        """Write a checkpoint if the newest one is old: the pages since then, and the record of the fetch."""
-        state, body = self._state, bytearray()
-        with state.changed:
+        """Write a checkpoint if the newest one is old."""
+        with self._state.changed:
             if time.monotonic() < self._due:
                 return
             # So no other worker writes one at the same time, or after this one has failed: it would need it.
             self._due = float("inf")
-            self._count += 1
-            key = self._staging.object_key(state.window, state.id, f"{self._name}-{self._count:06d}.gz")
+        self.save()
+        self._due = time.monotonic() + SECONDS_BETWEEN
+
+    def save(self) -> None:
+        """Write a checkpoint: the pages since the newest one, and the record of the fetch.
+
+        It is one object, because each write costs as much processor time as a call.
+        """
+        self.begin()
+        state, body = self._state, bytearray()
+        self._count += 1
+        key = self._staging.object_key(state.window, state.id, f"{self._name}-{self._count:06d}.gz")
+        with state.changed:
             record = pack(msgspec.json.encode(state.to_record(key, body)))
-        # Without the lock, so that the other workers continue. One object, because each write costs as much
-        # processor time as a call.
+        # Without the lock, so that the other workers continue.
         self._staging.bucket.create(key, bytes(body + record), "application/gzip")
         self._store(Saved(state.id, state.attempts, key, len(body), digest(record)))
-        self._due = time.monotonic() + SECONDS_BETWEEN
 
     def clear(self) -> None:
         """Remove the saved progress, if there is some."""
         if self.is_saved:
             self._checkpoint.clear()
 
-    def restore(self, ids: PartIds) -> None:
-        """Fill the state with that of the newest checkpoint; ranges with a damaged object are looked up again."""
+    def restore(self, ids: PartIds) -> bool:
+        """Fill the state with that of the newest checkpoint; return false if there is none.
+
+        Ranges with a damaged object are looked up again.
+        """
         state = self._state
         record = self._read_record()
         if record is None:
-            return
-        record, content = _leave_out_damaged(record, self._staging, state.window)
+            return False
+        slices = (*record.retired, *record.done, *record.open)
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="restore") as pool:
+            growing = dict(zip(map(id, slices), pool.map(self._read_slice, slices), strict=True))
+        # A slice skips the events of retired queries of its range, so it is not usable if one of these is damaged.
+        gone = [each.range for each in record.retired if growing[id(each)] is None]
+
+        def is_usable(slice_: SliceRecord) -> bool:
+            return growing[id(slice_)] is not None and not any(map(slice_.range.overlaps, gone))
+
         state.calls, state.throttled = record.calls, record.throttled
         state.strays = Strays(set(record.strays), record.more_strays)
-        state.done, state.retired = list(record.done), list(record.retired)
-        state.pool.ranges = [Range(*each) for each in record.pool]
-        state.open = [_reopen(each, state, ids, content) for each in record.open]
+        state.retired = [each for each in record.retired if growing[id(each)] is not None]
+        state.done = [each for each in record.done if is_usable(each)]
+        state.open = [
+            self._reopen(each, parts, ids)
+            for each in record.open
+            if is_usable(each) and (parts := growing[id(each)]) is not None
+        ]
+        lost = (each.range for each in record.done + record.open if not is_usable(each))
+        state.pool.ranges = [*(Range(*each) for each in record.pool), *lost]
         # Observed densities are not saved; the finished slices show them again.
         for each in state.done:
             state.pool.observe((each.floor, each.pages / each.range.seconds))
@@ -115,10 +138,50 @@ class FetchCheckpoint:
             len(state.done),
             len(state.open),
         )
+        return True
 
     def _store(self, saved: Saved) -> None:
         self._saved = saved
         self._checkpoint.save(msgspec.to_builtins(saved))
+
+    def _read_slice(self, record: SliceRecord) -> list[GrowingPart] | None:
+        """Check the parts of a slice and return the growing ones; None if an object is missing or damaged."""
+        staging, window = self._staging, self._state.window
+        try:
+            # The manifest will name these parts, so a missing one must be noticed now.
+            for part in (*record.parts, *record.asides):
+                staging.check_part(part)
+            return [
+                GrowingPart(
+                    window.start, [(each, each.cut(staging.read_checkpoint(each.part.key))) for each in members]
+                )
+                for members in (record.members, record.aside_members)
+            ]
+        except StagingError as error:
+            log.warning("%s The slice %s of %s is looked up again.", error, record.range.name, window.name)
+            return None
+
+    def _reopen(self, record: SliceRecord, growing: list[GrowingPart], ids: PartIds) -> Paging:
+        state = self._state
+        retired = (part for each in state.retired for part in each.parts)
+        slice_ = Slice(
+            state.whole,
+            record.range,
+            record.query,
+            # Retired queries of this range have staged these events, so they must not count again (ADR-0015).
+            known=ids.find_in_range(retired, record.range),
+            token=record.token,
+            pages=record.pages,
+            looked_up=record.looked_up,
+            duplicates=record.duplicates,
+            is_done=record.token is None,
+        )
+        # The rest of the query may repeat events of the pages before the restart.
+        for part in (*record.parts, *record.asides):
+            slice_.add_seen_ids(ids.read(part))
+        for each in growing:
+            slice_.add_seen_ids(each.read_ids())
+        return Paging(slice_, *growing, record.pages_in_parts, record.parts, record.asides, record.misplaced)
 
     def _read_record(self) -> FetchRecord | None:
         saved, window = self._saved, self._state.window
@@ -190,81 +253,3 @@ def _is_whole(record: FetchRecord, whole: Range) -> bool:
         # A finished query without pages would make its range look like one without events.
         and all(each.pages > 0 for each in slices + record.retired)
     )
-
-
-def _leave_out_damaged(record: FetchRecord, staging: Staging, window: Window) -> tuple[FetchRecord, _Content]:
-    """Return a record without the slices of which an object is damaged, and the content of all members.
-
-    The ranges of these slices are in the pool.
-    """
-    content = _read_members(record.open, staging)
-
-    def is_sound(slice_: SliceRecord) -> bool:
-        try:
-            # The manifest will name these parts, so a missing one must be noticed now.
-            for part in (*slice_.parts, *slice_.asides):
-                staging.check_part(part)
-        except StagingError as error:
-            log.warning("%s The slice %s of %s is looked up again.", error, slice_.range.name, window.name)
-            return False
-        return content.keys() >= {*slice_.members, *slice_.aside_members}
-
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="restore") as pool:
-        checked = {
-            name: list(zip(slices, pool.map(is_sound, slices), strict=True))
-            for name, slices in (("retired", record.retired), ("done", record.done), ("open", record.open))
-        }
-    # A slice skips the events of retired queries of its range, so it is not usable if one of these is damaged.
-    gone = [each.range for each, sound in checked["retired"] if not sound]
-    again = [
-        each.range
-        for each, sound in checked["done"] + checked["open"]
-        if not sound or any(map(each.range.overlaps, gone))
-    ]
-    kept = {
-        name: tuple(each for each, sound in slices if sound and (name == "retired" or each.range not in again))
-        for name, slices in checked.items()
-    }
-    ranges = record.pool + tuple((each.floor, each.end) for each in again)
-    return msgspec.structs.replace(record, pool=ranges, **kept), content
-
-
-def _read_members(records: Iterable[SliceRecord], staging: Staging) -> _Content:
-    """Return the content of the members of growing parts, without damaged ones."""
-    by_checkpoint: dict[str, list[Member]] = {}
-    for record in records:
-        for member in (*record.members, *record.aside_members):
-            by_checkpoint.setdefault(member.part.key, []).append(member)
-    content: _Content = {}
-    # One checkpoint at a time is in memory, because the records in them can be large.
-    for key, members in by_checkpoint.items():
-        try:
-            body = staging.read_checkpoint(key)
-            content |= {member: member.cut(body) for member in members}
-        except StagingError as error:
-            log.warning("%s Its pages are looked up again.", error)
-    return content
-
-
-def _reopen(record: SliceRecord, state: FetchState, ids: PartIds, content: _Content) -> Paging:
-    slice_ = Slice(
-        state.whole,
-        record.range,
-        record.query,
-        # Retired queries of this range have staged these events, so they must not count again (ADR-0015).
-        known=ids.find_in_range((part for retired in state.retired for part in retired.parts), record.range),
-        token=record.token,
-        pages=record.pages,
-        looked_up=record.looked_up,
-        duplicates=record.duplicates,
-        is_done=record.token is None,
-    )
-    # The rest of the query may repeat events of the pages before the restart.
-    for part in (*record.parts, *record.asides):
-        slice_.add_seen_ids(ids.read(part))
-    growing = []
-    for members in (record.members, record.aside_members):
-        for member in members:
-            slice_.add_seen_ids(ids_of(content[member].lines()))
-        growing.append(GrowingPart(state.window.start, [(member, content[member]) for member in members]))
-    return Paging(slice_, *growing, record.pages_in_parts, record.parts, record.asides, record.misplaced)

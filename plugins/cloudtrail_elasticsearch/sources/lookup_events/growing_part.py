@@ -5,10 +5,11 @@ Meanwhile a checkpoint holds its events, so that a kill costs little: gzip membe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent, staged_event
+from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import CompactId, compact_id
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import Member
 from cloudtrail_elasticsearch.staging.parts import PackedPart, PartBuilder, describe_part, join_parts
 
@@ -29,6 +30,10 @@ class GrowingPart:
     def add(self, events: Iterable[LookedUpEvent]) -> None:
         """Add events to the part."""
         self._builder.add(events)
+
+    def read_ids(self) -> Iterator[CompactId]:
+        """Yield the ids of the events in the members."""
+        return (compact_id(staged_event(line).id) for packed in self._packed for line in packed.lines())
 
     def save(self, checkpoint: str, body: bytearray) -> tuple[Member, ...]:
         """Append the events that no checkpoint holds to the body of a new one; return the members of the part."""

@@ -50,6 +50,10 @@ class Pager:
         :raises TransientError: AWS throttles or fails for longer than the source's patience
         """
         state = self._state
+        # An earlier attempt was killed between the last page and the part.
+        if paging.slice.is_done:
+            self._finish(paging)
+            return
         try:
             page = self._ask(paging.slice)
         except ExpiredPageError as error:
@@ -66,21 +70,10 @@ class Pager:
         if paging.slice.stuck:
             self._give_up(paging, paging.slice.stuck)
         elif paging.slice.is_done:
-            self.finish(paging)
+            self._finish(paging)
         elif paging.growing_pages >= PAGES_PER_PART:
             self._write_parts(paging)
         self._progress_log.log(state.looked_up, state.share_done)
-
-    def finish(self, paging: Paging) -> None:
-        """Write the last part of a slice whose query has ended."""
-        state = self._state
-        # First: the slice is done only after its events were written; otherwise a failed write would lose them.
-        self._write_parts(paging)
-        with state.changed:
-            state.open.remove(paging)
-            state.done.append(paging.to_record())
-            state.pool.observe(paging.slice.density)
-            state.changed.notify_all()
 
     def release(self, paging: Paging) -> None:
         """Return a slice to the other workers; divide it first if it is marked for division or too large."""
@@ -122,6 +115,17 @@ class Pager:
             state.throttled += page.throttled
         state.times.observe(page.seconds)
         return page
+
+    def _finish(self, paging: Paging) -> None:
+        """Write the last part of a slice whose query has ended."""
+        state = self._state
+        # First: the slice is done only after its events were written; otherwise a failed write would lose them.
+        self._write_parts(paging)
+        with state.changed:
+            state.open.remove(paging)
+            state.done.append(paging.to_record())
+            state.pool.observe(paging.slice.density)
+            state.changed.notify_all()
 
     def _restart(self, paging: Paging, error: ExpiredPageError) -> None:
         """Look up a slice again after its token expired: in halves, or, if it is one second, a few times."""

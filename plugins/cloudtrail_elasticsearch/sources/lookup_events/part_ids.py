@@ -62,11 +62,6 @@ class PartIds:
         }
 
 
-def ids_of(lines: Iterable[bytes]) -> Iterator[CompactId]:
-    """Yield the ids of staged lines."""
-    return (compact_id(staged_event(line).id) for line in lines)
-
-
 def find_missing(
     parts: Iterable[Part], staged: Sequence[Part], ids: PartIds, staging: Staging
 ) -> Iterator[LookedUpEvent]:
