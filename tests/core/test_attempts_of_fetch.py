@@ -244,8 +244,11 @@ class Undeleting(MemoryS3):
         return {"Errors": [{"Key": key, "Code": "MethodNotAllowed", "Message": "no"} for key in keys]}
 
 
-def test_objects_that_cannot_be_deleted_do_not_fail_a_fetch(caplog: pytest.LogCaptureFixture) -> None:
+def test_objects_that_cannot_be_deleted_do_not_fail_a_fetch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever the reason: the events are staged, and the log names the objects."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     assert fetch_into(Undeleting()).manifest(WINDOW) is not None
     assert "MethodNotAllowed" in caplog.text
 
