@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -23,6 +24,8 @@ from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
 from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from devstack.days import last_settled_day
 from devstack.simulator import (
     DEFAULT_ACCOUNT,
@@ -35,6 +38,8 @@ from devstack.simulator import (
     SimulatorSettings,
 )
 from tests.airflow.conftest import Services
+from tests.core.unruly import Happened, Manners, UnrulyLookup, at, event_id
+from tests.memory_s3 import MemoryS3
 
 DAY: Final = last_settled_day()
 NEXT: Final = DAY + timedelta(days=1)
@@ -265,26 +270,28 @@ def test_a_retry_repeats_only_the_windows_that_failed(
 @pytest.mark.promise("nothing-lost")
 @pytest.mark.parametrize("work", [{"force": True}, {"late": True}])
 def test_a_run_does_not_continue_the_abandoned_fetch_of_another_run(
-    services: Services, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, work: dict[str, bool]
+    monkeypatch: pytest.MonkeyPatch, work: dict[str, bool]
 ) -> None:
-    """Before Airflow 3.3, progress is in the bucket. The other run ended between its manifest and its clean-up."""
-    plan(services, accounts=[ONE])
-    window = Window(ONE, "us-east-1", midnight(DAY), midnight(NEXT))
-    arn = f"arn:aws:iam::{ONE}:role/security/audit"
-    batch = LookupBatch("one", (LookupWindow(window, arn),), {}).to_dict()
+    """Before Airflow 3.3, progress is in the bucket. The other run was killed before it removed its progress."""
+    client = UnrulyLookup([Happened(event_id(number), at(number)) for number in range(60)], [], Manners(), 1)
+    account = SimpleNamespace(open_lookup=lambda _: LookupEvents(client, RateLimiter(1e9)))
+    s3 = MemoryS3()
+    hook = SimpleNamespace(s3=lambda: s3, open_account=lambda *_: account)
+    monkeypatch.setattr(CloudTrailToS3Operator, "aws", lambda _: hook)
+    batch = LookupBatch("one", (LookupWindow(Window(ONE, "us-east-1", at(0), at(3_600)), ""),), {}).to_dict()
 
-    def count_calls(run: str) -> int:
-        statistics = simulator.service.statistics.regions
-        before = statistics["us-east-1"].calls if "us-east-1" in statistics else 0
-        operator = CloudTrailToS3Operator(task_id="fetch", batch=batch, bucket=services.bucket, **work)
-        operator.execute({"ti": Instance(run_id=run)})
-        return statistics["us-east-1"].calls - before
+    def count_calls(run: str, **work: bool) -> int:
+        before = client.calls
+        arguments = {"bucket": "bucket", "encryption": "", "kms_key": "", **work}
+        context: Any = {"ti": Instance(run_id=run)}
+        CloudTrailToS3Operator(task_id="fetch", batch=batch, **arguments).execute(context)
+        return client.calls - before
 
+    assert count_calls("first") > 1
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoint, "clear", lambda _: None)
-        calls = count_calls("first")
-    assert calls > 1
-    assert count_calls("second") >= calls
+        assert count_calls("second", **work) > 1
+    assert count_calls("third", **work) > 1
 
 
 def test_insights_events_are_cells_of_their_own(services: Services, simulator: Simulator) -> None:
