@@ -111,22 +111,19 @@ class FetchCheckpoint:
             return False
         slices = (*record.retired, *record.done, *record.open)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="restore") as pool:
-            growing = dict(zip(map(id, slices), pool.map(self._read_slice, slices), strict=True))
+            read = zip(map(id, slices), pool.map(self._read_slice, slices), strict=True)
+            sound = {key: growing for key, growing in read if growing is not None}
         # A slice skips the events of retired queries of its range, so it is not usable if one of these is damaged.
-        gone = [each.range for each in record.retired if growing[id(each)] is None]
+        gone = [each.range for each in record.retired if id(each) not in sound]
 
         def is_usable(slice_: SliceRecord) -> bool:
-            return growing[id(slice_)] is not None and not any(map(slice_.range.overlaps, gone))
+            return id(slice_) in sound and not any(map(slice_.range.overlaps, gone))
 
         state.calls, state.throttled = record.calls, record.throttled
         state.strays = Strays(set(record.strays), record.more_strays)
-        state.retired = [each for each in record.retired if growing[id(each)] is not None]
+        state.retired = [each for each in record.retired if id(each) in sound]
         state.done = [each for each in record.done if is_usable(each)]
-        state.open = [
-            self._reopen(each, parts, ids)
-            for each in record.open
-            if is_usable(each) and (parts := growing[id(each)]) is not None
-        ]
+        state.open = [self._reopen(each, sound[id(each)], ids) for each in record.open if is_usable(each)]
         lost = (each.range for each in record.done + record.open if not is_usable(each))
         state.pool.ranges = [*(Range(*each) for each in record.pool), *lost]
         # Observed densities are not saved; the finished slices show them again.

@@ -59,11 +59,6 @@ class SliceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         """The range of its query."""
         return Range(self.floor, self.end)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the query returned no event of the window."""
-        return not (self.looked_up or self.parts or self.asides)
-
 
 class FetchRecord(msgspec.Struct, frozen=True):
     """The progress of a fetch."""

@@ -102,8 +102,8 @@ class Pager:
                 state.stuck.append((paging.slice.range, error))
             state.pool.observe(paging.slice.density)
             state.pool.ranges.extend(again)
-            # Nothing to compare with in an empty record.
-            if not record.is_empty:
+            # A query without a page has nothing to compare with.
+            if record.pages:
                 state.retired.append(record)
             state.changed.notify_all()
 
