@@ -18,7 +18,7 @@ from botocore.config import Config
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
-from cloudtrail_elasticsearch.hooks.account_clients import make_config, make_staging_config
+from cloudtrail_elasticsearch.hooks.account_clients import make_lookup_config, make_staging_config
 from cloudtrail_elasticsearch.sources.lookup_events.client import REQUESTS_PER_SECOND, LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
@@ -123,7 +123,7 @@ def fetch_cell(cell: Cell) -> Callable[[], tuple[int, int, int]]:
 
 def make_source(cell: Cell) -> LookupEvents:
     """Return the loader's client of LookupEvents."""
-    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_config(attempts=1)
+    credentials, config = CREDENTIALS | {"region_name": cell.window.region}, make_lookup_config()
     client = boto3.client("cloudtrail", endpoint_url=cell.cloudtrail, config=config, **credentials)
     return LookupEvents(client, RateLimiter(cell.calls_a_second))
 

@@ -109,8 +109,8 @@ def cost() -> list[Result]:
                 f"{len(fetched)} processes each, all at the same time, each with its own region"
             ),
             limited_by=(
-                "botocore, which signs, sends and receives each request, and the writes of pieces and records "
-                "every ten seconds; the naive loop writes once"
+                "botocore, which signs, sends and receives each request; and the checkpoint and the count of the "
+                "other workers every ten seconds; the naive loop writes once"
             ),
             parts={"ours, ms a page": cost_of_ours, "naive, ms a page": cost_of_naive},
             machine=machine(),

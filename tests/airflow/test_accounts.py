@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -16,13 +17,15 @@ from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupBatch, L
 from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, CoverageError, PlanError, StagingError
-from cloudtrail_elasticsearch.core.progress import InMemoryStore
+from cloudtrail_elasticsearch.core.progress import Checkpoint, InMemoryStore
 from cloudtrail_elasticsearch.operators.cloudtrail_to_s3 import CloudTrailToS3Operator
 from cloudtrail_elasticsearch.operators.coverage import CloudTrailCoverageOperator
 from cloudtrail_elasticsearch.operators.plan import CloudTrailPlanOperator
 from cloudtrail_elasticsearch.operators.s3_to_elasticsearch import S3ToElasticsearchOperator
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
+from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from devstack.days import last_settled_day
 from devstack.simulator import (
     DEFAULT_ACCOUNT,
@@ -35,6 +38,8 @@ from devstack.simulator import (
     SimulatorSettings,
 )
 from tests.airflow.conftest import Services
+from tests.core.unruly import Happened, Manners, UnrulyLookup, at, event_id
+from tests.memory_s3 import MemoryS3
 
 DAY: Final = last_settled_day()
 NEXT: Final = DAY + timedelta(days=1)
@@ -73,10 +78,11 @@ def plan(services: Services, **arguments: Any) -> list[dict[str, Any]]:
 class Instance:
     """A task instance that keeps the pushed values."""
 
-    dag_id, run_id, task_id, try_number = "dag", "run", "task", 1
+    dag_id, task_id, try_number = "dag", "task", 1
 
-    def __init__(self, map_index: int = 0) -> None:
+    def __init__(self, map_index: int = 0, run_id: str = "run") -> None:
         self.map_index = map_index
+        self.run_id = run_id
         self.pushed: Any = None
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -259,6 +265,33 @@ def test_a_retry_repeats_only_the_windows_that_failed(
     assert fetch(**work)["us-east-1"] == 0
     assert calls["eu-west-1"] > 0
     assert fetch(**work)["us-east-1"] > 0
+
+
+@pytest.mark.promise("nothing-lost")
+@pytest.mark.parametrize("work", [{"force": True}, {"late": True}])
+def test_a_run_does_not_continue_the_abandoned_fetch_of_another_run(
+    monkeypatch: pytest.MonkeyPatch, work: dict[str, bool]
+) -> None:
+    """Before Airflow 3.3, progress is in the bucket. The other run was killed before it removed its progress."""
+    client = UnrulyLookup([Happened(event_id(number), at(number)) for number in range(60)], [], Manners(), 1)
+    account = SimpleNamespace(open_lookup=lambda _: LookupEvents(client, RateLimiter(1e9)))
+    s3 = MemoryS3()
+    hook = SimpleNamespace(s3=lambda: s3, open_account=lambda *_: account)
+    monkeypatch.setattr(CloudTrailToS3Operator, "aws", lambda _: hook)
+    batch = LookupBatch("one", (LookupWindow(Window(ONE, "us-east-1", at(0), at(3_600)), ""),), {}).to_dict()
+
+    def count_calls(run: str, **work: bool) -> int:
+        before = client.calls
+        arguments = {"bucket": "bucket", "encryption": "", "kms_key": "", **work}
+        context: Any = {"ti": Instance(run_id=run)}
+        CloudTrailToS3Operator(task_id="fetch", batch=batch, **arguments).execute(context)
+        return client.calls - before
+
+    assert count_calls("first") > 1
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "clear", lambda _: None)
+        assert count_calls("second", **work) > 1
+    assert count_calls("third", **work) > 1
 
 
 def test_insights_events_are_cells_of_their_own(services: Services, simulator: Simulator) -> None:

@@ -45,7 +45,7 @@ def test_clients_have_the_settings_of_the_connection(hook: CloudTrailHook) -> No
     assert s3.meta.config.retries["total_max_attempts"] == 4
     for client in (cloudtrail, s3):
         assert client.meta.config.proxies == {"https": "http://proxy.example.com:3128"}
-        assert USER_AGENT in client.meta.config.user_agent_extra
+        assert USER_AGENT in client.meta.config.user_agent
 
 
 @pytest.mark.parametrize(("configured", "expected"), [({}, 64), ({"max_pool_connections": 100}, 100)])

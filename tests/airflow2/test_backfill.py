@@ -117,7 +117,7 @@ def test_a_killed_fetch_is_resumed(
     # A range that is divided after the restart is looked up from its first page again.
     assert busiest.repeated_pages <= unwritten + max(0, busiest.ranges - 1)
     keys = s3.list_objects_v2(Bucket=bucket)["Contents"]
-    assert not [entry["Key"] for entry in keys if re.search(r"/state/|/slice-", entry["Key"])]
+    assert not [entry["Key"] for entry in keys if re.search(r"/state/|/checkpoint-", entry["Key"])]
 
 
 def kill_fetch(backfill: int, count_settled: Callable[[], int]) -> int:

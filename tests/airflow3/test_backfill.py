@@ -38,7 +38,7 @@ def test_a_killed_fetch_is_resumed(site: Site, opensearch: str) -> None:
     assert busiest.repeated_pages <= site.kill.served - site.kill.written + borders
     assert site.kill.written > 0
     # The kill can hit another window of the batch between its manifest and the end of its clean-up.
-    leftovers = (key for key in site.staged_keys() if re.search(r"/state/|/slice-", key))
+    leftovers = (key for key in site.staged_keys() if re.search(r"/state/|/checkpoint-", key))
     assert not [key for key in leftovers if f"region={BUSIEST}/" in key]
 
 

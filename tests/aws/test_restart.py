@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import random
@@ -18,13 +19,14 @@ from botocore.config import Config
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.documents.events import Event, document_id, parse_line
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
-from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events import fetch_checkpoint, pager, scheduler
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY
 from cloudtrail_elasticsearch.sources.lookup_events.late import fetch_late
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from cloudtrail_elasticsearch.staging import Manifest, Staging
+from cloudtrail_elasticsearch.staging.parts import digest
 from devstack.simulator import DEFAULT_ACCOUNT, Simulator, SimulatorSettings
 from tests.clock import today
 
@@ -52,7 +54,9 @@ def staging(aws: str, bucket: str) -> Staging:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make parts of few pages, and a checkpoint after each page."""
     monkeypatch.setattr(pager, "PAGES_PER_PART", 3)
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
 
 
 class Client:
@@ -333,7 +337,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.promise("restartable")
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("kind", ["/slice-", "/part-"])
+@pytest.mark.parametrize("kind", ["/checkpoint-", "/part-"])
 def test_damaged_objects_are_looked_up_again(
     simulator: Simulator,
     staging: Staging,
@@ -343,7 +347,7 @@ def test_damaged_objects_are_looked_up_again(
     kind: str,
     damage: str,
 ) -> None:
-    """All records or all parts of slices: each event is still staged once."""
+    """All checkpoints or all parts of slices: each event is still staged once."""
     monkeypatch.setattr("cloudtrail_elasticsearch.sources.lookup_events.slice_pool.OVERHEAD", -1e9)
     store = Store()
     assert attempt(simulator, staging, store, kill_at=45) is None
@@ -375,7 +379,26 @@ def test_progress_that_does_not_cover_the_window_is_not_used(
     """Of another version, or damaged: a new start costs calls, but no event."""
     store = Store()
     assert attempt(simulator, staging, store, kill_at=12) is None
-    kept = store.get(STATE_KEY)
-    change(kept["value"])
-    store.set(STATE_KEY, kept)
+    saved = store.get(STATE_KEY)
+    value = saved["value"]
+    body = staging.read_checkpoint(value["checkpoint"])
+    record = json.loads(gzip.decompress(body[value["start"] :]))
+    change(record)
+    packed = gzip.compress(json.dumps(record).encode())
+    value.update(checkpoint=f"{value['checkpoint']}-changed", sha256=digest(packed))
+    staging.bucket.create(value["checkpoint"], body[: value["start"]] + packed, "application/gzip")
+    store.set(STATE_KEY, saved)
     assert staged_ids(staging, attempt(simulator, staging, store)) == truth(simulator)
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"id": 1}, {"id": "old", "attempts": 3, "calls": 9, "open": [[0, 1, 2, 3]]}]
+)
+def test_the_state_of_another_version_is_not_used(simulator: Simulator, staging: Staging, value: Any) -> None:
+    """A new start costs calls, but no event. The objects of the fetch are deleted, if its id is readable."""
+    left = staging.object_key(BUSY, "old", "slice-0.json")
+    staging.bucket.create(left, b"{}", "application/json")
+    store = Store()
+    store.set(STATE_KEY, {"fingerprint": f"{staging.uri(BUSY)} {BUSY.name}", "value": value})
+    assert staged_ids(staging, attempt(simulator, staging, store)) == truth(simulator)
+    assert (left in in_the_bucket(staging)) == (value.get("id") != "old")

@@ -90,8 +90,8 @@ class Scene:
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch, order: str = "shuffled") -> None:
         self.chance = chance = random.Random(seed)
         share = chance.choice([0.0, 0.1, 0.3, 1.0])
-        # A piece is written after each page, after some pages, or never.
-        monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", chance.choice([0.0, 0.002, 10.0]))
+        # A checkpoint is written after each page, after some pages, or never.
+        monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", chance.choice([0.0, 0.002, 10.0]))
         monkeypatch.setattr(scheduler, "is_worth_dividing", lambda *_: chance.random() < share)
         seconds = [chance.randrange(SECONDS) for _ in range(chance.choice([40, 150, 300]))]
         self._happened = [Happened(event_id(number), at(second)) for number, second in enumerate(seconds)]
@@ -244,8 +244,11 @@ class Undeleting(MemoryS3):
         return {"Errors": [{"Key": key, "Code": "MethodNotAllowed", "Message": "no"} for key in keys]}
 
 
-def test_objects_that_cannot_be_deleted_do_not_fail_a_fetch(caplog: pytest.LogCaptureFixture) -> None:
+def test_objects_that_cannot_be_deleted_do_not_fail_a_fetch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever the reason: the events are staged, and the log names the objects."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     assert fetch_into(Undeleting()).manifest(WINDOW) is not None
     assert "MethodNotAllowed" in caplog.text
 

@@ -1,7 +1,9 @@
-"""A fetch writes its pages every ten seconds as pieces, which one part replaces."""
+"""A fetch writes its new pages every ten seconds as a checkpoint; parts replace the checkpoints."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,16 +11,15 @@ import pytest
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
-from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events import fetch_checkpoint, scheduler
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import FetchCheckpoint
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
-from cloudtrail_elasticsearch.staging import Part, Staging
-from cloudtrail_elasticsearch.staging.parts import PackedPart, PartBuilder, digest, unpack
+from cloudtrail_elasticsearch.staging import Staging
+from cloudtrail_elasticsearch.staging.parts import PartBuilder
 from tests.core.unruly import Happened, Killed, Manners, UnrulyLookup, at, event_id
 from tests.memory_s3 import MemoryS3
 
@@ -26,86 +27,95 @@ SECONDS = 3_600
 WINDOW = Window("123456789012", "us-east-1", at(0), at(SECONDS))
 
 
-class Written:
-    """Keeps the parts that are written."""
-
-    def __init__(self) -> None:
-        self.parts: list[PackedPart] = []
-
-    def __call__(self, packed: PackedPart) -> Part:
-        self.parts.append(packed)
-        sha256 = digest(packed.body)
-        return Part(sha256, packed.events, len(packed.body), sha256, packed.first, packed.last, packed.unpacked)
-
-    def lines(self, part: Part) -> list[bytes]:
-        (packed,) = (each for each in self.parts if digest(each.body) == part.sha256)
-        assert part.unpacked is not None
-        return unpack(packed.body, part.unpacked)
-
-
 def looked_up(*seconds: int) -> list[LookedUpEvent]:
     return [LookedUpEvent(event_id(second), at(second), b'{"second":%d}' % second) for second in seconds]
 
 
-def test_the_whole_part_has_the_events_of_all_pieces_and_later_ones() -> None:
-    """Its number of events, its times and its size are those of all pieces."""
-    written, growing = Written(), GrowingPart(at(0))
+def test_the_whole_part_has_the_events_of_all_checkpoints_and_later_ones() -> None:
+    """Its number of events, its times and its size are those of all events."""
+    growing, first, second = GrowingPart(at(0)), bytearray(), bytearray(b"other members")
     growing.add(looked_up(7, 5))
-    (first,) = growing.write_piece(written)
+    assert [member.cut(first).lines() for member in growing.save("first", first)] == [
+        [b'{"second":7}', b'{"second":5}']
+    ]
     growing.add(looked_up(9))
-    assert growing.write_piece(written)[0] == first
+    (old, new) = growing.save("second", second)
+    assert (old.part.key, new.part.key) == ("first", "second")
+    assert new.cut(second).lines() == [b'{"second":9}']
+    assert growing.save("third", bytearray()) == (old, new)
     growing.add(looked_up(4))
-    (whole,) = growing.write_whole(written)
-    assert written.lines(first) == [b'{"second":7}', b'{"second":5}']
-    assert written.lines(whole) == [b'{"second":7}', b'{"second":5}', b'{"second":9}', b'{"second":4}']
+    whole = growing.join()
+    assert whole is not None
+    assert whole.lines() == [b'{"second":7}', b'{"second":5}', b'{"second":9}', b'{"second":4}']
     assert (whole.events, whole.first, whole.last) == (4, at(4), at(9))
-    assert [packed.events for packed in written.parts] == [2, 1, 4]
 
 
-def test_a_single_piece_is_the_whole_part() -> None:
-    """It is not written twice. Without new events, nothing is written."""
-    written, growing = Written(), GrowingPart(at(0))
-    assert growing.write_piece(written) == growing.write_whole(written) == ()
-    growing.add(looked_up(7))
-    pieces = growing.write_piece(written)
-    assert growing.write_piece(written) == growing.write_whole(written) == pieces
-    assert len(written.parts) == 1
+def test_a_part_grows_further_after_a_restart() -> None:
+    """It has the same content as without the restart."""
+    growing, checkpoint = GrowingPart(at(0)), bytearray()
+    growing.add(looked_up(7, 5))
+    members = growing.save("key", checkpoint)
+    restored = GrowingPart(at(0), [(member, member.cut(checkpoint)) for member in members])
+    for each in (growing, restored):
+        each.add(looked_up(9))
+    assert restored.join() == growing.join()
+    assert len(restored.save("next", bytearray())) == 2
 
 
-def test_a_part_without_pieces_is_packed_once() -> None:
+def test_an_altered_checkpoint_is_an_error() -> None:
+    """Even if it has the right size."""
+    growing, checkpoint = GrowingPart(at(0)), bytearray()
+    growing.add(looked_up(7, 5))
+    (member,) = growing.save("key", checkpoint)
+    checkpoint[-1] ^= 1
+    with pytest.raises(StagingError, match="key"):
+        member.cut(checkpoint)
+
+
+def test_a_part_without_events_is_not_written() -> None:
+    """Neither whole nor in a checkpoint."""
+    growing, checkpoint = GrowingPart(at(0)), bytearray()
+    assert growing.save("key", checkpoint) == ()
+    assert growing.join() is None
+    assert not checkpoint
+
+
+def test_a_part_that_no_checkpoint_interrupts_is_packed_once() -> None:
     """Equal lines make equal content."""
-    written, growing, builder = Written(), GrowingPart(at(0)), PartBuilder()
+    growing, builder = GrowingPart(at(0)), PartBuilder()
     for each in (growing, builder):
         each.add(looked_up(3, 2, 1))
-    growing.write_whole(written)
-    assert written.parts == [builder.finish()]
+    assert growing.join() == builder.finish()
 
 
 class CountingS3(MemoryS3):
-    """Keeps the keys of all parts that were ever written."""
+    """Keeps the names of all objects of a fetch that were ever written."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.parts: list[str] = []
+        self.written: list[str] = []
 
     def put_object(self, **how: Any) -> dict[str, Any]:
-        if "/part-" in how["Key"]:
-            self.parts.append(how["Key"])
+        if "/fetch=" in how["Key"]:
+            self.written.append(how["Key"].rpartition("/")[2])
         return super().put_object(**how)
+
+    def count(self, kind: str) -> int:
+        return sum(name.startswith(kind) for name in self.written)
 
 
 def test_only_whole_parts_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A load reads few objects, although the fetch wrote a piece after each page."""
-    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    """A load reads few objects, although the fetch wrote a checkpoint after each page."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     happened = [Happened(event_id(number), at(number * 9)) for number in range(400)]
     s3 = CountingS3()
     source = LookupEvents(UnrulyLookup(happened, [], Manners(), 1), RateLimiter(1e9))
     manifest = fetch(WINDOW, source, Staging(s3, "bucket"), InMemoryStore())
     assert manifest.staged == len(happened)
-    assert len(s3.parts) > 70
-    assert len(manifest.parts) < 40
-    assert {part.key for part in manifest.parts} == {key for key in s3.objects if "/part-" in key}
+    assert s3.count("checkpoint-") > 70
+    assert s3.count("part-") == len(manifest.parts) < 40
+    assert {part.key for part in manifest.parts} == {key for key in s3.objects if "/fetch=" in key}
 
 
 class Ticking(UnrulyLookup):
@@ -121,8 +131,8 @@ class Ticking(UnrulyLookup):
 @pytest.mark.promise("restartable")
 @pytest.mark.parametrize("kill", [25, 47, 90, 119])
 def test_a_kill_costs_the_calls_of_seconds(monkeypatch: pytest.MonkeyPatch, kill: int) -> None:
-    """Even if a slice has pages and waits for its next one: another worker writes them."""
-    monkeypatch.setattr(pager, "time", SimpleNamespace(monotonic=lambda: Ticking.now))
+    """Even if a slice has pages and waits for its next one: a checkpoint has those of all slices."""
+    monkeypatch.setattr(fetch_checkpoint, "time", SimpleNamespace(monotonic=lambda: Ticking.now))
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     monkeypatch.setattr(scheduler.Scheduler, "_most_open", 8)
     happened = [Happened(event_id(number), at(number * 5)) for number in range(700)]
@@ -138,23 +148,66 @@ def test_a_kill_costs_the_calls_of_seconds(monkeypatch: pytest.MonkeyPatch, kill
     assert client.calls <= never_killed.calls + 20 + 2 * scheduler.MOST_SLICES
 
 
+def test_a_checkpoint_has_the_pages_of_all_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object every ten seconds, however many slices are paged: a write costs as much as a call."""
+    monkeypatch.setattr(fetch_checkpoint, "time", SimpleNamespace(monotonic=lambda: Ticking.now))
+    monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
+    monkeypatch.setattr(scheduler.Scheduler, "_most_open", 8)
+    happened = [Happened(event_id(number), at(number * 5)) for number in range(700)]
+    client, s3 = Ticking(happened, [], Manners(), 1), CountingS3()
+    manifest = fetch(WINDOW, LookupEvents(client, RateLimiter(1e9)), Staging(s3, "bucket"), InMemoryStore())
+    assert s3.count("checkpoint-") <= client.calls / 2 / fetch_checkpoint.SECONDS_BETWEEN
+    assert len(s3.written) == s3.count("checkpoint-") + len(manifest.parts)
+
+
 @pytest.mark.promise("restartable")
-def test_pages_of_an_idle_slice_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When they are old enough, the next worker that has a page of another slice writes them."""
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(pager, "time", SimpleNamespace(monotonic=lambda: clock.now))
+def test_parts_of_a_killed_fetch_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next attempt joins the events of a checkpoint with those that it looks up."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     happened = [Happened(event_id(number), at(number * 9)) for number in range(400)]
-    source = LookupEvents(UnrulyLookup(happened, [], Manners(), 1), RateLimiter(1e9))
-    staging, store, state = Staging(MemoryS3(), "bucket"), InMemoryStore(), FetchState.for_window(WINDOW)
-    pages = pager.Pager(state, FetchCheckpoint(state, staging, store), source, staging)
-    slice_ = state.open_slice(state.whole, 1.0)
-    pages.take_page(slice_.mark_taken())
-    clock.now += pager.SECONDS_UNWRITTEN
-    pages.write_overdue()
-    assert slice_.kept is None, "its worker still holds the slice"
-    pages.release(slice_)
-    pages.write_overdue()
-    assert slice_.kept is not None
-    assert (slice_.kept.pages, slice_.unwritten_pages, slice_.is_taken) == (1, 0, False)
-    pages.write_overdue()
-    assert len(state.to_record().open) == 1
+    client, store, s3 = UnrulyLookup(happened, [], Manners(), 1), InMemoryStore(), CountingS3()
+    while True:
+        client.kill_at = client.calls + 7
+        try:
+            manifest = fetch(WINDOW, LookupEvents(client, RateLimiter(1e9)), Staging(s3, "bucket"), store)
+        except Killed:
+            continue
+        break
+    assert manifest.attempts > 10
+    assert [part.events for part in manifest.parts] == [len(happened)]
+
+
+@pytest.mark.promise("bounded")
+def test_a_killed_fetch_is_restored_within_the_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several windows of a batch are resumed at once, and only some of them may be in memory."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
+    happened = [Happened(event_id(number), at(number * 9)) for number in range(400)]
+    client, store, s3 = UnrulyLookup(happened, [], Manners(), 1), InMemoryStore(), ReadingS3()
+    client.kill_at = 30
+    with pytest.raises(Killed):
+        fetch(WINDOW, LookupEvents(client, RateLimiter(1e9)), Staging(s3, "bucket"), store)
+    client.kill_at = None
+    held: list[int] = []
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        held.append(len(s3.read))
+        yield
+
+    s3.read.clear()
+    fetch(WINDOW, LookupEvents(client, RateLimiter(1e9)), Staging(s3, "bucket"), store, hold)
+    assert s3.read
+    assert held == [0]
+
+
+class ReadingS3(MemoryS3):
+    """Keeps the keys of the objects of a fetch that are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def get_object(self, **asked: Any) -> dict[str, Any]:
+        if "/fetch=" in asked["Key"]:
+            self.read.append(asked["Key"])
+        return super().get_object(**asked)

@@ -12,7 +12,7 @@ from cloudtrail_elasticsearch.core.coverage.lookup_batches import LookupWindow
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.progress import InMemoryStore, StateStore
 from cloudtrail_elasticsearch.pipeline.lookup_fetch import FetchedWindow, FetchWork, WindowFetcher
-from cloudtrail_elasticsearch.sources.lookup_events import fetch_result, pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events import fetch_checkpoint, fetch_result, scheduler
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import STATE_KEY
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
@@ -56,7 +56,7 @@ def make_fetcher(client: UnrulyLookup, staging: Staging, store: StateStore, work
 @pytest.mark.parametrize("killed_by", ["bucket", "store"])
 def test_the_next_attempt_cleans_up_after_a_killed_one(monkeypatch: pytest.MonkeyPatch, killed_by: str) -> None:
     """It makes no call to LookupEvents, because the window is staged. A further attempt has nothing to do."""
-    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     s3, store, client = Bucket(), Store(), UnrulyLookup(HAPPENED, [], Manners(), 1)
     s3.is_to_kill, store.is_to_kill = killed_by == "bucket", killed_by == "store"
@@ -93,10 +93,40 @@ class Interrupted(UnrulyLookup):
         """Do nothing."""
 
 
+@pytest.mark.promise("restartable")
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_window_of_one_page_leaves_nothing_behind(count: int) -> None:
+    """Killed between its part and its manifest. The next attempt's part has one more event."""
+    s3, store, happened = Unpublished(), InMemoryStore(), HAPPENED[:count]
+    staging, client = Staging(s3, "bucket"), UnrulyLookup(happened, [], Manners(), 1)
+    fetcher = make_fetcher(client, staging, store, FetchWork.NEW)
+    with pytest.raises(Killed):
+        fetcher.fetch(LookupWindow(WINDOW))
+    happened.append(HAPPENED[count])
+    s3.is_to_kill = False
+    fetcher.fetch(LookupWindow(WINDOW))
+    manifest = staging.manifest(WINDOW)
+    assert manifest is not None
+    assert manifest.staged == count + 1
+    assert {key for key in s3.objects if "/fetch=" in key} == {part.key for part in manifest.parts}
+    assert store.get(STATE_KEY) is None
+
+
+class Unpublished(MemoryS3):
+    """Can kill at the write of a manifest."""
+
+    is_to_kill = True
+
+    def put_object(self, **how: Any) -> dict[str, Any]:
+        if self.is_to_kill and how["Key"].endswith("manifest.json"):
+            raise Killed
+        return super().put_object(**how)
+
+
 @pytest.mark.promise("nothing-lost")
 def test_a_run_deletes_nothing_of_a_forced_one_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before Airflow 3.3, the state of a window is in the bucket, where all runs of a task share it."""
-    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    """Even if both have the same state."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     staging, client = Staging(MemoryS3(), "bucket"), Interrupted(HAPPENED, [], Manners(), 1)
     store = staging.state(WINDOW, "fetch")
@@ -114,7 +144,7 @@ def test_a_run_deletes_nothing_of_a_forced_one_at_the_same_time(monkeypatch: pyt
 @pytest.mark.parametrize("is_published", [True, False])
 def test_a_killed_fetch_does_not_undo_a_later_sweep(monkeypatch: pytest.MonkeyPatch, is_published: bool) -> None:
     """Its next attempt comes after a sweep has staged a late event, of a second that it has looked up before."""
-    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.0)
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(scheduler, "is_worth_dividing", lambda pages, *_: pages < 2)
     s3, store, happened = Bucket(), InMemoryStore(), [*HAPPENED]
     staging, client = Staging(s3, "bucket"), UnrulyLookup(happened, [], Manners(), 1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StuckLookupError
 from cloudtrail_elasticsearch.core.progress import InMemoryStore, StateStore
-from cloudtrail_elasticsearch.sources.lookup_events import pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events import fetch_checkpoint, pager, scheduler
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.late import fetch_late
@@ -51,7 +51,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make parts and slices of few pages, so that a few hundred events make many."""
     monkeypatch.setattr(pager, "PAGES_PER_PART", 3)
     monkeypatch.setattr(pager, "PAGES_PER_SLICE", 12)
-    monkeypatch.setattr(pager, "SECONDS_UNWRITTEN", 0.002)
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.002)
     monkeypatch.setattr("cloudtrail_elasticsearch.sources.lookup_events.slice_pool.FEWEST_PAGES", 2)
 
 

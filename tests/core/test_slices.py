@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 
 from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import compact_id
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, Mark
 from cloudtrail_elasticsearch.sources.lookup_events.slice_pool import (
     MOST_PAGES,
     SlicePool,
@@ -212,12 +209,3 @@ def test_a_slice_is_divided_if_that_saves_more_than_its_pages_cost(
 ) -> None:
     """Never if one pager uses the whole quota, or if the others leave none of it."""
     assert is_worth_dividing(pages, left, speed, others, 8) == is_worth
-
-
-def test_progress_is_saved_as_json_values() -> None:
-    """Airflow's task state store rejects tuples."""
-    mark = Mark(0, 10, 2, 7)
-    record = FetchRecord("f", 1, 2, 0, ((10, 20),), (mark,), (mark,), (), (7,))
-    kept = record.to_builtins()
-    assert kept == json.loads(json.dumps(kept))
-    assert msgspec.convert(kept, FetchRecord) == record

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import Context
 
 from cloudtrail_elasticsearch.operators.base import is_true, read_setting
 from cloudtrail_elasticsearch.operators.batch_staging import BatchStagingOperator
-from cloudtrail_elasticsearch.operators.context import find_this_run, open_state_store
+from cloudtrail_elasticsearch.operators.context import find_this_run, name_this_run, open_state_store
 from cloudtrail_elasticsearch.operators.lookup_batch import LookupBatchOperator
 from cloudtrail_elasticsearch.operators.metrics import add_to_counters
 from cloudtrail_elasticsearch.operators.retries import never_retry_final_errors
@@ -124,9 +124,11 @@ class CloudTrailToS3Operator(BatchStagingOperator, LookupBatchOperator):
         from cloudtrail_elasticsearch.core.progress import PartOfStore
 
         turn = threading.Lock()
+        # As in Airflow's store: a forced run must not continue the abandoned fetch of another one (ADR-0008).
+        name = f"{self.task_id}/run={name_this_run(context)}"
 
         def store_of(window: Window) -> StateStore:
-            store = open_state_store(context, lambda: staging.state(window, self.task_id))
+            store = open_state_store(context, lambda: staging.state(window, name))
             part = f"{window.account}-{window.region}-{window.start:%Y%m%dT%H%M%S}"
             return PartOfStore(store, part, turn)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -31,6 +32,13 @@ def find_this_run(context: Context) -> Run | None:
     # Airflow's own index for a task that is not mapped.
     index = -1 if task.map_index is None else task.map_index
     return Run(task.dag_id, task.run_id, task.task_id, index, task.try_number)
+
+
+def name_this_run(context: Context) -> str:
+    """Return a short text that no other run of a DAG has, for the names of objects."""
+    run = find_this_run(context)
+    # A hash, because a run's id has characters that make awkward keys.
+    return hashlib.sha256(f"{run.dag_id} {run.run_id}".encode()).hexdigest()[:16] if run else ""
 
 
 @contextmanager

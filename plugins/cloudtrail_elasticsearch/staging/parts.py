@@ -12,6 +12,7 @@ from typing import Any, Final
 from isal import isal_zlib
 
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
+from cloudtrail_elasticsearch.staging.manifest import Part
 
 GZIP_LEVEL: Final = 2
 """Of isal's levels 0 to 3; takes an eighth of the time of zlib's level 5, for a fifth more bytes."""
@@ -40,18 +41,38 @@ class PackedPart:
     last: datetime
     """The time of its newest event."""
 
+    def lines(self) -> list[bytes]:
+        """Return its lines."""
+        return unpack(self.body, self.unpacked)
 
-def join_parts(pieces: Sequence[PackedPart]) -> PackedPart:
-    """Return one part with the lines of all pieces, which are not packed again.
+
+def describe_part(key: str, packed: PackedPart, sha256: str | None = None) -> Part:
+    """Return the entry of a part in the manifest.
+
+    :param sha256: the checksum of the content; None: it is computed
+    """
+    return Part(
+        key=key,
+        events=packed.events,
+        bytes=len(packed.body),
+        sha256=sha256 or digest(packed.body),
+        first=packed.first,
+        last=packed.last,
+        unpacked=packed.unpacked,
+    )
+
+
+def join_parts(members: Sequence[PackedPart]) -> PackedPart:
+    """Return one part with the lines of all members, which are not packed again.
 
     Concatenated gzip files are a gzip file: https://www.rfc-editor.org/rfc/rfc1952#section-2.2
     """
     return PackedPart(
-        body=b"".join(piece.body for piece in pieces),
-        events=sum(piece.events for piece in pieces),
-        unpacked=sum(piece.unpacked for piece in pieces),
-        first=min(piece.first for piece in pieces),
-        last=max(piece.last for piece in pieces),
+        body=b"".join(member.body for member in members),
+        events=sum(member.events for member in members),
+        unpacked=sum(member.unpacked for member in members),
+        first=min(member.first for member in members),
+        last=max(member.last for member in members),
     )
 
 
@@ -92,6 +113,12 @@ class PartBuilder:
         assert self._first is not None and self._last is not None, "a part has events"  # noqa: S101, PT018
         self._packed.append(self._packer.flush())
         return PackedPart(b"".join(self._packed), self.events, self._unpacked, self._first, self._last)
+
+
+def pack(content: bytes) -> bytes:
+    """Return a content as a gzip member."""
+    packed: bytes = isal_zlib.compress(content, GZIP_LEVEL, _GZIP_FORMAT)
+    return packed
 
 
 def guess_unpacked(packed: bytes) -> int:

@@ -155,7 +155,7 @@ class WindowRecords(Generic[AnyManifest]):
             return None
 
     def state(self, window: Window, task: str) -> BucketState:
-        """Return the substitute for Airflow's task state store, for one task and window."""
+        """Return the substitute for Airflow's task state store, for one task, or task and run, and window."""
         return BucketState(self.bucket, f"{self.folder(window)}/state/{task}")
 
     def region_folder(self, window: Window) -> str:

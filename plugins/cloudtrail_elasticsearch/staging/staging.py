@@ -6,7 +6,7 @@
         manifest.json                   the window is staged; the list of its parts
         loaded.json                     the window is loaded; a fingerprint of the load
         fetch={id}/part-….ndjson.gz     events
-        fetch={id}/slice-….json         progress of a slice's query, until all slices are complete
+        fetch={id}/checkpoint-….gz      the newest pages and the progress of a fetch, until it ends
         state/….json                    progress, if Airflow has no task state store
 
 Objects below ``fetch={id}`` are written once and never changed. Only the manifest can be replaced, which
@@ -18,14 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-import msgspec
-
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.staging.bucket import Encryption
 from cloudtrail_elasticsearch.staging.manifest import Manifest, Part
-from cloudtrail_elasticsearch.staging.parts import PackedPart, digest, guess_unpacked, unpack
-from cloudtrail_elasticsearch.staging.records import JSON, Document, WindowRecords
+from cloudtrail_elasticsearch.staging.parts import PackedPart, describe_part, digest, guess_unpacked, unpack
+from cloudtrail_elasticsearch.staging.records import WindowRecords
 
 DEFAULT_PREFIX: Final = "cloudtrail"
 
@@ -50,15 +48,8 @@ class Staging(WindowRecords[Manifest]):
     def write_part(self, window: Window, fetch: str, name: str, packed: PackedPart) -> Part:
         """Stage a part; its name includes its checksum, so that equal parts are one object."""
         sha256 = digest(packed.body)
-        part = Part(
-            key=f"{self._fetch_folder(window, fetch)}/part-{name}-{sha256[:12]}.ndjson.gz",
-            events=packed.events,
-            bytes=len(packed.body),
-            sha256=sha256,
-            first=packed.first,
-            last=packed.last,
-            unpacked=packed.unpacked,
-        )
+        key = self.object_key(window, fetch, f"part-{name}-{sha256[:12]}.ndjson.gz")
+        part = describe_part(key, packed, sha256)
         # Never replaced: an existing object has the same checksum in its name, and so the same content (ADR-0008).
         self.bucket.create(part.key, packed.body, _LINES)
         return part
@@ -94,18 +85,15 @@ class Staging(WindowRecords[Manifest]):
         # Only now, so that no event of a damaged part is loaded.
         yield from lines
 
-    def write_slice(self, window: Window, fetch: str, name: str, content: Any) -> None:
-        """Write the record of a slice; its name includes its checksum, so that equal names have equal contents."""
-        self.bucket.create(self._slice_key(window, fetch, name), msgspec.json.encode(content), JSON)
+    def read_checkpoint(self, key: str) -> bytes:
+        """Return a checkpoint of a fetch.
 
-    def slice(self, window: Window, fetch: str, name: str, decode: Callable[[bytes], Document]) -> Document | None:
-        """Return the record of a slice, or None if there is none.
-
-        :raises StagingError: the record is damaged
+        :raises StagingError: it is missing, or larger than any checkpoint
         """
-        key = self._slice_key(window, fetch, name)
         stored = self.bucket.read(key)
-        return self._decode(key, stored.body, decode) if stored else None
+        if stored is None:
+            raise StagingError(f"The checkpoint {self.bucket.uri(key)} is missing.")
+        return stored.body
 
     def tidy(self, window: Window, manifest: Manifest, fetches: Iterable[str]) -> None:
         """Delete the objects of these fetches that the manifest does not name.
@@ -115,14 +103,12 @@ class Staging(WindowRecords[Manifest]):
         # A part can be in any of these folders: another fetch may have published the manifest.
         named = {part.key for part in manifest.parts}
         for fetch in fetches:
-            listed = self.bucket.list(f"{self._fetch_folder(window, fetch)}/")
+            listed = self.bucket.list(self.object_key(window, fetch, ""))
             self.bucket.delete(entry.key for entry in listed if entry.key not in named)
 
-    def _fetch_folder(self, window: Window, fetch: str) -> str:
-        return f"{self.folder(window)}/fetch={fetch}"
-
-    def _slice_key(self, window: Window, fetch: str, name: str) -> str:
-        return f"{self._fetch_folder(window, fetch)}/slice-{name}.json"
+    def object_key(self, window: Window, fetch: str, name: str) -> str:
+        """Return the key of an object of a fetch."""
+        return f"{self.folder(window)}/fetch={fetch}/{name}"
 
     def _describe_damage(self, part: Part, why: str) -> str:
         return (

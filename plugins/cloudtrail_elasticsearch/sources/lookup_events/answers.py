@@ -5,13 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import UUID, LookedUpEvent, staged_event
-from cloudtrail_elasticsearch.core.encoding import codec
+from cloudtrail_elasticsearch.core.encoding import codec, typed
 
 # One day inside Python's calendar at both ends, because botocore converts times to the local time zone.
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC).timestamp()
 _LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+
+
+# Only the needed members: msgspec checks the others without building values.
+class Record(msgspec.Struct):
+    """The members of a record that name its window."""
+
+    account: Any = msgspec.field(default=None, name="recipientAccountId")
+    region: Any = msgspec.field(default=None, name="awsRegion")
+
+
+_decode_record: Final = typed.make_decode(Record)
 
 
 def read_event(event: dict[str, Any], window: Window) -> tuple[LookedUpEvent, bool]:
@@ -33,9 +46,9 @@ def read_event(event: dict[str, Any], window: Window) -> tuple[LookedUpEvent, bo
     return staged_event(line), contradicts_window(record, window)
 
 
-def contradicts_window(record: dict[str, Any], window: Window) -> bool:
+def contradicts_window(record: Record, window: Window) -> bool:
     """Return whether a record names another account or region than the window's; a missing name does not count."""
-    account, region = record.get("recipientAccountId"), record.get("awsRegion")
+    account, region = record.account, record.region
     return (isinstance(account, str) and account != window.account) or (
         isinstance(region, str) and region != window.region
     )
@@ -119,15 +132,24 @@ def _to_utc(value: Any) -> datetime | None:
     return value.astimezone(UTC) if isinstance(value, datetime) else None
 
 
-def _read_one_line_object(text: Any) -> tuple[bytes, dict[str, Any]]:
-    """Return the text and its value if it is a JSON object on one line; otherwise the text as a JSON string."""
+def _read_one_line_object(text: Any) -> tuple[bytes, Record]:
+    """Return the text and its members if it is a JSON object on one line; otherwise the text as a JSON string."""
     # A line of a part is one event, so a text with a line break cannot be spliced into it (ADR-0004).
-    if not isinstance(text, str):
-        return codec.encode(text), {}
+    if not isinstance(text, str) or "\n" in text or "\r" in text:
+        return codec.encode(text), Record()
     try:
-        value = None if "\n" in text or "\r" in text else codec.decode(text)
+        line = text.encode()
+        return line, _decode_record(line)
+    except (ValueError, RecursionError):  # UnicodeEncodeError is a ValueError too
+        return _read_unusual_text(text)
+
+
+def _read_unusual_text(text: str) -> tuple[bytes, Record]:
+    """Do the same with a text that msgspec rejects."""
+    try:
+        value = codec.decode(text)
         if isinstance(value, dict | codec.Verbatim):
-            return text.encode(), value if isinstance(value, dict) else {}
-    except ValueError:  # UnicodeEncodeError is a ValueError too
+            return text.encode(), typed.convert(value, Record) if isinstance(value, dict) else Record()
+    except ValueError:
         pass
-    return codec.encode(text), {}
+    return codec.encode(text), Record()

@@ -1,12 +1,12 @@
 """Fetch: looks up a window's slices in parallel, within the region's quota, and stages parts and a manifest.
 
 A slice ends when its own query ends; nothing is inferred from the order of answers
-(docs/adr/0015-a-slice-ends-when-its-query-ends.md). Every ten seconds, the workers write the new pages of each
-slice and save its progress (docs/adr/0008-parts-are-written-in-pieces.md). After a kill, the next attempt requests
-again only the pages that were not written yet.
+(docs/adr/0015-a-slice-ends-when-its-query-ends.md). Every ten seconds, a worker writes the new pages of all slices
+as a checkpoint (docs/adr/0008-a-fetch-writes-checkpoints.md). After a kill, the next attempt requests again only
+the pages after the checkpoint.
 
 `fetch_state` holds the slices, `scheduler` chooses the next one, `pager` requests its page, `fetch_checkpoint`
-saves and restores the state, and `fetch_result` makes the manifest.
+saves and restores the progress, and `fetch_result` makes the manifest.
 """
 
 from __future__ import annotations
@@ -88,7 +88,6 @@ class FetchAttempt:
         self._ids = PartIds(staging)
         self._state = FetchState.for_window(window)
         self._checkpoint = FetchCheckpoint(self._state, staging, store, state_key)
-        self._checkpoint.restore(self._ids)
         self._scheduler = Scheduler(self._state, self._ids, source.limiter)
         self._pager = Pager(self._state, self._checkpoint, source, staging)
 
@@ -132,8 +131,7 @@ class FetchAttempt:
         :param replaced: ids of earlier fetches; those of their parts that the manifest does not name are deleted
         """
         window = self._state.window
-        # A window of one page has no temporary objects, so it needs no listing, unless another run's manifest is
-        # used.
+        # A window without events has no objects, so it needs no listing, unless another run's manifest is used.
         is_saved = self._checkpoint.is_saved
         fetches = {*replaced, *((self.id,) if is_saved or manifest.fetch != self.id else ())}
         with log_failed_deletion(window):
@@ -152,16 +150,18 @@ class FetchAttempt:
 
     def _look_up(self) -> None:
         state = self._state
-        if not self._checkpoint.is_saved:
+        is_resumed = self._checkpoint.is_saved
+        if not is_resumed:
             self._probe()
-        if not state.is_finished:
-            # Saved before the slices are paged, so that the next attempt has this fetch's id (ADR-0008).
-            self._checkpoint.save()
-            sharers = Sharers(self._staging, state.window)
-            with self._hold_memory(), QuotaSharing(sharers, state.id, self._source.limiter):
-                self._page_side_by_side()
+        if is_resumed or not state.is_finished:
+            with self._hold_memory():
+                if is_resumed and not self._checkpoint.restore(self._ids):
+                    self._probe()
+                if not state.is_finished:
+                    self._page_side_by_side()
         # Raised last, so that a stuck slice does not keep the others from being looked up (ADR-0015).
         if state.stuck:
+            self._checkpoint.save()
             raise state.stuck[0][1]
 
     def _probe(self) -> None:
@@ -174,7 +174,10 @@ class FetchAttempt:
             self._pager.retire(probe, self._state.whole.split_in_half())
 
     def _page_side_by_side(self) -> None:
-        with ThreadPoolExecutor(MOST_SLICES, thread_name_prefix="slice") as pool:
+        # Before the first page, so that the next attempt has this fetch's id (ADR-0008).
+        self._checkpoint.begin()
+        sharing = QuotaSharing(Sharers(self._staging, self._state.window), self._state.id, self._source.limiter)
+        with sharing, ThreadPoolExecutor(MOST_SLICES, thread_name_prefix="slice") as pool:
             workers = [pool.submit(self._page_slices) for _ in range(MOST_SLICES)]
             try:
                 for worker in workers:
@@ -188,7 +191,7 @@ class FetchAttempt:
             while paging := self._scheduler.next_slice():
                 self._pager.take_page(paging)
                 self._pager.release(paging)
-                self._pager.write_overdue()
+                self._checkpoint.save_if_due()
         except BaseException:
             # Otherwise the other workers would continue, or wait without end for a slice.
             self._scheduler.stop()

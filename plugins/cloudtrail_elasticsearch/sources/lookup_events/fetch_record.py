@@ -1,27 +1,42 @@
-"""The records of a fetch, from which another attempt resumes.
+"""The records of a fetch, from which another attempt resumes (ADR-0008).
 
-The state store holds the counts of the fetch and four numbers for each slice, so that the value stays small for
-any window (64 KiB is Airflow's limit). The parts and counts of each slice are in an object of their own in the
-bucket.
+The state store holds the id of the fetch and the key of its newest checkpoint, so the value is small for any
+window (64 KiB is Airflow's limit). The checkpoint is an object in the bucket, and holds the record of the fetch.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from functools import cached_property
-from typing import Any
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range
 from cloudtrail_elasticsearch.staging import Part
+from cloudtrail_elasticsearch.staging.parts import PackedPart, digest
 
 
-# `dict=True` gives `cached_property` a place to store its value.
-class SliceRecord(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
-    """The progress of a slice up to its last written part."""
+class Member(msgspec.Struct, frozen=True):
+    """Events of a growing part: a gzip member within a checkpoint."""
+
+    start: int
+    """Its first byte in the checkpoint."""
+    part: Part
+    """Its figures; the key is that of the checkpoint."""
+
+    def cut(self, checkpoint: bytes) -> PackedPart:
+        """Return the content of the member.
+
+        :raises StagingError: the checkpoint is cut short or altered
+        """
+        part = self.part
+        body = checkpoint[self.start : self.start + part.bytes]
+        _check(body, part.sha256, part.key)
+        return PackedPart(body, part.events, part.unpacked or 0, part.first, part.last)
+
+
+class SliceRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The progress of a slice."""
 
     floor: int
     end: int
@@ -34,68 +49,58 @@ class SliceRecord(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     parts: tuple[Part, ...]
     asides: tuple[Part, ...] = ()
     """Parts of events that belong to other slices, or have no time; the missing ones are staged at the end."""
+    pages_in_parts: int = 0
+    members: tuple[Member, ...] = ()
+    """The events of the later pages; empty if the query has ended."""
+    aside_members: tuple[Member, ...] = ()
 
     @property
     def range(self) -> Range:
         """The range of its query."""
         return Range(self.floor, self.end)
-
-    @cached_property
-    def mark(self) -> Mark:
-        """Its entry in the state store."""
-        # Only 32 bits of the checksum, because 1,000 slices must fit into 64 KiB of Airflow's state store
-        # (ADR-0008).
-        check = int.from_bytes(hashlib.sha256(msgspec.json.encode(self)).digest()[:4])
-        return Mark(self.floor, self.end, self.pages, check)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the query returned no event of the window."""
-        return not (self.looked_up or self.parts or self.asides)
-
-
-# Encoded as a list without names, for the same limit of 64 KiB.
-class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """A slice's entry in the state store; the slice's record is in the bucket."""
-
-    floor: int
-    end: int
-    pages: int
-    key: int
-    """The first 32 bits of its record's SHA-256."""
-
-    @property
-    def range(self) -> Range:
-        """The range of its query."""
-        return Range(self.floor, self.end)
-
-    @property
-    def name(self) -> str:
-        """The name of its record in the bucket."""
-        return f"{self.range.name}-{self.pages:06d}-{self.key:08x}"
 
 
 class FetchRecord(msgspec.Struct, frozen=True):
-    """The value of a fetch in the state store."""
+    """The progress of a fetch."""
 
-    id: str
-    attempts: int
     calls: int
     throttled: int
     pool: tuple[tuple[int, int], ...]
-    """Ranges without a written page."""
-    open: tuple[Mark, ...]
-    done: tuple[Mark, ...]
-    retired: tuple[Mark, ...]
+    """Ranges without a page."""
+    open: tuple[SliceRecord, ...]
+    done: tuple[SliceRecord, ...]
+    retired: tuple[SliceRecord, ...]
     """Abandoned queries; other slices cover their ranges again, and skip their events."""
     strays: tuple[int, ...] = ()
     more_strays: int = 0
 
-    def to_builtins(self) -> Any:
-        """Return the record as JSON values: Airflow's state store rejects tuples."""
-        return json.loads(msgspec.json.encode(self))
+
+class Saved(msgspec.Struct, frozen=True):
+    """The value of a fetch in the state store."""
+
+    id: str
+    attempts: int
+    checkpoint: str = ""
+    """The key of the newest checkpoint; empty before the first one."""
+    start: int = 0
+    """The first byte of the record in the checkpoint."""
+    sha256: str = ""
+    """The checksum of the record."""
+
+    def cut(self, checkpoint: bytes) -> bytes:
+        """Return the packed record.
+
+        :raises StagingError: the checkpoint is cut short or altered
+        """
+        _check(checkpoint[self.start :], self.sha256, self.checkpoint)
+        return checkpoint[self.start :]
 
 
 def count_looked_up(records: Iterable[SliceRecord]) -> int:
     """Return the number of events that these slices have looked up."""
     return sum(record.looked_up for record in records)
+
+
+def _check(content: bytes, sha256: str, key: str) -> None:
+    if digest(content) != sha256:
+        raise StagingError(f"The checkpoint {key} was cut short or altered (a checksum differs).")

@@ -112,20 +112,22 @@ class FetchState:
         self.open.append(paging)
         return paging
 
-    def to_record(self) -> FetchRecord:
-        """Return the record of the state for the next attempt, which looks up stuck ranges again."""
-        # The next attempt looks up a slice without a written page from its beginning.
-        begun = (paging.slice.range for paging in self.open if paging.kept is None)
-        ranges = [*self.pool.ranges, *begun, *(stuck for stuck, _ in self.stuck)]
+    def to_record(self, checkpoint: str, body: bytearray) -> FetchRecord:
+        """Return the record for the next attempt, which looks up stuck ranges again.
+
+        :param checkpoint: the key of a new checkpoint
+        :param body: of the checkpoint; events of growing parts are added
+        """
+        begun = [paging for paging in self.open if paging.slice.pages]
+        without_page = (paging.slice.range for paging in self.open if not paging.slice.pages)
+        ranges = [*self.pool.ranges, *without_page, *(stuck for stuck, _ in self.stuck)]
         return FetchRecord(
-            id=self.id,
-            attempts=self.attempts,
             calls=self.calls,
             throttled=self.throttled,
             pool=tuple((each.floor, each.end) for each in ranges),
-            open=tuple(paging.kept for paging in self.open if paging.kept is not None),
-            done=tuple(record.mark for record in self.done),
-            retired=tuple(record.mark for record in self.retired),
+            open=tuple(paging.to_record(checkpoint, body) for paging in begun),
+            done=tuple(self.done),
+            retired=tuple(self.retired),
             strays=tuple(self.strays.remembered),
             more_strays=self.strays.more,
         )

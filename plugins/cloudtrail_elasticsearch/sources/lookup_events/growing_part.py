@@ -1,56 +1,54 @@
-"""A part that grows page by page, and is written in pieces until it is whole (ADR-0008).
+"""A part that grows page by page, in memory, until it is written as one object (ADR-0008).
 
-A piece is a part of a few pages, so that a kill costs little. When the part has enough pages, one object replaces
-its pieces, because a load would spend much of its time on small objects.
+Meanwhile a checkpoint holds its events, so that a kill costs little: gzip members, of which the part consists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
-from cloudtrail_elasticsearch.staging import Part
-from cloudtrail_elasticsearch.staging.parts import PackedPart, PartBuilder, join_parts
-
-Write = Callable[[PackedPart], Part]
-"""Stages a part, and returns its entry in the manifest."""
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent, staged_event
+from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import CompactId, compact_id
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import Member
+from cloudtrail_elasticsearch.staging.parts import PackedPart, PartBuilder, describe_part, join_parts
 
 
 class GrowingPart:
-    """The events of a part, of which some are written as pieces.
+    """The events of a part that is not written yet.
 
     :param undated: the time to use for events without a time
+    :param members: the gzip members that checkpoints of earlier attempts hold, and the content of each
     """
 
-    def __init__(self, undated: datetime) -> None:
+    def __init__(self, undated: datetime, members: Sequence[tuple[Member, PackedPart]] = ()) -> None:
         self._undated = undated
         self._builder = PartBuilder(undated)
-        # Kept in memory, so that `write_whole` reads no piece from S3; together they have the size of a part.
-        self._pieces: list[PackedPart] = []
-        self._written: list[Part] = []
+        self._packed = [packed for _, packed in members]
+        self._saved = [member for member, _ in members]
 
     def add(self, events: Iterable[LookedUpEvent]) -> None:
         """Add events to the part."""
         self._builder.add(events)
 
-    def write_piece(self, write: Write) -> tuple[Part, ...]:
-        """Write the events that are in no piece yet, and return all pieces."""
-        if self._finish_piece():
-            self._written.append(write(self._pieces[-1]))
-        return tuple(self._written)
+    def read_ids(self) -> Iterator[CompactId]:
+        """Yield the ids of the events in the members."""
+        return (compact_id(staged_event(line).id) for packed in self._packed for line in packed.lines())
 
-    def write_whole(self, write: Write) -> tuple[Part, ...]:
-        """Write all events as one object, and return it; nothing if there are no events."""
-        if not self._finish_piece() and len(self._written) < 2:
-            # Nothing to join: there is no piece, or one with all events.
-            return tuple(self._written)
-        return (write(join_parts(self._pieces)),)
+    def save(self, checkpoint: str, body: bytearray) -> tuple[Member, ...]:
+        """Append the events that no checkpoint holds to the body of a new one; return the members of the part."""
+        self._finish_member()
+        for packed in self._packed[len(self._saved) :]:
+            self._saved.append(Member(len(body), describe_part(checkpoint, packed)))
+            body += packed.body
+        return tuple(self._saved)
 
-    def _finish_piece(self) -> bool:
-        """Make a piece of the events that are in none yet; return whether there are such events."""
-        if not self._builder.events:
-            return False
-        self._pieces.append(self._builder.finish())
-        self._builder = PartBuilder(self._undated)
-        return True
+    def join(self) -> PackedPart | None:
+        """Return all events as one part; None if there are none."""
+        self._finish_member()
+        return join_parts(self._packed) if self._packed else None
+
+    def _finish_member(self) -> None:
+        if self._builder.events:
+            self._packed.append(self._builder.finish())
+            self._builder = PartBuilder(self._undated)

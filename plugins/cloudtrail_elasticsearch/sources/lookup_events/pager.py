@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,22 +10,19 @@ from cloudtrail_elasticsearch.core.errors import ExpiredPageError, StuckLookupEr
 from cloudtrail_elasticsearch.core.progress_log import ProgressLog
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents, Page
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import FetchCheckpoint
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.paging import Paging
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
-from cloudtrail_elasticsearch.staging import Staging
+from cloudtrail_elasticsearch.staging import Part, Staging
+from cloudtrail_elasticsearch.staging.parts import PackedPart
 
 log = logging.getLogger(__name__)
-
-SECONDS_UNWRITTEN: Final = 10.0
-"""A page is written when it is this old, so that a kill costs the calls of about as many seconds (ADR-0008)."""
 
 # 5,000 events: parts of a few pages would be too small to load well (ADR-0008).
 PAGES_PER_PART: Final = 100
 
 PAGES_PER_SLICE: Final = 1_000
-"""A slice with more pages is always divided: this bounds its ids in memory, and the cost of a damaged record."""
+"""A slice with more pages is always divided: this bounds its ids in memory, and the cost of a damaged part."""
 
 MOST_RETRIES: Final = 3
 """The most queries in a row for one second whose token expires before they return a new event."""
@@ -54,37 +50,30 @@ class Pager:
         :raises TransientError: AWS throttles or fails for longer than the source's patience
         """
         state = self._state
+        # An earlier attempt was killed between the last page and the part.
+        if paging.slice.is_done:
+            self._finish(paging)
+            return
         try:
             page = self._ask(paging.slice)
         except ExpiredPageError as error:
             self._restart(paging, error)
             return
         with state.changed:
-            # Under the lock, because other workers read the slice's estimates when they choose a slice.
+            # Under the lock, because other workers read the slice's estimates when they choose a slice, and a
+            # checkpoint must have a page's events if it has the token after the page.
             found = paging.slice.accept_page(page.events, page.token)
             state.strays.add(found.strays)
+            misplaced = paging.add(found, page.misplaced)
+            state.misplaced_example = state.misplaced_example or next(iter(misplaced), "")
             state.changed.notify_all()
-        # Without the lock: packing takes long, and only this worker has the slice.
-        misplaced = paging.add(found, page.misplaced)
-        state.misplaced_example = state.misplaced_example or next(iter(misplaced), "")
-        if paging.unwritten_pages == 1:
-            paging.unwritten_since = time.monotonic()
         if paging.slice.stuck:
             self._give_up(paging, paging.slice.stuck)
-        elif paging.slice.is_done or paging.growing_pages >= PAGES_PER_PART or _is_overdue(paging):
-            self._save_progress(paging)
+        elif paging.slice.is_done:
+            self._finish(paging)
+        elif paging.growing_pages >= PAGES_PER_PART:
+            self._write_parts(paging)
         self._progress_log.log(state.looked_up, state.share_done)
-
-    def write_overdue(self) -> None:
-        """Write the pages of an idle slice whose oldest unwritten page is too old, if there is such a slice."""
-        state = self._state
-        with state.changed:
-            overdue = next(filter(_is_overdue, state.find_idle_slices()), None)
-            if overdue is None:
-                return
-            overdue.mark_taken()
-        self._save_progress(overdue)
-        self.release(overdue)
 
     def release(self, paging: Paging) -> None:
         """Return a slice to the other workers; divide it first if it is marked for division or too large."""
@@ -103,8 +92,8 @@ class Pager:
         :param error: the reason, if no other query of this attempt looks up the slice's range
         """
         state = self._state
-        # Before the state changes: a state that names a part which was not written would lose its events.
-        record = self._write(paging, is_last=True)
+        self._write_parts(paging)
+        record = paging.to_record()
         with state.changed:
             # One step under the lock, so that each second stays in exactly one of `pool`, `open`, `done` and
             # `stuck`.
@@ -113,11 +102,10 @@ class Pager:
                 state.stuck.append((paging.slice.range, error))
             state.pool.observe(paging.slice.density)
             state.pool.ranges.extend(again)
-            # Nothing to compare with in an empty record, so the state store need not hold it.
-            if not record.is_empty:
+            # A query without a page has nothing to compare with.
+            if record.pages:
                 state.retired.append(record)
             state.changed.notify_all()
-        self._checkpoint.save()
 
     def _ask(self, asked: Slice) -> Page:
         state = self._state
@@ -127,6 +115,17 @@ class Pager:
             state.throttled += page.throttled
         state.times.observe(page.seconds)
         return page
+
+    def _finish(self, paging: Paging) -> None:
+        """Write the last part of a slice whose query has ended."""
+        state = self._state
+        # First: the slice is done only after its events were written; otherwise a failed write would lose them.
+        self._write_parts(paging)
+        with state.changed:
+            state.open.remove(paging)
+            state.done.append(paging.to_record())
+            state.pool.observe(paging.slice.density)
+            state.changed.notify_all()
 
     def _restart(self, paging: Paging, error: ExpiredPageError) -> None:
         """Look up a slice again after its token expired: in halves, or, if it is one second, a few times."""
@@ -156,43 +155,16 @@ class Pager:
         log.warning("%s", error)
         self.retire(paging, (), error)
 
-    def _save_progress(self, paging: Paging) -> None:
-        """Write the pages of a slice that are not written yet, and save the slice's progress."""
-        state = self._state
-        # A slice that is the whole window needs no record: the manifest follows at once.
-        is_done = paging.slice.is_done
-        is_all = is_done and paging.slice.range == state.whole
-        if is_all:
-            record = paging.write_parts(state.window, state.id, self._staging)
-        else:
-            record = self._write(paging, is_last=is_done)
-        with state.changed:
-            # The slice is done only after its events were written; otherwise a failed write would lose them.
-            paging.kept = record.mark
-            if is_done:
-                state.open.remove(paging)
-                state.done.append(record)
-                state.pool.observe(paging.slice.density)
-            state.changed.notify_all()
-        if not is_all:
-            self._checkpoint.save()
+    def _write_parts(self, paging: Paging) -> None:
+        """Write the growing parts of a slice, and begin new ones."""
+        with self._state.changed:
+            wholes = (("", paging.part.join()), ("-aside", paging.aside.join()))
+        parts, asides = (self._write(f"{paging.part_name}{kind}", whole) for kind, whole in wholes)
+        with self._state.changed:
+            paging.begin_parts(parts, asides)
 
-    def _write(self, paging: Paging, *, is_last: bool) -> SliceRecord:
-        """Stage a slice's events and its record, and return the record.
-
-        :param is_last: whether the slice gets no further page
-        """
-        state = self._state
-        # Before the first object, because only an attempt that has this fetch's id can delete it (ADR-0008).
-        if not self._checkpoint.is_saved:
-            self._checkpoint.save()
-        is_whole = is_last or paging.growing_pages >= PAGES_PER_PART
-        write = paging.write_parts if is_whole else paging.write_pieces
-        record = write(state.window, state.id, self._staging)
-        if record.pages:
-            self._staging.write_slice(state.window, state.id, record.mark.name, record)
-        return record
-
-
-def _is_overdue(paging: Paging) -> bool:
-    return paging.unwritten_pages > 0 and time.monotonic() - paging.unwritten_since >= SECONDS_UNWRITTEN
+    def _write(self, name: str, packed: PackedPart | None) -> tuple[Part, ...]:
+        if packed is None:
+            return ()
+        self._checkpoint.begin()
+        return (self._staging.write_part(self._state.window, self._state.id, name, packed),)

@@ -1,29 +1,24 @@
-"""A slice that is being paged, with its written parts and the parts that are being built."""
+"""A slice that is being paged, with its written parts and those that grow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import Mark, SliceRecord
-from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart, Write
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
+from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Slice, SortedPage
-from cloudtrail_elasticsearch.staging import Part, Staging
+from cloudtrail_elasticsearch.staging import Part
 
 
 @dataclass(slots=True, eq=False)
 class Paging:
-    """A slice that is being paged; one worker at a time takes it."""
+    """A slice that is being paged. One worker at a time takes it, and changes it under the state's lock."""
 
     slice: Slice
     part: GrowingPart
     aside: GrowingPart
-    kept: Mark | None = None
-    """The slice's entry in the state store: it has the pages whose parts and record are written."""
-    unwritten_since: float = 0.0
-    """The monotonic time of the first page that is not written yet."""
     pages_in_parts: int = 0
     """The number of pages in `parts` and `asides`; `part` and `aside` have the later ones."""
     parts: tuple[Part, ...] = ()
@@ -45,49 +40,38 @@ class Paging:
         return self
 
     @property
-    def unwritten_pages(self) -> int:
-        """The number of pages that are not written yet."""
-        return self.slice.pages - (self.kept.pages if self.kept else 0)
-
-    @property
     def growing_pages(self) -> int:
         """The number of pages in the growing part."""
         return self.slice.pages - self.pages_in_parts
 
+    @property
+    def part_name(self) -> str:
+        """The beginning of the names of the parts that have the pages up to the last one."""
+        # The random number of the query keeps the parts of two attempts at one range apart (ADR-0015).
+        return f"{self.slice.range.name}-{self.slice.query:08d}-{self.slice.pages:06d}"
+
     def add(self, found: SortedPage[LookedUpEvent], misplaced: Sequence[str]) -> list[str]:
-        """Add a page's events to the parts that are being built; return the ids of misplaced ones among them."""
+        """Add a page's events to the growing parts; return the ids of misplaced ones among them."""
         self.part.add(found.fresh)
         self.aside.add(found.aside)
-        if not misplaced:
-            return []
         # Only events that this page adds: one that AWS returns again was counted before.
-        here = _ids_among(found.fresh, frozenset(misplaced))
+        here = [event.id for event in found.fresh if event.id in misplaced] if misplaced else []
         self.misplaced += len(here)
         return here
 
-    def write_pieces(self, window: Window, fetch: str, staging: Staging) -> SliceRecord:
-        """Stage the events that are not written yet, and return the slice's record, which includes them."""
-        write, write_aside = self._writers(window, fetch, staging)
-        return self._record(self.part.write_piece(write), self.aside.write_piece(write_aside))
-
-    def write_parts(self, window: Window, fetch: str, staging: Staging) -> SliceRecord:
-        """Stage the growing parts as whole parts, begin new ones, and return the slice's record."""
-        write, write_aside = self._writers(window, fetch, staging)
-        self.parts += self.part.write_whole(write)
-        self.asides += self.aside.write_whole(write_aside)
-        self.part, self.aside = GrowingPart(window.start), GrowingPart(window.start)
+    def begin_parts(self, parts: tuple[Part, ...], asides: tuple[Part, ...]) -> None:
+        """Add written parts, which have the events of the growing ones, and begin new ones."""
+        self.parts += parts
+        self.asides += asides
+        undated = self.slice.window.start
+        self.part, self.aside = GrowingPart(undated), GrowingPart(undated)
         self.pages_in_parts = self.slice.pages
-        return self._record()
 
-    def _writers(self, window: Window, fetch: str, staging: Staging) -> tuple[Write, Write]:
-        # The random number of the query keeps the parts of two attempts at one range apart (ADR-0015).
-        name = f"{self.slice.range.name}-{self.slice.query:08d}-{self.slice.pages:06d}"
-        return (
-            lambda packed: staging.write_part(window, fetch, name, packed),
-            lambda packed: staging.write_part(window, fetch, f"{name}-aside", packed),
-        )
+    def to_record(self, checkpoint: str = "", body: bytearray | None = None) -> SliceRecord:
+        """Return the slice's record.
 
-    def _record(self, pieces: tuple[Part, ...] = (), aside_pieces: tuple[Part, ...] = ()) -> SliceRecord:
+        :param body: of a new checkpoint; events of growing parts are added. None: there are no growing parts
+        """
         slice_ = self.slice
         return SliceRecord(
             floor=slice_.range.floor,
@@ -98,10 +82,9 @@ class Paging:
             looked_up=slice_.looked_up,
             duplicates=slice_.duplicates,
             misplaced=self.misplaced,
-            parts=self.parts + pieces,
-            asides=self.asides + aside_pieces,
+            parts=self.parts,
+            asides=self.asides,
+            pages_in_parts=self.pages_in_parts,
+            members=() if body is None else self.part.save(checkpoint, body),
+            aside_members=() if body is None else self.aside.save(checkpoint, body),
         )
-
-
-def _ids_among(events: Iterable[LookedUpEvent], ids: frozenset[str]) -> list[str]:
-    return [event.id for event in events if event.id in ids]

@@ -53,7 +53,7 @@ class PartIds:
 
     def find_in_range(self, parts: Iterable[Part], wanted: Range) -> set[CompactId]:
         """Return the ids of those events of the parts whose times are in a range."""
-        near = (part for part in parts if wanted.overlaps(part.first, part.last))
+        near = (part for part in parts if part.first < wanted.until and part.last >= wanted.start)
         return {
             event_id
             for part in near

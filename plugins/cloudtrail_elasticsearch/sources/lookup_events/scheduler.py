@@ -41,11 +41,7 @@ class Scheduler:
                 return None
             # Without `changed`, so that the other workers can accept their pages during the wait.
             self._limiter.acquire()
-            while (chosen := self._take_busiest()) is None:
-                # Another worker took the idle slice meanwhile, to write its pages.
-                if not self._wait_for_idle():
-                    return None
-            return chosen
+            return self._take_busiest()
 
     def stop(self) -> None:
         """Stop the workers: none begins another page."""
@@ -64,11 +60,11 @@ class Scheduler:
             slice_.pages, slice_.pages_left, speed, others, MOST_SLICES
         )
 
-    def _take_busiest(self) -> Paging | None:
+    def _take_busiest(self) -> Paging:
         """Take the idle slice with the most pages left, so that all slices end together."""
         with self._state.changed:
-            chosen = max(self._state.find_idle_slices(), key=_pages_left, default=None)
-            return None if chosen is None else chosen.mark_taken()
+            # There is one, because only the worker that holds `_turn` takes slices.
+            return max(self._state.find_idle_slices(), key=_pages_left).mark_taken()
 
     def _wait_for_idle(self) -> bool:
         """Wait until a slice can be paged, and return True; return False if the work is over."""

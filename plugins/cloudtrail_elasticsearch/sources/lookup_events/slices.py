@@ -68,9 +68,9 @@ class Range:
         """Return whether a time is in the range."""
         return self.floor <= time.timestamp() < self.end
 
-    def overlaps(self, first: datetime, last: datetime) -> bool:
-        """Return whether a time from `first` to `last`, both included, is in the range."""
-        return first.timestamp() < self.end and last.timestamp() >= self.floor
+    def overlaps(self, other: Range) -> bool:
+        """Return whether a second is in both ranges."""
+        return self.floor < other.end and other.floor < self.end
 
     def split_in_half(self) -> tuple[Range, Range]:
         """Return the older and the newer half of a range of two seconds or more."""
