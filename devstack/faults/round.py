@@ -18,7 +18,7 @@ from typing import Final
 
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from cloudtrail_elasticsearch.sources.lookup_events.pager import SECONDS_UNWRITTEN
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import SECONDS_BETWEEN
 from devstack.airflow import Airflow, AirflowSettings, BusyError
 from devstack.aws import AwsServices
 from devstack.days import last_settled_day
@@ -37,7 +37,7 @@ _CALLS_A_SECOND: Final = 10
 _SLICES: Final = 8
 """The most slices of a window that are paged at the same time: each may lose the page that it requests."""
 
-PAGES_AGAIN: Final = int(SECONDS_UNWRITTEN) * _CALLS_A_SECOND + _SLICES
+PAGES_AGAIN: Final = int(SECONDS_BETWEEN) * _CALLS_A_SECOND + _SLICES
 """The most pages of a window that an interruption may cost: those that are not written yet (ADR-0008)."""
 
 _MISSES: Final = 6

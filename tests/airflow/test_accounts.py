@@ -282,7 +282,7 @@ def test_a_run_does_not_continue_the_abandoned_fetch_of_another_run(
 
     def count_calls(run: str, **work: bool) -> int:
         before = client.calls
-        arguments = {"bucket": "bucket", "encryption": "", "kms_key": "", **work}
+        arguments: dict[str, Any] = {"bucket": "bucket", "encryption": "", "kms_key": "", **work}
         context: Any = {"ti": Instance(run_id=run)}
         CloudTrailToS3Operator(task_id="fetch", batch=batch, **arguments).execute(context)
         return client.calls - before

@@ -35,13 +35,13 @@ def test_the_whole_part_has_the_events_of_all_checkpoints_and_later_ones() -> No
     """Its number of events, its times and its size are those of all events."""
     growing, first, second = GrowingPart(at(0)), bytearray(), bytearray(b"other members")
     growing.add(looked_up(7, 5))
-    assert [member.cut(first).lines() for member in growing.save("first", first)] == [
+    assert [member.cut(bytes(first)).lines() for member in growing.save("first", first)] == [
         [b'{"second":7}', b'{"second":5}']
     ]
     growing.add(looked_up(9))
     (old, new) = growing.save("second", second)
     assert (old.part.key, new.part.key) == ("first", "second")
-    assert new.cut(second).lines() == [b'{"second":9}']
+    assert new.cut(bytes(second)).lines() == [b'{"second":9}']
     assert growing.save("third", bytearray()) == (old, new)
     growing.add(looked_up(4))
     whole = growing.join()
@@ -55,7 +55,7 @@ def test_a_part_grows_further_after_a_restart() -> None:
     growing, checkpoint = GrowingPart(at(0)), bytearray()
     growing.add(looked_up(7, 5))
     members = growing.save("key", checkpoint)
-    restored = GrowingPart(at(0), [(member, member.cut(checkpoint)) for member in members])
+    restored = GrowingPart(at(0), [(member, member.cut(bytes(checkpoint))) for member in members])
     for each in (growing, restored):
         each.add(looked_up(9))
     assert restored.join() == growing.join()
@@ -69,7 +69,7 @@ def test_an_altered_checkpoint_is_an_error() -> None:
     (member,) = growing.save("key", checkpoint)
     checkpoint[-1] ^= 1
     with pytest.raises(StagingError, match="key"):
-        member.cut(checkpoint)
+        member.cut(bytes(checkpoint))
 
 
 def test_a_part_without_events_is_not_written() -> None:

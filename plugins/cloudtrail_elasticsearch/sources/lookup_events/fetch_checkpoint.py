@@ -178,7 +178,8 @@ class FetchCheckpoint:
             slice_.add_seen_ids(ids.read(part))
         for each in growing:
             slice_.add_seen_ids(each.read_ids())
-        return Paging(slice_, *growing, record.pages_in_parts, record.parts, record.asides, record.misplaced)
+        unfinished, aside = growing
+        return Paging(slice_, unfinished, aside, record.pages_in_parts, record.parts, record.asides, record.misplaced)
 
     def _read_record(self) -> FetchRecord | None:
         saved, window = self._saved, self._state.window
