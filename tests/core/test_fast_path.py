@@ -116,6 +116,24 @@ def test_only_events_that_surely_fit_take_the_fast_path(
     assert agree(SCHEMAS[strategy], codec.encode({"lookup": LOOKUP, "event": EVENT | opened})) == is_fast
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    "items", [[], [None], [{}], [{"instanceId": "i-1"}, None], ["i-1"], [[]], 7, {"a": 1}, None]
+)
+@pytest.mark.parametrize(
+    "more", [{}, {"imageId": {"a": 1}}, {"imageId": ["a", None]}, {"nobody": ["knows"]}, {"": 1}]
+)
+def test_objects_and_lists_in_open_objects_have_the_places_of_the_walk(
+    strategy: Strategy, items: Any, more: dict[str, Any]
+) -> None:
+    """Whether all of an open object fits its declared fields, or only a part of it."""
+    parameters = {"instancesSet": {"items": items}, "instanceType": "t3.nano"}
+    agree(SCHEMAS[strategy], codec.encode(EVENT | {"requestParameters": parameters}))
+    agree(SCHEMAS[strategy], codec.encode(EVENT | {"requestParameters": parameters | more}))
+    listed = {"instancesSet": {"items": [{"instanceId": "i-1", **more}, items]}}
+    agree(SCHEMAS[strategy], codec.encode(EVENT | {"responseElements": listed}))
+
+
 def test_the_right_open_object_is_replaced() -> None:
     """The event may hold the same name and the same text elsewhere, with other blanks."""
     unfit = {"nobody": {"knows": "this"}}

@@ -34,7 +34,8 @@ class CachedEcs(Generic[Value, CallValue]):
         finish_call: Callable[[Mapping[str, Any]], CallValue],
     ) -> None:
         self._enrichment = schema.enrichment
-        self._fixed = ecs.FIXED if schema.ecs else {}
+        self.fixed = ecs.FIXED if schema.ecs else {}
+        """The fields that all documents have."""
         cached = lru_cache(GROUPS)
         self._describe_address = cached(lambda address, _version: finish(self._locate(address)))
         self.describe_caller = cached(lambda *caller: finish(ecs.describe_caller(*caller)))
@@ -56,7 +57,7 @@ class CachedEcs(Generic[Value, CallValue]):
         located = ecs.describe_address(address)
         if self._enrichment is not None:
             located = self._enrichment.enrich_address(located)
-        return {**self._fixed, **located}
+        return {**self.fixed, **located}
 
     def _enrich_call(self, *call: Any) -> Mapping[str, Any]:
         described = ecs.describe_call(*call)

@@ -30,7 +30,7 @@ _NOTHING: Final[dict[str, Any]] = {}
 CallerKey: TypeAlias = tuple[str | None, str | None, tuple[str, ...], bool]
 """The parameters of `describe_caller`."""
 
-CallKey: TypeAlias = tuple[str | None, str | None, str | None, bool, str, str | None]
+CallKey: TypeAlias = tuple[str | None, str | None, str | None, bool, str | None, str | None, str | None]
 """The parameters of `describe_call`."""
 
 
@@ -61,23 +61,19 @@ def read_call(document: dict[str, Any]) -> CallKey:
         _text(document, "eventSource"),
         _text(document, "eventName"),
         has_failed(document.get("errorCode"), document.get("errorMessage"), sign_in),
-        event_kind(_text(document, "eventType"), _text(document, "eventCategory")),
+        _text(document, "eventType"),
+        _text(document, "eventCategory"),
         _text(_object(document, "tlsDetails"), "tlsVersion"),
     )
 
 
 def find_users(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the users that a call acts on, from its parameters."""
-    named = (parameters.get("userName"), parameters.get("newUserName"))
-    return tuple(name for name in named if name and type(name) is str)
-
-
-def event_kind(event_type: str | None, category: str | None) -> str:
-    """Return ``event.kind``: an Insights event is an alert, an aggregated event a metric, others are events.
-
-    https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-kind
-    """
-    return _KINDS.get(event_type or "") or _KINDS.get(category or "") or "event"
+    name, other = parameters.get("userName"), parameters.get("newUserName")
+    # Most calls have neither.
+    if not name and not other:
+        return ()
+    return tuple([each for each in (name, other) if each and type(each) is str])
 
 
 def has_failed(code: Any, message: Any, sign_in: Any) -> bool:
@@ -124,11 +120,16 @@ def describe_caller(
 
 
 def describe_call(
-    account: str | None, service: str | None, operation: str | None, has_failed: bool, kind: str, tls: str | None
+    account: str | None,
+    service: str | None,
+    operation: str | None,
+    has_failed: bool,
+    event_type: str | None,
+    category: str | None,
+    tls: str | None,
 ) -> Mapping[str, Any]:
     """Return the ECS fields of a call. An empty text counts as missing.
 
-    :param kind: ECS ``event.kind``
     :param tls: the version of TLS, such as ``TLSv1.3``
     """
     cloud: dict[str, Any] = {"provider": "aws"}
@@ -140,6 +141,7 @@ def describe_call(
     protocol, _, version = (tls or "").partition("v")
     if version:
         found["tls"] = {"version": version, "version_protocol": protocol.lower()}
+    kind = _KINDS.get(event_type or "") or _KINDS.get(category or "") or "event"
     return found | {"event": _describe_event(operation, has_failed, kind)}
 
 
@@ -180,10 +182,15 @@ _KINDS: Final = {
     "AwsAggregatedEvent": "metric",
     "Aggregated": "metric",
 }
-"""``event.kind`` by ``eventType`` or ``eventCategory``, for records that are not calls."""
+"""``event.kind`` by ``eventType`` or ``eventCategory``, for records that are not calls.
+
+An Insights event is an alert, and an aggregated event a metric.
+
+https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-kind
+"""
 
 FIXED: Final = {"ecs": {"version": VERSION}}
-"""The fields that all documents have."""
+"""The fields that all documents with ECS fields have."""
 
 
 # Nearly all addresses are IPv4, and this is faster than `ip_address`.

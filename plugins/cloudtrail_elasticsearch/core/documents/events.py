@@ -141,7 +141,8 @@ def has_short_texts(line: bytes) -> bool:
         return False
     is_short = len(line) <= SHORT_TEXT
     # An escape can stand for a character beyond ASCII. An escaped quote would split a long text below.
-    if b"\\" in line and (b"\\u" in line or (not is_short and b'\\"' in line)):
+    # `find`, because `in` first tries the bytes as a number, which takes twice as long.
+    if line.find(b"\\") >= 0 and (b"\\u" in line or (not is_short and b'\\"' in line)):
         return False
     # Without escaped quotes, the longest text is at most as long as the longest piece between two quotes.
     return is_short or max(map(len, line.split(b'"'))) <= SHORT_TEXT

@@ -20,7 +20,7 @@ from cloudtrail_elasticsearch.core.documents import ecs
 from cloudtrail_elasticsearch.core.documents.cached_ecs import CachedEcs
 from cloudtrail_elasticsearch.core.documents.events import UUID, has_short_texts
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
-from cloudtrail_elasticsearch.core.documents.placing import Placing
+from cloudtrail_elasticsearch.core.documents.placing import Placing, takes_whole
 from cloudtrail_elasticsearch.core.documents.schema import Schema
 from cloudtrail_elasticsearch.core.documents.texts import TEXTS, make_texts
 from cloudtrail_elasticsearch.core.documents.typed_envelope import (
@@ -90,12 +90,12 @@ class FastPath:
         self._is_enriched = schema.enrichment is not None
         # The cached values are encoded members, so that a hit encodes nothing.
         self._ecs = CachedEcs(schema, _members, _encode_call)
-        self._located = _members({**(ecs.FIXED if schema.ecs else {}), "source": {"ip": "%b"}})
+        self._located = _members({**self._ecs.fixed, "source": {"ip": "%b"}})
 
     def document(self, line: bytes) -> FastDocument | None:
         """Return a line's document; None if the event needs the walk."""
-        # The text of a document is one line of a bulk request, and the loader's fields replace its last brace.
-        if not has_short_texts(line) or b"\n" in line or not line.endswith(b"}"):
+        # The loader's fields replace the last brace.
+        if not has_short_texts(line) or not line.endswith(b"}"):
             return None
         try:
             return self._document(line)
@@ -109,34 +109,33 @@ class FastPath:
             raise _NeedsWalkError
         opened: dict[str, dict[str, Any]] = {}
         whole: dict[str, dict[str, Any]] = {}
-        placing = None
+        # `document` has checked the texts of the whole line, and the decoder all open objects.
+        placing: Placing | None = None
         overflow: dict[str, Any] = {}
-        is_moved = False
         place = 0
         for name, node in self._open:
             value = getattr(record, name)
             if not value:
                 continue  # missing, null or {}: it stays as it is
             whole[name] = value
-            if placing is None:
-                # `document` has checked the texts of the whole line, and the decoder all open objects.
-                placing = Placing(has_short_texts=True, is_flat=True)
+            if takes_whole(node, value):
+                opened[name] = value
+                continue
+            placing = placing or Placing(has_short_texts=True, is_flat=True)
             placed, rest = placing.place_member(name, value, node)
             if rest is not MISSING:
                 overflow[name] = rest
             # The walk returns the very same object if it changes nothing.
             if placed is not value:
-                is_moved = True
                 text, place = _replace(text, name, value, placed, place)
             if type(placed) is dict:
                 opened[name] = placed
         members, end = self._ecs_members(record, opened)
-        added = placing.added_fields(overflow or MISSING) if is_moved and placing is not None else {}
         # The time has its usual form, so it is the same in JSON.
         parts = [text[:-1], members, b',"@timestamp":"', time.encode(), b'"']
-        if added:
-            parts += (b",", codec.encode(added)[1:-1])
-        if self._has_texts and placing is not None:
+        if placing is not None:
+            parts.append(_members(placing.added_fields(overflow or MISSING)))
+        if self._has_texts:
             parts.append(_text_member(placing, whole))
         parts.append(end)
         return FastDocument(identifier, time[:10], b"".join(parts))
@@ -183,9 +182,9 @@ def _members(fields: Mapping[str, Any]) -> bytes:
     return b",%b" % codec.encode(fields)[1:-1] if fields else b""
 
 
-def _text_member(placing: Placing, event: Mapping[str, Any]) -> bytes:
+def _text_member(placing: Placing | None, event: Mapping[str, Any]) -> bytes:
     """Return the texts of the open objects as a member of an object that has others before it."""
-    if placing.changes or placing.unindexed:
+    if placing is not None and (placing.changes or placing.unindexed):
         raise _NeedsWalkError  # the texts have the event's own values, which the walk restores
     texts = make_texts(event)
     return _members({TEXTS: texts}) if texts else b""
@@ -210,8 +209,9 @@ def _check_complete(text: bytes, value: Any) -> None:
     written = _encode(value)
     if len(written) == len(text):
         return
-    # The text has blanks, escapes that are not needed, or numbers that the walk writes in another way.
-    if written.count(b'"') != text.count(b'"') or _find_negative_zero(text):
+    # The text has blanks, escapes that are not needed, or numbers that the walk writes in another way. With a line
+    # end, it would not be one line of a bulk request.
+    if written.count(b'"') != text.count(b'"') or _find_negative_zero(text) or b"\n" in text:
         raise _NeedsWalkError
 
 

@@ -28,6 +28,36 @@ _UNDIVIDED: Final = (_FLAT, _UNMAPPED)
 _NO_TYPES: Final[frozenset[type]] = frozenset()
 
 
+def takes_whole(node: Node, value: dict[str, Any]) -> bool:
+    """Whether a node takes an object as it is; a yes is certain if a flat field takes the object, too.
+
+    Most open objects need no more than this check, which takes a third of the time of the walk.
+    """
+    children = node.children
+    if node.kind is _FLAT:
+        return "" not in value and children.keys().isdisjoint(value)
+    takes = node.takes
+    for name, child in value.items():
+        kind = type(child)
+        if kind in takes.get(name, _NO_TYPES):
+            continue
+        known = children.get(name)
+        if known is None or kind in known.touched or known.kind in _UNDIVIDED:
+            return False
+        if kind is list:
+            for element in child:
+                if type(element) not in known.taken and not (
+                    type(element) is dict
+                    and known.kind is _OBJECT
+                    and dict not in known.touched
+                    and takes_whole(known, element)
+                ):
+                    return False
+        elif kind is not dict or known.kind is not _OBJECT or not takes_whole(known, child):
+            return False
+    return True
+
+
 class Placing(FlatPlacing):
     """The walk through one event. Each value is visited once.
 

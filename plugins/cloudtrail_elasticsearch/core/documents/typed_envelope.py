@@ -82,7 +82,8 @@ def read_call(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.Call
         record.eventSource or None,
         record.eventName or None,
         ecs.has_failed(record.errorCode, record.errorMessage, response and response.get(ecs.SIGN_IN)),
-        ecs.event_kind(record.eventType, record.eventCategory),
+        record.eventType or None,
+        record.eventCategory or None,
         (tls and tls.tlsVersion) or None,
     )
 

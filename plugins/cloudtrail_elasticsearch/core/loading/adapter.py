@@ -198,7 +198,7 @@ class Adapter:
             item = BulkItem(identifier or content_id(line), "", b"", line)
             return Rejection(item, "unreadable", event.reason)
         document = self._normalizer.document(event)
-        index = self._pattern.name(document.time)
+        index = self._index_of(None if document.time is None else str(document.time.date()))
         source = document.source
         paths = self._rejected_paths.paths | self._find_rejecting_paths(index)
         if case is not None:
