@@ -179,7 +179,9 @@ class FetchCheckpoint:
         for each in growing:
             slice_.add_seen_ids(each.read_ids())
         unfinished, aside = growing
-        return Paging(slice_, unfinished, aside, record.pages_in_parts, record.parts, record.asides, record.misplaced)
+        return Paging(
+            slice_, unfinished, aside, record.pages_in_parts, record.parts, record.asides, record.misplaced
+        )
 
     def _read_record(self) -> FetchRecord | None:
         saved, window = self._saved, self._state.window
