@@ -16,10 +16,7 @@ TO_REACH: Final = 1.5
 SIZE_TO_REACH: Final = 1.1
 
 _LIMITS: Final = {
-    "latest events": (
-        "the order of documents: sorted by service and call, a day's events are spread over the whole index, so "
-        "that more times are compared, and more blocks are unpacked"
-    ),
+    "latest events": "unpacking and sending the found events, in any order of the index",
     "week of a caller": "unpacking the found events, which are spread over the index in any order",
     "top denied callers": "the wildcards of the query, and counting the callers of all hits",
     "wildcard on an ARN": "comparing each distinct ARN with the text",
@@ -134,5 +131,11 @@ def _compare(outcomes: Sequence[Outcome], measured: Callable[[Outcome], float]) 
 
 
 def _describe_alternatives(outcomes: Sequence[Outcome]) -> str:
-    measured = {each.alternative for each in outcomes}
-    return "; ".join(f"{each.name}: {each.meaning}" for each in ALTERNATIVES if each.name in measured)
+    """Return the alternatives that were measured on each server, and their meanings."""
+    measured: dict[str, list[str]] = {}
+    for each in outcomes:
+        measured.setdefault(each.server, []).append(each.alternative)
+    servers = "; ".join(f"on {server}: {', '.join(names)}" for server, names in measured.items())
+    known = {each.alternative for each in outcomes}
+    meanings = "; ".join(f"{each.name}: {each.meaning}" for each in ALTERNATIVES if each.name in known)
+    return f"Measured {servers} ({meanings})"

@@ -64,5 +64,6 @@ def test_a_figure_compares_the_loader_s_settings_with_the_best_ones() -> None:
     latency, size = make_results([*own, *others])
     assert (latency.name, latency.value, latency.reached) == ("query_latency_latest_events", 3.0, False)
     assert latency.parts["opensearch-3 time-first: p95, milliseconds"] == 10
+    assert "on opensearch-3: loader, time-first, unsorted; on elasticsearch-9: loader (" in latency.how
     assert (size.name, size.value, size.reached) == ("query_latency_size", 1.0, True)
     assert size.parts["elasticsearch-9 loader: bytes an event"] == 500
