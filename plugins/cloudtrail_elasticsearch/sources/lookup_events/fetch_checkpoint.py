@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.encoding import typed
 from cloudtrail_elasticsearch.core.errors import LoaderError, StagingError
+from cloudtrail_elasticsearch.core.once import make_once
 from cloudtrail_elasticsearch.core.progress import Checkpoint, StateStore
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, Saved, SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
@@ -110,20 +112,23 @@ class FetchCheckpoint:
         if record is None:
             return False
         slices = (*record.retired, *record.done, *record.open)
+        # Several slices have members in one checkpoint, which is read once.
+        keys = {member.part.key for each in record.open for member in (*each.members, *each.aside_members)}
+        readers = {key: make_once(partial(self._staging.read_checkpoint, key)) for key in keys}
         with ThreadPoolExecutor(_READERS, thread_name_prefix="restore") as pool:
-            read = zip(map(id, slices), pool.map(self._read_slice, slices), strict=True)
-            sound = {key: growing for key, growing in read if growing is not None}
+            read = zip(slices, pool.map(lambda each: self._read_slice(each, readers), slices), strict=True)
+            sound = {each: growing for each, growing in read if growing is not None}
         # A slice skips the events of retired queries of its range, so it is not usable if one of these is damaged.
-        gone = [each.range for each in record.retired if id(each) not in sound]
+        gone = [each.range for each in record.retired if each not in sound]
 
         def is_usable(slice_: SliceRecord) -> bool:
-            return id(slice_) in sound and not any(map(slice_.range.overlaps, gone))
+            return slice_ in sound and not any(map(slice_.range.overlaps, gone))
 
         state.calls, state.throttled = record.calls, record.throttled
         state.strays = Strays(set(record.strays), record.more_strays)
-        state.retired = [each for each in record.retired if id(each) in sound]
+        state.retired = [each for each in record.retired if each in sound]
         state.done = [each for each in record.done if is_usable(each)]
-        state.open = [self._reopen(each, sound[id(each)], ids) for each in record.open if is_usable(each)]
+        state.open = [self._reopen(each, sound[each], ids) for each in record.open if is_usable(each)]
         lost = (each.range for each in record.done + record.open if not is_usable(each))
         state.pool.ranges = [*(Range(*each) for each in record.pool), *lost]
         # Observed densities are not saved; the finished slices show them again.
@@ -141,7 +146,9 @@ class FetchCheckpoint:
         self._saved = saved
         self._checkpoint.save(msgspec.to_builtins(saved))
 
-    def _read_slice(self, record: SliceRecord) -> list[GrowingPart] | None:
+    def _read_slice(
+        self, record: SliceRecord, readers: Mapping[str, Callable[[], bytes]]
+    ) -> list[GrowingPart] | None:
         """Check the parts of a slice and return the growing ones; None if an object is missing or damaged."""
         staging, window = self._staging, self._state.window
         try:
@@ -149,9 +156,7 @@ class FetchCheckpoint:
             for part in (*record.parts, *record.asides):
                 staging.check_part(part)
             return [
-                GrowingPart(
-                    window.start, [(each, each.cut(staging.read_checkpoint(each.part.key))) for each in members]
-                )
+                GrowingPart(window.start, [(each, each.cut(readers[each.part.key]())) for each in members])
                 for members in (record.members, record.aside_members)
             ]
         except StagingError as error:
