@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,20 @@ class Bench:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         return msgspec.json.decode(done.stdout, type=Sent)
 
+    def prepare(self) -> tuple[str, ...]:
+        """Render the documents, warm the server up, and return the bare sender's fastest settings."""
+        if not self.bodies.exists():
+            self.run("render", EVENTS)
+        self.run("ours", WARM_UP)
+        return self.best_bare()
+
+    def alternate(self, best: tuple[str, ...], *senders: str) -> list[dict[str, Sent]]:
+        """Run the senders in turns, the bare one with these settings; return the costs of each turn."""
+        return [
+            {each: self.run(each, EVENTS, *(best if each == "bare" else ())) for each in senders}
+            for _ in range(PAIRS)
+        ]
+
     def best_bare(self) -> tuple[str, ...]:
         """Return the settings with which the bare sender is fastest on this server."""
         options = [("--senders", str(senders), "--megabytes", str(size)) for senders, size in BARE]
@@ -78,38 +92,38 @@ def measure() -> list[Result]:
             with SearchServer(DISTRIBUTIONS[name], heap="2g") as server:
                 for strategy in STRATEGIES:
                     bench = Bench(s3, server.url, strategy, Path(folder) / strategy)
-                    if not bench.bodies.exists():
-                        bench.run("render", EVENTS)
-                    bench.run("ours", WARM_UP)
-                    best = bench.best_bare()
-                    runs = [
-                        {
-                            "ours": bench.run("ours", EVENTS),
-                            "bare": bench.run("bare", EVENTS, *best),
-                            "free": bench.run("free", EVENTS),
-                            "helper": bench.run("helper", EVENTS),
-                        }
-                        for _ in range(PAIRS)
-                    ]
+                    best = bench.prepare()
+                    runs = bench.alternate(best, "ours", "bare", "free", "helper")
                     where = f"{name} {strategy}"
-                    steady[where] = _ratio(runs, "ours", "bare")
-                    free[f"{where}: if the rules cost nothing"] = _ratio(runs, "free", "bare")
-                    helpers[where] = _ratio(runs, "ours", "helper")
-                    for what in runs[0]:
-                        rates[f"{where}: {what}, events/s"] = statistics.median(run[what].rate for run in runs)
-                    for what in ("ours", "free"):
-                        rates[f"{where}: {what}, µs of its processor an event"] = statistics.median(
-                            1e6 * run[what].processor_seconds / run[what].events for run in runs
-                        )
+                    steady[where] = find_ratio(runs, "ours", "bare")
+                    free[f"{where}: if the rules cost nothing"] = find_ratio(runs, "free", "bare")
+                    helpers[where] = find_ratio(runs, "ours", "helper")
+                    rates |= list_rates(where, runs) | list_costs(where, runs, ("ours", "free"))
                     print(
-                        f"  {where}: {steady[where]:.2f}, {_ratio(runs, 'free', 'bare'):.2f} if the rules cost "
-                        f"nothing, {helpers[where]:.2f}, bare {best}",
+                        f"  {where}: {steady[where]:.2f}, {find_ratio(runs, 'free', 'bare'):.2f} if the rules "
+                        f"cost nothing, {helpers[where]:.2f}, bare {best}",
                         flush=True,
                     )
     return [_steady(steady, free, rates), _helpers(helpers, rates)]
 
 
-def _ratio(runs: Sequence[Mapping[str, Sent]], one: str, other: str) -> float:
+def list_rates(where: str, runs: Sequence[Mapping[str, Sent]]) -> dict[str, float]:
+    """Return the median rate of each sender, by the name of the figure."""
+    return {f"{where}: {what}, events/s": statistics.median(run[what].rate for run in runs) for what in runs[0]}
+
+
+def list_costs(where: str, runs: Sequence[Mapping[str, Sent]], senders: Iterable[str]) -> dict[str, float]:
+    """Return the median processor time of these senders, by the name of the figure."""
+    return {
+        f"{where}: {what}, µs of its processor an event": statistics.median(
+            1e6 * run[what].processor_seconds / run[what].events for run in runs
+        )
+        for what in senders
+    }
+
+
+def find_ratio(runs: Sequence[Mapping[str, Sent]], one: str, other: str) -> float:
+    """Return the median ratio of the rates of two senders."""
     return statistics.median(run[one].rate / run[other].rate for run in runs)
 
 

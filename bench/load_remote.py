@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Final
 from bench.children import Fetched, fetch_together
 from bench.cores import choose_cores, pinned
 from bench.fetch import QUOTA
-from bench.load import EVENTS, PAIRS, SERVERS, WARM_UP, Bench, staged
+from bench.load import EVENTS, PAIRS, SERVERS, Bench, find_ratio, list_costs, list_rates, staged
 from bench.results import Result, machine
-from bench.senders import Sent, make_new_index
+from bench.senders import make_new_index
 from bench.services import services_with_light_s3
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
 from cloudtrail_elasticsearch.sinks.connect import connect
@@ -40,26 +39,12 @@ def measure() -> list[Result]:
             with _on(for_server, name) as server:
                 for strategy in STRATEGIES:
                     bench = Bench(s3, server.url, strategy, Path(folder) / strategy)
-                    if not bench.bodies.exists():
-                        bench.run("render", EVENTS)
-                    bench.run("ours", WARM_UP)
-                    best = bench.best_bare()
-                    runs = [
-                        {
-                            "ours": bench.run("ours", EVENTS),
-                            "bare": bench.run("bare", EVENTS, *best),
-                            "naive": bench.run("naive", EVENTS),
-                        }
-                        for _ in range(PAIRS)
-                    ]
+                    best = bench.prepare()
+                    runs = bench.alternate(best, "ours", "bare", "naive")
                     where = f"{name} {strategy}"
-                    remote[where] = _ratio(runs, "bare")
-                    naive[where] = _ratio(runs, "naive")
-                    for what in runs[0]:
-                        rates[f"{where}: {what}, events/s"] = statistics.median(run[what].rate for run in runs)
-                        rates[f"{where}: {what}, µs of its processor an event"] = statistics.median(
-                            1e6 * run[what].processor_seconds / run[what].events for run in runs
-                        )
+                    remote[where] = find_ratio(runs, "ours", "bare")
+                    naive[where] = find_ratio(runs, "ours", "naive")
+                    rates |= list_rates(where, runs) | list_costs(where, runs, runs[0])
                     print(f"  {where}: {remote[where]:.2f}, {naive[where]:.2f} of naive, bare {best}", flush=True)
     looked_up, looked_up_rates = _look_up_and_load(for_server, for_clients)
     return [_make_remote(remote, rates), _make_naive(naive | looked_up, rates | looked_up_rates)]
@@ -72,10 +57,6 @@ def _on(core: int, name: str) -> Iterator[SearchServer]:
         with pinned(core):
             server = stack.enter_context(SearchServer(DISTRIBUTIONS[name], heap="2g"))
         yield server
-
-
-def _ratio(runs: Sequence[Mapping[str, Sent]], other: str) -> float:
-    return statistics.median(run["ours"].rate / run[other].rate for run in runs)
 
 
 def _look_up_and_load(for_server: int, for_clients: int) -> tuple[dict[str, float], dict[str, float]]:

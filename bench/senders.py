@@ -241,8 +241,7 @@ def _helper(server: SearchServer, asked: _Asked) -> Send:
 
 def _parts(server: SearchServer, asked: _Asked) -> Send:
     events = (orjson.loads(line)["event"] for line in _lines(asked))
-    actions = ({"_index": INDEX, "_id": event["eventID"], "_source": event} for event in events)
-    return _parallel_bulk(server, asked, actions)
+    return _parallel_bulk(server, asked, _make_actions(events))
 
 
 def _parallel_bulk(server: SearchServer, asked: _Asked, actions: Iterable[dict[str, Any]]) -> Send:
@@ -268,8 +267,12 @@ def send_naively(engine: Engine, url: str, events: Iterable[dict[str, Any]]) -> 
     :returns: the number of events that the server accepted
     """
     client, helpers = connect_client(engine, url)
-    actions = ({"_index": INDEX, "_id": event["eventID"], "_source": event} for event in events)
-    return sum(ok for ok, _ in helpers.streaming_bulk(client, actions, raise_on_error=False))
+    return sum(ok for ok, _ in helpers.streaming_bulk(client, _make_actions(events), raise_on_error=False))
+
+
+def _make_actions(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the actions of the clients' helpers for unchanged events."""
+    return ({"_index": INDEX, "_id": event["eventID"], "_source": event} for event in events)
 
 
 def connect_client(engine: Engine, url: str) -> tuple[Any, Any]:
