@@ -232,8 +232,9 @@ def _bodies(documents: Iterable[tuple[bytes, bytes]], most: int) -> Iterator[byt
 
 def _helper(server: SearchServer, asked: _Asked) -> Send:
     actions = [
-        orjson.loads(action)["index"] | {"_source": orjson.loads(document)}
+        {"_op_type": kind, **target, "_source": orjson.loads(document)}
         for action, document in _documents(asked)
+        for kind, target in orjson.loads(action).items()
     ]
     gc.freeze()
     return _parallel_bulk(server, asked, actions)
