@@ -23,7 +23,7 @@ from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 
-SCHEMA = build_schema("typed", load_rules())
+SCHEMA = build_schema("flattened", load_rules())
 QUICK = LoadSettings(patience=5, longest_pause=0.1)
 EVENTS = [
     {
@@ -354,9 +354,9 @@ def test_dags_with_different_choices_do_not_rewrite_templates(server: Any, patte
     """From the second round on, neither writes anything; new indices have the fields of both."""
     counted = Counted(server)
     choices = [
-        (build_schema("typed", load_rules(), texts=True), IndexSettings(shards=2)),
+        (build_schema("flattened", load_rules(), texts=True), IndexSettings(shards=2)),
         (SCHEMA, IndexSettings()),
-        (build_schema("typed", load_rules(), ecs=False), IndexSettings(replicas=0)),
+        (build_schema("flattened", load_rules(), ecs=False), IndexSettings(replicas=0)),
     ]
     for turn in range(3):
         counted.sent.clear()

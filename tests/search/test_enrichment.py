@@ -28,7 +28,7 @@ from tests.search.test_load import search as search_index
 
 __all__ = ["index", "server"]
 
-PLAIN = build_schema("typed", load_rules())
+PLAIN = build_schema("flattened", load_rules())
 QUICK = LoadSettings(patience=10, longest_pause=0.1)
 NAMES = {"123456789012": "audit"}
 

@@ -30,7 +30,7 @@ from tests.search.test_load import index
 __all__ = ["index"]
 
 RULES = load_rules()
-SCHEMA = build_schema("typed", RULES)
+SCHEMA = build_schema("flattened", RULES)
 QUICK = LoadSettings(patience=60, longest_pause=0.1, request_items=20)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -139,7 +139,7 @@ def test_a_changed_document_is_replaced_and_gets_a_new_time(server: Server, inde
     load(server, index, LINES)
     before = held(server, index)
     rule = {"name": "m", "path": "userAgent", "why": "a test", "change": {"do": "mask"}, "examples": []}
-    schema = build_schema("typed", read_rules(codec.encode({"rules": [rule]}), "mine.yaml") + RULES)
+    schema = build_schema("flattened", read_rules(codec.encode({"rules": [rule]}), "mine.yaml") + RULES)
     changed = [line(7, userAgent="secret"), line(8, userAgent="secret")]
     assert load(server, index, changed) == (2, 0, 2, 0)
     assert load(server, index, [*LINES[:7], *changed, *LINES[9:]], schema) == (50, 0, 50, 0)
@@ -304,7 +304,7 @@ def test_an_index_that_rejects_the_time_gets_documents_without_it(
 ) -> None:
     """No event is lost or sealed, and no other field of the event moves."""
     server.request("PUT", f"/{index}", codec.encode({"mappings": REJECTING[name]}))
-    schema = build_schema("typed", RULES, ecs=ecs)
+    schema = build_schema("flattened", RULES, ecs=ecs)
     for _ in range(2):
         assert sum(load(server, index, LINES, schema)[1:3]) == 50
         sources = [found["_source"] for found in held(server, index).values()]
@@ -319,10 +319,11 @@ def test_an_index_that_rejects_the_time_gets_documents_without_it(
 def test_an_index_of_somebody_else_that_takes_the_time_keeps_it(server: Server, index: str, name: str) -> None:
     """Whatever type it has there."""
     server.request("PUT", f"/{index}", codec.encode({"mappings": ACCEPTING[name]}))
-    assert load(server, index, LINES) == (50, 50, 0, 0)
+    schema = build_schema("typed", RULES)
+    assert load(server, index, LINES, schema) == (50, 50, 0, 0)
     before = held(server, index)
     assert all(time_of(found) for found in before.values())
-    assert load(server, index, LINES) == (50, 0, 50, 0)
+    assert load(server, index, LINES, schema) == (50, 0, 50, 0)
     assert held(server, index) == before
 
 

@@ -57,7 +57,7 @@ def event(minute: int = 0, **further: Any) -> LookedUpEvent:
 
 
 def live(server: Recorded, prefix: str, **further: Any) -> LiveLoad:
-    loader = Loader(server, IndexPattern(f"{prefix}-%Y.%m"), build_schema("typed", load_rules([])), **further)
+    loader = Loader(server, IndexPattern(f"{prefix}-%Y.%m"), build_schema("flattened", load_rules([])), **further)
     return LiveLoad(lambda: loader)
 
 
@@ -133,7 +133,7 @@ def test_a_server_that_is_gone_fails_the_load(unique_index_prefix: str) -> None:
     loader = Loader(
         Gone(),
         IndexPattern(unique_index_prefix),
-        build_schema("typed", load_rules([])),
+        build_schema("flattened", load_rules([])),
         LoadSettings(patience=0.1),
     )
     with pytest.raises(TransientError):

@@ -100,7 +100,7 @@ def load(
     index: str,
     store: InMemoryStore,
 ) -> LoadedWindow:
-    schema = build_schema("typed", load_rules())
+    schema = build_schema("flattened", load_rules())
     loader = Loader(server, IndexPattern(index), schema, SETTINGS)
     return load_window(manifest, trail.bucket, loader, Ledger(server, index, SETTINGS), staging, store)
 

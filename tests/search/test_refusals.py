@@ -79,7 +79,7 @@ def index(server: Watched, unique_index_prefix: str) -> Iterator[str]:
         server.request("DELETE", f"/{name}")
 
 
-def prepared(server: Watched, index: str, strategy: Strategy = "typed") -> Loader:
+def prepared(server: Watched, index: str, strategy: Strategy = "flattened") -> Loader:
     loader = Loader(server, IndexPattern(index), build_schema(strategy, RULES), QUICK)
     loader.prepare()
     return loader
@@ -139,7 +139,7 @@ def test_differing_paths_are_logged_once_and_missing_fields_are_added(
     """One warning names the paths; our other fields are added, and the existing ones stay unchanged."""
     make(server, index, FOREIGN)
     with caplog.at_level(logging.WARNING):
-        prepared(server, index)
+        prepared(server, index, "typed")
     warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     (sentence,) = [message for message in warned if index in message]
     paths = "awsRegion, eventName, eventSource, readOnly, requestParameters.bucketName"
