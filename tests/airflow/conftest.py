@@ -107,12 +107,19 @@ class TrailServices:
 
 
 @pytest.fixture
-def trail_services(services: Services, aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrailServices]:
+def volumes() -> Volumes:
+    """The events of the trail: few, because each is alone in its log file."""
+    return Volumes(management=30, data=15, network=8, insights=2.0)
+
+
+@pytest.fixture
+def trail_services(
+    services: Services, aws: str, volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TrailServices]:
     """A trail of two accounts and two regions, for a day and three hours; it has delivered nothing yet."""
     s3 = boto3.client("s3", endpoint_url=aws)
     bucket = f"trail-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=bucket)
-    volumes = Volumes(management=120, data=60, network=30, insights=2.0)
     trail = Trail(bucket=bucket, prefix="audit", name="organization")
     day = today() - timedelta(days=4)
     plan = plan_organization(trail, day, accounts=2, busy=2, regions=TRAIL_REGIONS, volumes=volumes)

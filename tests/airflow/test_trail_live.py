@@ -20,13 +20,15 @@ from cloudtrail_elasticsearch.core.coverage.watermarks import Place, Watermark, 
 from cloudtrail_elasticsearch.core.coverage.windows import midnight
 from cloudtrail_elasticsearch.core.errors import PlanError, TransientError
 from cloudtrail_elasticsearch.core.search.server import SearchServer
+from cloudtrail_elasticsearch.hooks import cloudtrail
+from cloudtrail_elasticsearch.hooks.account_clients import make_config
 from cloudtrail_elasticsearch.operators import trail_follow
 from cloudtrail_elasticsearch.operators.trail_follow import CloudTrailTrailFollowOperator
 from cloudtrail_elasticsearch.operators.trail_live_plan import CloudTrailTrailLivePlanOperator
 from cloudtrail_elasticsearch.pipeline.trail_live import LiveFiles
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
-from devstack.simulator.trails import MemoryBucket, Written, write_trail
+from devstack.simulator.trails import MemoryBucket, Volumes, Written, write_trail
 from devstack.storage_faults import CONTROL, StorageFaultKind
 from tests.airflow.conftest import TrailServices, parsed, select_writes
 from tests.airflow.test_dag import run, states
@@ -180,6 +182,7 @@ def break_s3(trail_services: TrailServices) -> Iterator[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("volumes", [Volumes(management=80, data=40, network=20, insights=2.0)], ids=["busy"])
 @pytest.mark.promise("nothing-lost", "restartable")
 def test_four_hours_with_late_files_two_kills_and_two_outages(
     trail_services: TrailServices, break_s3: Any, monkeypatch: pytest.MonkeyPatch
@@ -203,6 +206,8 @@ def test_four_hours_with_late_files_two_kills_and_two_outages(
     expected: set[str] = set()
     put_object = partial(trail_services.s3.put_object, Bucket=trail_services.trail.bucket)
     monkeypatch.setattr(trail_follow, "PATIENCE", 0.2)
+    # Otherwise botocore waits for half a minute before it reports that S3 is out of order.
+    monkeypatch.setattr(cloudtrail, "make_config", partial(make_config, attempts=2))
     for step in range(49):
         now = NOON + step * MINUTES
         while arriving and arriving[0][0] <= now:
