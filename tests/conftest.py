@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import os
 import signal
 import tempfile
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +31,9 @@ SERVICES = {"service", "airflow_home"}
 
 SEARCH_SERVERS = ("opensearch", "opensearch2", "elasticsearch", "elasticsearch8", "search_url")
 """The fixtures that return the URL of a search server without security."""
+
+MAIN_SERVERS = ("opensearch-3", "elasticsearch-9")
+"""The servers that each test with the fixture `search_url` runs on."""
 
 NEED_AIRFLOW = {"airflow2", "airflow3", "celery", "packages", "queue", "system"}
 """The folders whose tests all need a running Airflow, or an environment of their own."""
@@ -88,6 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell that starts us in the background makes us and our children ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     today()
+    # A plugin of its own, because the other hook of this name must come first.
+    config.pluginmanager.register(_Alternation())
     is_fast: bool = config.getoption("fast")
     _load_profile("fast" if is_fast else "untimed")
     if not is_fast and not hasattr(config, "workerinput"):
@@ -114,6 +119,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         kept = set(items).difference(left_out)
         items[:] = [item for item in items if item in kept]
+
+
+class _Alternation:
+    """Lets tests of the main search servers take turns, so that each server has a core of a small machine.
+
+    Pytest runs all tests of one server first. A server changes its templates and indices in one thread, so that
+    several workers were no faster than one.
+    """
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Exchange tests of one server with those of the other; all other tests keep their places."""
+        lanes = {name: [item for item in items if _main_server(item) == name] for name in MAIN_SERVERS}
+        turns = (item for turn in itertools.zip_longest(*lanes.values()) for item in turn if item is not None)
+        items[:] = [next(turns) if _main_server(item) else item for item in items]
+
+
+def _main_server(item: pytest.Item) -> str | None:
+    """Return the server that the fixture `search_url` names, if the test has it."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("search_url")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -203,7 +229,7 @@ def secured_elasticsearch(service: Callable[[str], str]) -> str:
     return service("elasticsearch-9-secured")
 
 
-@pytest.fixture(scope="session", params=["opensearch-3", "elasticsearch-9"])
+@pytest.fixture(scope="session", params=MAIN_SERVERS)
 def search_url(request: pytest.FixtureRequest, service: Callable[[str], str]) -> str:
     """The URL of a search server; the test runs once on each of the main two."""
     return service(request.param)
@@ -231,20 +257,11 @@ def unique_index_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
     urls = {request.getfixturevalue(name) for name in SEARCH_SERVERS if name in request.fixturenames}
     prefix = f"test-{uuid.uuid4().hex[:12]}"
     yield prefix
-    # OpenSearch writes all templates to its disk whenever one of them changes.
+    # Imported here, because the loader's modules import Airflow, which reads the environment that is set above.
+    from tests.templates import delete_templates
+
     for url in urls:
-        _delete_templates(url, prefix)
-
-
-def _delete_templates(url: str, prefix: str) -> None:
-    from cloudtrail_elasticsearch.core.index.index_pattern import TEMPLATES
-
-    # In this order: a component in use is not deleted.
-    for kind in ("_index_template", "_component_template"):
-        path = f"{url}/{kind}/{TEMPLATES}{prefix}*"
-        # A test can leave no template, or a server that has ended.
-        with contextlib.suppress(OSError), urllib.request.urlopen(urllib.request.Request(path, method="DELETE")):
-            pass
+        delete_templates(url, prefix)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,20 @@ from devstack.detections.security_analytics import LOG_TYPE
 from devstack.detections.security_analytics import RULES as SECURITY_RULES
 from devstack.detections.sets import RuleSets, read_rules, run_sets
 from devstack.detections.sigma_rules import convert_sigma_rule, read_pipeline
+from tests.conftest import MAIN_SERVERS
 
 from .events import EVENTS, EXPECTED
 
 RULES = Path(__file__).parent / "rules"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"detections-{name}")) for name in MAIN_SERVERS],
+)
+def search_url(request: pytest.FixtureRequest, service: Callable[[str], str]) -> str:
+    """The URL of a main search server; one worker runs all of its tests here, because they share an index."""
+    return service(request.param)
 
 
 @pytest.fixture(scope="module")

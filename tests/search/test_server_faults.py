@@ -27,7 +27,9 @@ from cloudtrail_elasticsearch.core.search import bulk
 from cloudtrail_elasticsearch.core.search.bulk import BulkItem
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
+from tests.conftest import MAIN_SERVERS
 from tests.search.faulty_proxy import Proxy, Reply, Request, proxied
+from tests.templates import delete_templates
 from tests.untimed import drop_times
 
 SCHEMA = build_schema("flattened", load_rules())
@@ -47,6 +49,15 @@ LINES = [codec.encode(event) for event in EVENTS]
 IDS = [str(event["eventID"]) for event in EVENTS]
 
 
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"server-faults-{name}")) for name in MAIN_SERVERS],
+)
+def search_url(request: pytest.FixtureRequest, service: Callable[[str], str]) -> str:
+    """The URL of a main search server; one worker runs all of its tests here, because they share an index."""
+    return service(request.param)
+
+
 @pytest.fixture(scope="module")
 def direct(search_url: str) -> Any:
     """Return the server without a proxy."""
@@ -54,7 +65,7 @@ def direct(search_url: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def index(direct: Any) -> Iterator[str]:
+def index(search_url: str, direct: Any) -> Iterator[str]:
     """Return an index that is set up and empty; the tests of this module share it, as it is costly to create."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     made = Loader(direct, IndexPattern(name), SCHEMA, PATIENT)
@@ -62,7 +73,7 @@ def index(direct: Any) -> Iterator[str]:
     assert total(made.load(LINES)) == (120, 120, 0)
     yield name
     direct.request("DELETE", f"/{name}")
-    direct.request("DELETE", f"/_index_template/cloudtrail-elasticsearch-{name}*")
+    delete_templates(search_url, name)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from devstack.views.definitions import SEARCHES, Chart, Search
 from devstack.views.panels import CHARTS
 from devstack.views.products import DASHBOARDS, KIBANA, ndjson
 from devstack.views.searches import make_search, parse_objects
+from tests.templates import delete_templates
 
 from .expected import IS_FOUND, Happened, check, found
 
@@ -79,8 +80,7 @@ def ask(request: pytest.FixtureRequest, service: Callable[[str], str], lines: Se
     loader.count(())
     yield _asking(server, parse_objects(ndjson(PRODUCTS[name], pattern)))
     server.request("DELETE", f"/{pattern.text}")
-    server.request("DELETE", f"/_index_template/{pattern.template}")
-    server.request("DELETE", f"/_component_template/{pattern.template}@*")
+    delete_templates(service(name), pattern.text)
 
 
 def _asking(server: Any, objects: dict[str, Any]) -> Ask:
