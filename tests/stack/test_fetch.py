@@ -68,7 +68,7 @@ def repository() -> Iterator[Repository]:
             """Stay silent."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         served.url = f"http://127.0.0.1:{server.server_address[1]}"
         yield served
         server.shutdown()

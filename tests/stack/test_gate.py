@@ -30,7 +30,7 @@ class Echo(BaseHTTPRequestHandler):
 @pytest.fixture
 def gate() -> Iterator[Gate]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with Gate(f"http://127.0.0.1:{server.server_address[1]}") as gate:
             yield gate
         server.shutdown()

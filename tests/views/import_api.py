@@ -34,7 +34,7 @@ class ImportApi(ThreadingHTTPServer):
 def import_api(header: str, user: str = "ada:s3:cret", refused: str | None = None) -> Iterator[ImportApi]:
     """Run the server below the path ``/base``."""
     with ImportApi(header, user, refused) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
