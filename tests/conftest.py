@@ -137,9 +137,10 @@ class _Alternation:
 
 
 def _main_server(item: pytest.Item) -> str | None:
-    """Return the server that the fixture `search_url` names, if the test has it."""
+    """Return the server that the fixture `search_url` names, if the test has it; other parameters share its name."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return parameters.get("search_url")
+    name = parameters.get("search_url")
+    return name if name in MAIN_SERVERS else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
