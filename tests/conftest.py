@@ -137,9 +137,9 @@ class _Alternation:
 
 
 def _main_server(item: pytest.Item) -> str | None:
-    """Return the server that the fixture `search_url` names, if the test has it; other parameters share its name."""
+    """Return the server that the fixture `search_url` names, if the test has it."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    name = parameters.get("search_url")
+    name = parameters.get("search_url")  # of some tests, a parameter of this name is a URL
     return name if name in MAIN_SERVERS else None
 
 
