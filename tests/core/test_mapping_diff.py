@@ -52,6 +52,14 @@ def test_an_alias_of_a_different_field_is_not_added() -> None:
     assert compare_mappings(OURS, {"deep": KEYWORD}).missing["inner"] == {"properties": {}}
 
 
+@pytest.mark.parametrize("enabled", [False, "false"])
+def test_an_object_that_is_only_stored_differs_and_takes_any_value(enabled: Any) -> None:
+    """No alias can point into it, so none is added: the server would reject the whole mapping."""
+    difference = compare_mappings(OURS, {"deep": {"type": "object", "enabled": enabled}})
+    added = {name: OURS[name] for name in ("name", "overflow", "kind")} | {"inner": {"properties": {}}}
+    assert difference == Difference(added, ("deep",), frozenset())
+
+
 def test_a_nested_field_stays_nested() -> None:
     """The server would not merge an object into it."""
     theirs = {"deep": {"type": "nested", "properties": {"a": KEYWORD}}}

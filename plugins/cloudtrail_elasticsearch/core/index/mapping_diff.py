@@ -48,7 +48,7 @@ def compare_mappings(wanted: dict[str, Any], existing: dict[str, Any]) -> Differ
                     # Without the type, the server would take the addition for a plain object and reject it.
                     nested = {"type": "nested"} if _type(theirs[name]) == "nested" else {}
                     found[name] = nested | {"properties": below}
-            elif _type(field) != _type(theirs[name]):
+            elif "properties" in field or _type(field) != _type(theirs[name]):
                 differing.append(path)
                 if not _accepts(theirs[name], field):
                     rejecting.append(path)
