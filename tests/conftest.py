@@ -138,8 +138,7 @@ class _Alternation:
 
 def _main_server(item: pytest.Item) -> str | None:
     """Return the server that the fixture `search_url` names, if the test has it."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    name = parameters.get("search_url")  # of some tests, a parameter of this name is a URL
+    name = _parameters(item).get("search_url")  # of some tests, a parameter of this name is a URL
     return name if name in MAIN_SERVERS else None
 
 
@@ -166,8 +165,13 @@ def pytest_unconfigure() -> None:
 
 def _needs_service(item: pytest.Item) -> bool:
     """Whether a test uses a shared service; a parameter that is called `service` does not count."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    parameters = _parameters(item)
     return any(name in SERVICES and name not in parameters for name in getattr(item, "fixturenames", ()))
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    """Return the values of a test's parameters, by their names."""
+    return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def _load_profile(name: str) -> None:
@@ -258,7 +262,6 @@ def unique_index_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
     urls = {request.getfixturevalue(name) for name in SEARCH_SERVERS if name in request.fixturenames}
     prefix = f"test-{uuid.uuid4().hex[:12]}"
     yield prefix
-    # Imported here, because the loader's modules import Airflow, which reads the environment that is set above.
     from tests.templates import delete_templates
 
     for url in urls:
