@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.encoding.codec import MAX_LEVELS, Verbatim
 from tests.core.strategies import records
-from tests.core.texts import deep_values, meaning, nest, write, write_escaped
+from tests.core.texts import deep_values, holds_text, meaning, nest, write, write_escaped
 
 
 @given(value=deep_values, comma=st.sampled_from([",", " ,\t"]), colon=st.sampled_from([":", ": ", "\n :"]))
@@ -29,7 +29,7 @@ def test_a_text_that_python_can_hold_is_decoded_as_by_the_standard_library(recor
     """No part of it stays a text."""
     text = json.dumps(record)
     assert codec.decode(text) == json.loads(text)
-    assert not codec.holds_text(codec.decode(text))
+    assert not holds_text(codec.decode(text))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_object_with_a_name_twice_stays_text(text: str, expected: Any) -> Non
 def test_a_value_deeper_than_the_limit_stays_text(kinds: str) -> None:
     """A value up to the limit is decoded."""
     fits = nest(7, kinds, MAX_LEVELS)
-    assert not codec.holds_text(codec.decode(write(fits)))
+    assert not holds_text(codec.decode(write(fits)))
     value = codec.decode(write(nest(fits, "[", 1)))
     for _ in range(MAX_LEVELS):
         value = value[0] if isinstance(value, list) else value["a"]

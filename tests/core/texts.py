@@ -8,6 +8,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
+from cloudtrail_elasticsearch.core.encoding.codec import Verbatim
 from tests.core.strategies import names, scalars
 
 TOP: Final = ("eventName", "eventTime", "userIdentity", "resources", "readOnly", "mine", *OPEN_OBJECTS)
@@ -63,3 +64,15 @@ def write_escaped(name: str) -> str:
 def meaning(text: bytes | str) -> Any:
     """Return the value of a JSON text: members sorted by name, and those with one name in their own order."""
     return json.loads(text, object_pairs_hook=lambda pairs: {"": sorted(pairs, key=lambda pair: pair[0])})
+
+
+def holds_text(value: Any) -> bool:
+    """Whether part of a decoded value stayed text."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Verbatim):
+            return True
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+    return False

@@ -112,9 +112,9 @@ def _parse_staged(line: bytes | str, value: dict[str, Any]) -> Event | Unreadabl
     if codec.is_deep(line):
         # A bare record is at level 1, and here at level 2.
         value = codec.decode(line, MAX_LEVELS + 1)
-    if codec.holds_text(value["lookup"]):
-        return Unreadable(_text(line), "LookupEvents' fields have a name twice, or are nested too deep")
-    event = _read_record(value["event"], value["lookup"], line)
+    lookup = value["lookup"]
+    # If it repeats a name, it stayed text. The event is whole without it.
+    event = _read_record(value["event"], {} if isinstance(lookup, Verbatim) else lookup, line)
     return event or Unreadable(_text(line), "CloudTrailEvent is not a JSON object")
 
 
@@ -199,11 +199,11 @@ class _Named(msgspec.Struct):
 
 # With any other name around the event, the line is a bare record and not a staged line.
 class _NamedLine(msgspec.Struct, forbid_unknown_fields=True):
-    lookup: dict[str, Any]
+    lookup: msgspec.Raw
     event: msgspec.Raw
 
 
-_STAGED: Final = b'{"lookup":'
+_STAGED: Final = b'{"lookup":{'
 
 _decode_named_line = typed.make_decode(_NamedLine)
 _decode_named = typed.make_decode(_Named)

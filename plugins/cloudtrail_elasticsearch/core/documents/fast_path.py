@@ -31,7 +31,8 @@ from cloudtrail_elasticsearch.core.documents.typed_envelope import (
 )
 from cloudtrail_elasticsearch.core.encoding import codec, typed
 
-_STAGED: Final = b'{"lookup":'
+_LOOKUP: Final = b'{"lookup":'
+_STAGED: Final = b"%b{" % _LOOKUP
 _EVENT: Final = b',"event":'
 _COMMA: Final = ord(",")
 
@@ -53,27 +54,6 @@ class FastDocument(msgspec.Struct, frozen=True, gc=False):
     source: bytes
 
 
-class _Resource(msgspec.Struct, forbid_unknown_fields=True, gc=False, omit_defaults=True):
-    ResourceName: str | None = None
-    ResourceType: str | None = None
-
-
-class _Lookup(msgspec.Struct, forbid_unknown_fields=True, gc=False, omit_defaults=True):
-    """The fields that LookupEvents returns beside an event; none of them is called ``event``.
-
-    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Event.html
-    """
-
-    EventId: str | None = None
-    EventName: str | None = None
-    ReadOnly: str | None = None
-    AccessKeyId: str | None = None
-    EventTime: str | None = None
-    EventSource: str | None = None
-    Username: str | None = None
-    Resources: list[_Resource] | None = None
-
-
 class FastPath:
     """Makes documents from lines; returns none for an event that needs the walk."""
 
@@ -81,7 +61,7 @@ class FastPath:
         self._open = tuple(open_objects(schema).items())
         record = record_type(schema)
         staged: Any = msgspec.defstruct(
-            "Staged", [("lookup", _Lookup), ("event", record)], forbid_unknown_fields=True
+            "Staged", [("lookup", msgspec.Raw), ("event", record)], forbid_unknown_fields=True
         )
         self._decode = typed.make_decode(record)
         self._decode_staged = typed.make_decode(staged)
@@ -99,7 +79,8 @@ class FastPath:
             return None
         try:
             return self._document(line)
-        except (_NeedsWalkError, msgspec.MsgspecError):
+        # LookupEvents' fields are only skipped, so the types do not limit their depth.
+        except (_NeedsWalkError, msgspec.MsgspecError, RecursionError):
             return None
 
     def _document(self, line: bytes) -> FastDocument:
@@ -151,11 +132,9 @@ class FastPath:
             return line, record
         staged = self._decode_staged(line)
         _check_complete(line, staged)
-        # No field of LookupEvents is called `event`, and quotes in values are escaped, so the first match is the
-        # record.
-        begin = line.find(_EVENT)
-        if begin < 0 or not line.endswith(b"}}"):
-            raise _NeedsWalkError  # blanks, or the event comes first
+        begin = len(_LOOKUP) + len(staged.lookup)
+        if not line.startswith(_EVENT, begin) or not line.endswith(b"}}"):
+            raise _NeedsWalkError  # blanks
         return line[begin + len(_EVENT) : -1], staged.event
 
     def _ecs_members(self, record: Any, opened: dict[str, dict[str, Any]]) -> tuple[bytes, bytes]:

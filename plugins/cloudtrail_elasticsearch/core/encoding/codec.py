@@ -27,7 +27,6 @@ __all__ = [
     "decode",
     "decode_answer",
     "encode",
-    "holds_text",
     "is_complete",
     "is_deep",
 ]
@@ -84,18 +83,6 @@ def is_complete(text: bytes, value: Any) -> bool:
     """
     written = encode(value)
     return written == text or (b"\\u0022" not in text and text.count(b'"') == written.count(b'"'))
-
-
-def holds_text(value: Any) -> bool:
-    """Whether part of a decoded value stayed text."""
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Verbatim):
-            return True
-        if isinstance(value, dict | list):
-            waiting += value.values() if isinstance(value, dict) else value
-    return False
 
 
 def encode(value: Any) -> bytes:
