@@ -59,6 +59,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.greeting = {"version": _VERSIONS[engine]}
         self.documents = 0
+        self.templates: dict[str, Any] = {}
         self.counting = threading.Lock()
 
 
@@ -95,13 +96,22 @@ class _Handler(socketserver.StreamRequestHandler):
         if target.endswith("/_count"):
             return json.dumps({"count": server.documents}).encode()
         if target.startswith("/_index_template"):
-            return b'{"index_templates":[]}'
+            return _answer_templates(server.templates, method, target.rpartition("/")[2], body)
         if target == "/":
             return json.dumps(server.greeting).encode()
         if target.endswith("/_search"):
             return b'{"timed_out":false,"_shards":{"total":1,"successful":1,"failed":0},"hits":{"hits":[]}}'
-        # It has no indices, templates or documents.
+        # It has no indices or documents.
         return b"{}" if method == "GET" else b'{"acknowledged":true}'
+
+
+def _answer_templates(templates: dict[str, Any], method: str, name: str, body: bytes) -> bytes:
+    """Store an index template, or return the stored one; the loader reads its template again after it wrote it."""
+    if method == "PUT":
+        templates[name] = json.loads(body)
+        return b'{"acknowledged":true}'
+    found = [{"name": each, "index_template": content} for each, content in templates.items() if each == name]
+    return json.dumps({"index_templates": found}).encode()
 
 
 @lru_cache(maxsize=64)
