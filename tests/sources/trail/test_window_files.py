@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.sources.trail.window_files import MOST_DENIED, Win
 from devstack.simulator.trails import Switches, tampering
 from devstack.simulator.trails.stores import Bucket
 from devstack.storage_faults import StorageFaultKind
-from tests.sources.trail.local_trail import LocalTrail, local_trail
+from tests.sources.trail.local_trail import QUICK, LocalTrail, local_trail
 
 Tamper = Callable[[Bucket, str], str]
 
@@ -135,7 +135,7 @@ def test_passing_faults_of_s3_lose_nothing(kind: StorageFaultKind) -> None:
     with local_trail() as trail:
         region = trail.region()
         manifest = trail.list_window(region)
-        trail.s3.faults.add(kind, count=6)
+        trail.s3.faults.add(kind, count=QUICK.tries - 1)
         files = WindowFiles(manifest, trail.bucket)
         assert len(read_events(files)) == sum(len(file.event_ids) for file in trail.files(region))
         assert files.status is ProofStatus.SIGNED
