@@ -22,7 +22,7 @@ from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 SERVERS: Final = ("opensearch-3", "elasticsearch-9")
-EVENTS: Final = 200_000
+EVENTS: Final = 100_000
 WARM_UP: Final = 60_000
 PAIRS: Final = 3
 

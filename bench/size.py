@@ -16,6 +16,7 @@ from bench.load_cold import SERVERS, fresh
 from bench.results import Result, machine
 from cloudtrail_elasticsearch.core.documents.events import line_id
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
+from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -192,8 +193,9 @@ def _measure_size(server: SearchClient, index: str) -> _Size:
 
 def _add_segment(server: SearchClient, index: str) -> None:
     """Write one document again, so that the index has at least two segments: a merge rewrites no single one."""
-    for work in ("_update_by_query?max_docs=1&conflicts=abort&refresh=true", "_flush?force=true"):
-        server.request("POST", f"/{index}/{work}")
+    found = server.request("GET", f"/{index}/_search?size=1")["hits"]["hits"][0]
+    server.request("PUT", f"/{index}/_doc/{found['_id']}?refresh=true", codec.encode(found["_source"]))
+    server.request("POST", f"/{index}/_flush?force=true")
     _, segments = _read_size(server, index)
     if segments < 2:
         raise RuntimeError(f"{index} has a single segment: nothing was measured")
