@@ -113,11 +113,13 @@ def lint_template(text: str) -> list[str]:
     return [f"{match.rule.id} {match.message}" for match in lint(text)]
 
 
+@pytest.mark.slow
 def test_the_linter_finds_nothing_in_the_template() -> None:
     """cfn-lint has neither an error nor a warning."""
     assert lint_template(TEMPLATE.read_text()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [("AssumeRolePolicyDocument", "RolePolicyDocument"), ("!Ref RoleName", "!Ref Name"), ("Effect:", "Effects:")],

@@ -111,6 +111,12 @@ def _write(switches: Switches) -> tuple[Plan, MemoryBucket, Written]:
     return plan, bucket, write_trail(plan, bucket)
 
 
+@functools.cache
+def _session() -> boto3.Session:
+    """Return a session that all trails share, because it keeps the models of AWS's services that it has read."""
+    return boto3.Session()
+
+
 @contextlib.contextmanager
 def local_trail(switches: Switches | None = None, latency: float = 0.0) -> Iterator[LocalTrail]:
     """Serve a trail; changes of its objects concern this block only."""
@@ -119,7 +125,7 @@ def local_trail(switches: Switches | None = None, latency: float = 0.0) -> Itera
     for key, stored in original.objects.items():
         objects.put(key, *stored)
     with FakeS3({NAME: objects}, latency) as s3:
-        bucket = open_bucket(boto3.Session(), NAME, "audit", QUICK, endpoint_url=s3.endpoint_url)
+        bucket = open_bucket(_session(), NAME, "audit", QUICK, endpoint_url=s3.endpoint_url)
         yield LocalTrail(s3, objects, bucket, plan, written)
 
 

@@ -90,6 +90,7 @@ def test_every_file_is_loaded_once_in_whichever_order_files_appear(
     assert Counter(folder.keys_loaded()) == Counter(folder.delivered)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("restartable")
 def test_a_kill_at_any_request_repeats_one_group_at_most(s3: FakeS3) -> None:
     """Also a kill between the load and the record, after which nobody knows that the files are loaded."""
