@@ -16,7 +16,6 @@ from bench.load_cold import SERVERS, fresh
 from bench.results import Result, machine
 from cloudtrail_elasticsearch.core.documents.events import line_id
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
-from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -104,7 +103,7 @@ def _report(sizes: Mapping[str, _Sizes], events: int) -> Result:
         at_most=TO_REACH,
         how=(
             f"{events:,} events, recorded ones with fresh ids and a day of the simulator's in equal parts: "
-            f"store size per event, flushed and then rewritten as one segment, divided by that of an index with "
+            f"store size per event, flushed and then merged to one segment, divided by that of an index with "
             f"dynamic mapping and the server's defaults (total_fields.limit raised, ignore_malformed), whose "
             f"rejected events do not count; the highest of two strategies on two servers, one load each"
         ),
@@ -181,7 +180,6 @@ def _measure_size(server: SearchClient, index: str) -> _Size:
     for work in ("_refresh", "_flush?force=true"):
         server.request("POST", f"/{index}/{work}")
     loaded, _ = _read_size(server, index)
-    _add_segment(server, index)
     _wait_for_leases(server, index)
     for work in ("_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):
         server.request("POST", f"/{index}/{work}")
@@ -191,21 +189,16 @@ def _measure_size(server: SearchClient, index: str) -> _Size:
     return _Size(loaded, merged)
 
 
-def _add_segment(server: SearchClient, index: str) -> None:
-    """Write one document again, so that the index has at least two segments: a merge rewrites no single one."""
-    found = server.request("GET", f"/{index}/_search?size=1")["hits"]["hits"][0]
-    server.request("PUT", f"/{index}/_doc/{found['_id']}?refresh=true", codec.encode(found["_source"]))
-    server.request("POST", f"/{index}/_flush?force=true")
-    _, segments = _read_size(server, index)
-    if segments < 2:
-        raise RuntimeError(f"{index} has a single segment: nothing was measured")
-
-
 def _read_size(server: SearchClient, index: str) -> tuple[float, int]:
-    """Return the bytes per document of an index, and the number of its segments."""
-    primaries: Any = server.request("GET", f"/{index}/_stats/store,docs,segments")["_all"]["primaries"]
-    bytes_each = int(primaries["store"]["size_in_bytes"]) / int(primaries["docs"]["count"])
-    return bytes_each, int(primaries["segments"]["count"])
+    """Return the bytes per document of an index, and the number of its segments.
+
+    Both servers compute ``_stats/store`` only every ten seconds, so the sizes of the segments are added up.
+    """
+    shards: Any = server.request("GET", f"/{index}/_segments")["indices"][index]["shards"]
+    primaries = [copy for copies in shards.values() for copy in copies if copy["routing"]["primary"]]
+    segments = [segment for primary in primaries for segment in primary["segments"].values()]
+    size = sum(segment["size_in_bytes"] for segment in segments)
+    return size / sum(segment["num_docs"] for segment in segments), len(segments)
 
 
 def _wait_for_leases(server: SearchClient, index: str) -> None:
