@@ -192,7 +192,8 @@ def _measure_size(server: SearchClient, index: str) -> _Size:
 def _read_size(server: SearchClient, index: str) -> tuple[float, int]:
     """Return the bytes per document of an index, and the number of its segments.
 
-    Both servers compute ``_stats/store`` only every ten seconds, so the sizes of the segments are added up.
+    The total of ``_stats`` is up to ten seconds old (``index.store.stats_refresh_interval``), so the sizes of the
+    segments are added up.
     """
     shards: Any = server.request("GET", f"/{index}/_segments")["indices"][index]["shards"]
     primaries = [copy for copies in shards.values() for copy in copies if copy["routing"]["primary"]]

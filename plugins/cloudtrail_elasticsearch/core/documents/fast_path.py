@@ -68,6 +68,7 @@ class FastPath:
         self._has_ecs = schema.ecs
         self._has_texts = schema.texts
         self._is_enriched = schema.enrichment is not None
+        self._has_databases = schema.enrichment is not None and schema.enrichment.databases is not None
         # The cached values are encoded members, so that a hit encodes nothing.
         self._ecs = CachedEcs(schema, _members, _encode_call)
         self._located = _members({**self._ecs.fixed, "source": {"ip": "%b"}})
@@ -141,7 +142,7 @@ class FastPath:
         """Return the ECS fields: the members between the record and the event's time, and the text's end."""
         found, address = self._ecs, record.sourceIPAddress
         # Addresses rarely recur, so a cache would cost more than it saves. JSON escapes none of their characters.
-        if address and not self._is_enriched and ecs.is_usual_address(address):
+        if address and not self._has_databases and ecs.is_usual_address(address):
             members = self._located % address.encode()
         else:
             members = found.describe_address(address or None)
