@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -24,6 +24,7 @@ from bench.query_figures import Asked, Outcome, make_results
 from bench.query_searches import Body, make_questions
 from bench.results import Result, read, write
 from bench.senders import DocumentLoader
+from bench.size import read_size
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.index.event_indices import EventIndices
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern
@@ -36,8 +37,6 @@ SERVERS: Final = ("opensearch-3", "elasticsearch-9")
 EVENTS: Final = 3_000_000
 ROUNDS: Final = 40
 WARM_UP: Final = 3
-SIZES_AGE: Final = 11
-"""Seconds; the servers compute the sizes of an index again after ten (index.store.stats_refresh_interval)."""
 
 PATTERN: Final = IndexPattern("bench-latency")
 
@@ -97,14 +96,14 @@ def _measure(documents: Path, name: str, alternative: Alternative) -> Outcome:
         if report.indexed != report.read:
             raise RuntimeError(f"{report}: not all documents were indexed, nothing was measured")
         _settle(server)
-        stats: Any = server.request("GET", f"/{PATTERN.text}/_stats/store,docs,segments")["_all"]["primaries"]
+        bytes_each, segments = read_size(server, PATTERN.text)
         return Outcome(
             server=name,
             alternative=alternative.name,
             events=report.indexed,
             rate=report.indexed / seconds,
-            bytes_each=stats["store"]["size_in_bytes"] / stats["docs"]["count"],
-            segments=stats["segments"]["count"],
+            bytes_each=bytes_each,
+            segments=segments,
             asked=_ask(server),
         )
 
@@ -132,7 +131,6 @@ def _settle(server: SearchClient) -> None:
     while server.request("GET", f"/{PATTERN.text}/_stats/merge")["_all"]["primaries"]["merges"]["current"]:
         time.sleep(1)
     _write_all(server)
-    time.sleep(SIZES_AGE)
 
 
 def _write_all(server: SearchClient) -> None:

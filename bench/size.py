@@ -179,17 +179,17 @@ def _measure_size(server: SearchClient, index: str) -> _Size:
     """Return the size of an index after its load, then merge it to one segment and return that size, too."""
     for work in ("_refresh", "_flush?force=true"):
         server.request("POST", f"/{index}/{work}")
-    loaded, _ = _read_size(server, index)
+    loaded, _ = read_size(server, index)
     _wait_for_leases(server, index)
     for work in ("_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):
         server.request("POST", f"/{index}/{work}")
-    merged, segments = _read_size(server, index)
+    merged, segments = read_size(server, index)
     if segments != 1:
         raise RuntimeError(f"{index} was not merged: nothing was measured")
     return _Size(loaded, merged)
 
 
-def _read_size(server: SearchClient, index: str) -> tuple[float, int]:
+def read_size(server: SearchClient, index: str) -> tuple[float, int]:
     """Return the bytes per document of an index, and the number of its segments.
 
     The total of ``_stats`` is up to ten seconds old (``index.store.stats_refresh_interval``), so the sizes of the
