@@ -110,7 +110,7 @@ def _answer_templates(templates: dict[str, Any], method: str, name: str, body: b
     if method == "PUT":
         templates[name] = json.loads(body)
         return b'{"acknowledged":true}'
-    found = [{"name": each, "index_template": content} for each, content in templates.items() if each == name]
+    found = [{"name": name, "index_template": templates[name]}] if name in templates else []
     return json.dumps({"index_templates": found}).encode()
 
 
