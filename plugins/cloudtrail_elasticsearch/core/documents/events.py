@@ -203,7 +203,8 @@ class _NamedLine(msgspec.Struct, forbid_unknown_fields=True):
     event: msgspec.Raw
 
 
-_STAGED: Final = b'{"lookup":{'
+STAGED: Final = b'{"lookup":{'
+"""The beginning of a staged line, as the loader writes it."""
 
 _decode_named_line = typed.make_decode(_NamedLine)
 _decode_named = typed.make_decode(_Named)
@@ -274,7 +275,7 @@ def _read_named(line: bytes) -> _Named | None:
     if not line.isascii() or codec.is_deep(line):
         return None
     try:
-        own = _read_named_staged(line) if line.startswith(_STAGED) else _decode_named(line)
+        own = _read_named_staged(line) if line.startswith(STAGED) else _decode_named(line)
     except msgspec.MsgspecError:
         return None
     # Without a UUID, the id is made from the whole event.

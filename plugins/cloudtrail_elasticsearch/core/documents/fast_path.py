@@ -18,7 +18,7 @@ import msgspec
 
 from cloudtrail_elasticsearch.core.documents import ecs
 from cloudtrail_elasticsearch.core.documents.cached_ecs import CachedEcs
-from cloudtrail_elasticsearch.core.documents.events import UUID, has_short_texts
+from cloudtrail_elasticsearch.core.documents.events import STAGED, UUID, has_short_texts
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, Part
 from cloudtrail_elasticsearch.core.documents.placing import Placing, takes_whole
 from cloudtrail_elasticsearch.core.documents.schema import Schema
@@ -31,8 +31,6 @@ from cloudtrail_elasticsearch.core.documents.typed_envelope import (
 )
 from cloudtrail_elasticsearch.core.encoding import codec, typed
 
-_LOOKUP: Final = b'{"lookup":'
-_STAGED: Final = b"%b{" % _LOOKUP
 _EVENT: Final = b',"event":'
 _COMMA: Final = ord(",")
 
@@ -127,13 +125,14 @@ class FastPath:
 
         :raises MsgspecError: a value does not fit the schema
         """
-        if not line.startswith(_STAGED):
+        if not line.startswith(STAGED):
             record = self._decode(line)
             _check_complete(line, record)
             return line, record
         staged = self._decode_staged(line)
         _check_complete(line, staged)
-        begin = len(_LOOKUP) + len(staged.lookup)
+        # The first brace of LookupEvents' fields ends `STAGED`.
+        begin = len(STAGED) - 1 + len(staged.lookup)
         if not line.startswith(_EVENT, begin) or not line.endswith(b"}}"):
             raise _NeedsWalkError  # blanks
         return line[begin + len(_EVENT) : -1], staged.event
