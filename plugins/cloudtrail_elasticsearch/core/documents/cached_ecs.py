@@ -7,37 +7,17 @@ recur, so a cache of all fields together would rarely have a hit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from cloudtrail_elasticsearch.core.documents import ecs
 from cloudtrail_elasticsearch.core.documents.schema import Schema
 
 GROUPS: Final = 4_096
-"""The most entries of each cache."""
+"""The entries of each cache."""
 
 Value = TypeVar("Value")
 CallValue = TypeVar("CallValue")
-
-
-class _Cache(dict[tuple[Any, ...], Value]):
-    """The values that a function returned, by its parameters; it is emptied if it is full.
-
-    Most callers are new, and `functools.lru_cache` takes three times as long for a key that it does not have.
-
-    :param make: makes the value of a key
-    """
-
-    def __init__(self, make: Callable[..., Value]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: tuple[Any, ...]) -> Value:
-        value = self._make(*key)
-        # Another thread may empty it at the same time, which does no harm.
-        if len(self) >= GROUPS:
-            self.clear()
-        self[key] = value
-        return value
 
 
 class CachedEcs(Generic[Value, CallValue]):
@@ -56,12 +36,14 @@ class CachedEcs(Generic[Value, CallValue]):
         self._enrichment = schema.enrichment
         self.fixed = ecs.FIXED if schema.ecs else {}
         """The fields that all documents have."""
-        self._addresses = _Cache(lambda address, _version: finish(self._locate(address)))
-        self._agents = _Cache(lambda text: finish(self._parse_user_agent(text)))
-        self.callers: Mapping[ecs.CallerKey, Value] = _Cache(lambda *caller: finish(ecs.describe_caller(*caller)))
-        """The value of each caller."""
-        self.calls: Mapping[ecs.CallKey, CallValue] = _Cache(lambda *call: finish_call(self._enrich_call(*call)))
-        """The value of each call."""
+        cached = lru_cache(GROUPS)
+        self._describe_address = cached(lambda address, _version: finish(self._locate(address)))
+        self.describe_caller = cached(lambda *caller: finish(ecs.describe_caller(*caller)))
+        """Returns the value of a caller, from the parameters of `ecs.describe_caller`."""
+        self.describe_call = cached(lambda *call: finish_call(self._enrich_call(*call)))
+        """Returns the value of a call, from the parameters of `ecs.describe_call`."""
+        self.describe_user_agent = cached(lambda text: finish(self._parse_user_agent(text)))
+        """Returns the value of a user agent, from its text, or from None if the event has no such text."""
 
     def describe_address(self, address: str | None) -> Value:
         """Return the value of the caller's address, and of the fields that all documents have.
@@ -69,11 +51,7 @@ class CachedEcs(Generic[Value, CallValue]):
         :raises EnrichmentError: a database is broken
         """
         enrichment = self._enrichment
-        return self._addresses[address, enrichment.version() if enrichment else 0]
-
-    def describe_user_agent(self, text: str | None) -> Value:
-        """Return the value of a user agent, from its text, or from None if the event has no such text."""
-        return self._agents[(text,)]
+        return self._describe_address(address, enrichment.version() if enrichment else 0)
 
     def _locate(self, address: str | None) -> Mapping[str, Any]:
         located = ecs.describe_address(address)

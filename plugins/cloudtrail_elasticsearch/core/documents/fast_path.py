@@ -147,10 +147,10 @@ class FastPath:
             members = found.describe_address(address or None)
         if not self._has_ecs:
             return members, b"}"
-        members += found.callers[read_caller(record, opened)]
+        members += found.describe_caller(*read_caller(record, opened))
         if self._is_enriched:
             members += found.describe_user_agent(record.userAgent or None)
-        call, end = found.calls[read_call(record, opened)]
+        call, end = found.describe_call(*read_call(record, opened))
         if record.eventName == ecs.SIGN_IN:
             call += _members(ecs.describe_sign_in(record.eventName, opened.get("additionalEventData")))
         return members + call, end

@@ -76,9 +76,9 @@ class Normalizer:
         found, agent = self._ecs, source.get("userAgent")
         described = dict(found.describe_address(ecs.read_address(source)))
         if self._schema.ecs:
-            described |= found.callers[ecs.read_caller(source)]
+            described |= found.describe_caller(*ecs.read_caller(source))
             described |= found.describe_user_agent(agent if type(agent) is str else None)
-            described |= found.calls[ecs.read_call(source)]
+            described |= found.describe_call(*ecs.read_call(source))
             described |= ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
         return described
 
