@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from bench.airflow_runs import DAGS, REAL_DAG, Run, Runs, airflow
-from bench.results import Result, machine
+from bench.results import Result
 from bench.services import services
 from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
@@ -60,7 +60,6 @@ def measure() -> list[Result]:
             **tasks,
             "trivial task, ms": trivial,
         },
-        machine=machine(),
     )
     return [result]
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.airflow_runs import DAGS, TRAIL_DAG, Run, Runs, airflow
 from bench.children import BUCKET
-from bench.results import FOLDER, Result, machine
+from bench.results import FOLDER, Result
 from bench.services import services
 from devstack.days import last_settled_day
 from devstack.endpoints import Endpoints
@@ -87,7 +87,6 @@ def measure(accounts: int = ACCOUNTS) -> list[Result]:
             "trivial, s": statistics.median(trivial.seconds for _, trivial in pairs),
             **chains,
         },
-        machine=machine(),
     )
     return [result]
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bench.coverage_page import LAST, Look, look_again, make_cell, pages_with_ledger
-from bench.results import Result, machine
+from bench.results import Result
 from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, VerifiedCell
 from cloudtrail_elasticsearch.core.index.index_pattern import DEFAULT_INDEX
 from cloudtrail_elasticsearch.core.search.server import SearchServer
@@ -72,7 +72,6 @@ def measure() -> list[Result]:
                 "first answer of the API server": first.answer,
                 "without a change": statistics.median(look.again for look in looks),
             },
-            machine=machine(),
         ),
         Result(
             name="coverage_accounts_draw",
@@ -81,7 +80,6 @@ def measure() -> list[Result]:
             at_most=DRAW_TO_REACH,
             how=f"from the parsed data to the finished layout of the rows in and near the window; {how}",
             limited_by="the browser: it makes and lays out sixteen thousand cells, and the others on scrolling",
-            machine=machine(),
         ),
     ]
 

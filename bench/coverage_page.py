@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, sync_playwright
 
-from bench.results import Result, machine
+from bench.results import Result
 from cloudtrail_elasticsearch.core.coverage.cells import Cell
 from cloudtrail_elasticsearch.core.coverage.ledger import Ledger, Run, StagingDetails, VerifiedCell
 from cloudtrail_elasticsearch.core.coverage.windows import Window
@@ -60,7 +60,6 @@ def measure() -> list[Result]:
                 "Airflow's check of permissions, four small requests to the server, and the compression of the "
                 "answer; only the changed day is read again"
             ),
-            machine=machine(),
         ),
         Result(
             name="coverage_page_again",
@@ -69,7 +68,6 @@ def measure() -> list[Result]:
             at_most=AGAIN_TO_REACH,
             how=f"the same without a change of the ledger, as for every further viewer; {how}",
             limited_by=limited_by_asking,
-            machine=machine(),
         ),
         Result(
             name="coverage_page_draw",
@@ -78,7 +76,6 @@ def measure() -> list[Result]:
             at_most=DRAW_TO_REACH,
             how=f"from the parsed data to the finished layout of the table; {how}",
             limited_by="the browser: it makes and lays out a table cell for each region and day",
-            machine=machine(),
         ),
     ]
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from bench.children import Fetched, fetch_together
-from bench.results import Result, machine
+from bench.results import Result
 from bench.services import Services, services, services_with_light_s3
 from cloudtrail_elasticsearch.sources.lookup_events.client import EVENTS_PER_PAGE
 from devstack.simulator import REGIONS
@@ -21,6 +21,12 @@ EVENTS_A_SECOND: Final = 100
 
 VOLUME: Final = 15_000
 """Events of a day: two and a half minutes at the quota."""
+
+VOLUME_OF_MANY: Final = 10_000
+"""Events of a day if all regions are fetched, or one region is shared."""
+
+VOLUME_OF_QUIET: Final = 500
+"""Events of the busiest region's day if only regions without events are looked at."""
 
 SHARERS: Final = 4
 
@@ -47,15 +53,19 @@ class _Fetches:
 
 
 @contextlib.contextmanager
-def _fetching(latency: float, *options: str) -> Iterator[_Fetches]:
-    with services(f"--latency={latency}", f"--volume={VOLUME}", *options) as running:
+def _fetching(latency: float, volume: int, *options: str) -> Iterator[_Fetches]:
+    with services(f"--latency={latency}", f"--volume={volume}", *options) as running:
         yield _Fetches(running)
 
 
 def saturation() -> list[Result]:
     """Fetch one region at two latencies, three fetches of each at the same time: each region has its own quota."""
     cells = [(region, 1) for region in REGIONS[:3]]
-    with _fetching(0.6, "--even") as quick, _fetching(2.0, "--even") as slow, ThreadPoolExecutor(2) as together:
+    with (
+        _fetching(0.6, VOLUME, "--even") as quick,
+        _fetching(2.0, VOLUME, "--even") as slow,
+        ThreadPoolExecutor(2) as together,
+    ):
         first, second = together.map(lambda running: running.fetch(*cells), (quick, slow))
     return [
         _saturation("fetch_saturation", 0.6, 0.97, first),
@@ -83,7 +93,6 @@ def _saturation(name: str, latency: float, at_least: float, fetched: list[Fetche
             "throttled calls": sum(each.throttled for each in fetched),
             "ms of processor a call": 1000 * sum(each.processor_seconds for each in fetched) / _calls(fetched),
         },
-        machine=machine(),
     )
 
 
@@ -113,7 +122,6 @@ def cost() -> list[Result]:
                 "other workers every ten seconds; the naive loop writes once"
             ),
             parts={"ours, ms a page": cost_of_ours, "naive, ms a page": cost_of_naive},
-            machine=machine(),
         )
     ]
 
@@ -125,7 +133,7 @@ def _cost_of_page(fetched: Fetched) -> float:
 
 def quiet() -> list[Result]:
     """Fetch regions without events."""
-    with _fetching(0.6) as running:
+    with _fetching(0.6, VOLUME_OF_QUIET) as running:
         fetched = running.fetch(*((region, 1) for region in REGIONS))
     empty = [each for each in fetched if not each.events]
     return [
@@ -136,14 +144,13 @@ def quiet() -> list[Result]:
             at_most=1.0,
             how=f"LookupEvents calls for each of {len(empty)} regions and days without events",
             limited_by="nothing: one call is the minimum",
-            machine=machine(),
         )
     ]
 
 
 def regions() -> list[Result]:
     """Fetch all regions at once, three times."""
-    with _fetching(0.6, "--even") as running:
+    with _fetching(0.6, VOLUME_OF_MANY, "--even") as running:
         runs = [running.fetch(*((region, ago) for region in REGIONS)) for ago in (1, 2, 3)]
     rates = [sum(each.events / each.seconds for each in fetched) for fetched in runs]
     fetched = [each for run in runs for each in run]
@@ -154,8 +161,8 @@ def regions() -> list[Result]:
             unit=f"of {EVENTS_A_SECOND * len(REGIONS):,} events/s",
             at_least=0.9,
             how=(
-                f"a day of {len(REGIONS)} regions, some {VOLUME:,} events each, all at once, each in its own "
-                f"process on one machine with the simulator and S3, 0.6 s latency a call; {QUOTA}; median of "
+                f"a day of {len(REGIONS)} regions, some {VOLUME_OF_MANY:,} events each, all at once, each in its "
+                f"own process on one machine with the simulator and S3, 0.6 s latency a call; {QUOTA}; median of "
                 f"{len(runs)} runs"
             ),
             limited_by="the processor: the cost of a call in the loader, in the simulator and in S3",
@@ -164,20 +171,19 @@ def regions() -> list[Result]:
                 "throttled calls": sum(each.throttled for each in fetched),
                 "ms of processor a call": 1000 * sum(each.processor_seconds for each in fetched) / _calls(fetched),
             },
-            machine=machine(),
         )
     ]
 
 
 def shared() -> list[Result]:
     """Fetch one region with several workers, each of which has its own day."""
-    with _fetching(0.6, "--even") as running:
+    with _fetching(0.6, VOLUME_OF_MANY, "--even") as running:
         fetched = running.fetch(*(("us-east-1", ago) for ago in range(1, SHARERS + 1)))
     seconds = max(each.seconds for each in fetched)
     throttled = sum(each.throttled for each in fetched)
     how = (
-        f"{SHARERS} workers on one region, each with a day of some {VOLUME:,} events, all started at once; "
-        f"{QUOTA}; one run"
+        f"{SHARERS} workers on one region, each with a day of some {VOLUME_OF_MANY:,} events, all started at "
+        f"once; {QUOTA}; one run"
     )
     return [
         Result(
@@ -188,7 +194,6 @@ def shared() -> list[Result]:
             how=how,
             limited_by="the first seconds, before the workers have found each other, and the last seconds",
             parts={"seconds": seconds, "events/s": sum(each.events for each in fetched) / seconds},
-            machine=machine(),
         ),
         Result(
             name="fetch_shared_throttled",
@@ -198,7 +203,6 @@ def shared() -> list[Result]:
             how=how,
             limited_by="the first seconds, as above; later, hardly any call is throttled",
             parts={"throttled calls": throttled, "calls": _calls(fetched)},
-            machine=machine(),
         ),
     ]
 

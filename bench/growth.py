@@ -17,7 +17,7 @@ import psutil
 from botocore.config import Config
 
 from bench.children import BUCKET, CREDENTIALS, past_weekday
-from bench.results import Result, machine
+from bench.results import Result
 from bench.services import services
 from cloudtrail_elasticsearch.core.coverage.ledger import Ledger
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
@@ -109,7 +109,6 @@ def _memory(name: str, work: str, worked: Worked) -> Result:
             "last 100,000 events, MiB": last / 2**20,
             "events": worked.events,
         },
-        machine=machine(),
     )
 
 
@@ -132,7 +131,6 @@ def _scale(name: str, work: str, many: Worked, few: Sequence[Worked]) -> Result:
             "many, events/s": many.events / many.seconds,
             "few, events/s": statistics.median(each.events / each.seconds for each in few),
         },
-        machine=machine(),
     )
 
 

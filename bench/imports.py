@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import Final
 
-from bench.results import Result, machine
+from bench.results import Result
 
 PAIRS: Final = 9
 TO_REACH: Final = 1.2
@@ -44,7 +44,6 @@ def measure() -> list[Result]:
             "the running task imports clients, hooks and the pipeline"
         ),
         parts={"operators, ms": 1000 * operators, "BaseOperator, ms": 1000 * base},
-        machine=machine(),
     )
     return [result]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bench.airflow_runs import DAGS, Runs, airflow
 from bench.children import BUCKET
-from bench.results import Result, machine
+from bench.results import Result
 from bench.services import services
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
@@ -87,7 +87,6 @@ def lag() -> list[Result]:
                 "a run, s": statistics.median(each.seconds for each in measured),
                 "longest wait for a run's start, s": max(each.waited for each in measured),
             },
-            machine=machine(),
         )
     ]
 
@@ -124,7 +123,6 @@ def idle() -> list[Result]:
                 "clients of AWS and of the search server, and one LookupEvents call for each region"
             ),
             parts={"live run, s": statistics.median(live), "trivial run, s": statistics.median(trivial)},
-            machine=machine(),
         )
     ]
 

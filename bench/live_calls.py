@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 
 from bench.children import BUCKET, CREDENTIALS
-from bench.results import Result, machine
+from bench.results import Result
 from cloudtrail_elasticsearch.core.coverage.watermarks import Place
 from cloudtrail_elasticsearch.core.coverage.windows import Window, midnight
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
@@ -102,7 +102,6 @@ def measure() -> list[Result]:
                 "least of the daily run": least_daily,
                 "all calls by the pages of the day's events": calls / bare,
             },
-            machine=machine(),
         )
     ]
 

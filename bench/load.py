@@ -15,15 +15,14 @@ from typing import Final
 import msgspec
 
 from bench.children import fetch_together
-from bench.results import Result, machine
+from bench.results import Result
 from bench.senders import PREFIX, Sent
 from bench.services import services
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 SERVERS: Final = ("opensearch-3", "elasticsearch-9")
-EVENTS: Final = 100_000
-WARM_UP: Final = 60_000
+EVENTS: Final = 60_000
 PAIRS: Final = 3
 
 BARE: Final = [(senders, megabytes) for senders in (2, 3) for megabytes in (5, 10)]
@@ -64,7 +63,7 @@ class Bench:
         """Render the documents, warm the server up, and return the bare sender's fastest settings."""
         if not self.bodies.exists():
             self.run("render", EVENTS)
-        self.run("ours", WARM_UP)
+        self.run("ours", EVENTS)
         return self.best_bare()
 
     def alternate(self, best: tuple[str, ...], *senders: str) -> list[dict[str, Sent]]:
@@ -77,8 +76,8 @@ class Bench:
     def best_bare(self) -> tuple[str, ...]:
         """Return the settings with which the bare sender is fastest on this server."""
         options = [("--senders", str(senders), "--megabytes", str(size)) for senders, size in BARE]
-        self.run("bare", WARM_UP, *options[0])
-        return max(options, key=lambda each: self.run("bare", WARM_UP, *each).rate)
+        self.run("bare", EVENTS, *options[0])
+        return max(options, key=lambda each: self.run("bare", EVENTS, *each).rate)
 
 
 def measure() -> list[Result]:
@@ -145,7 +144,6 @@ def _steady(ratios: dict[str, float], free: dict[str, float], rates: dict[str, f
             f"the rules add to it"
         ),
         parts=ratios | free | rates,
-        machine=machine(),
     )
 
 
@@ -170,5 +168,4 @@ def _helpers(ratios: dict[str, float], rates: dict[str, float]) -> Result:
             f"The loader does both, and unpacks its events first"
         ),
         parts=ratios | bare,
-        machine=machine(),
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from bench.results import Result, machine
+from bench.results import Result
 from cloudtrail_elasticsearch.core.documents.schema import Strategy
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
@@ -52,7 +52,6 @@ def measure() -> list[Result]:
             "server, which writes one inverted index for each field that occurs"
         ),
         parts=ratios | rates,
-        machine=machine(),
     )
     return [result]
 

@@ -5,26 +5,31 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+import psutil
 
 from bench.load import staged
 from bench.null_server import ENGINES, null_server
-from bench.results import Result, machine
+from bench.results import Result
 from bench.senders import Sent
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
 
 EVENTS: Final = 60_000
 PAIRS: Final = 3
+TURNS: Final = 20_000_000
+"""Of a loop in Python: about a second of one core."""
 
 
 def measure() -> list[Result]:
     """Measure the loader and the helper in turns for each engine and strategy, then one loader and two at once."""
     costs: dict[str, float] = {}
     parts: dict[str, float] = {}
-    scaling: list[float] = []
     with staged(EVENTS) as s3:
         for engine in ENGINES:
             with null_server(engine) as search:
@@ -68,13 +73,50 @@ def _cost(sent: Sent) -> float:
     return 1e6 * sent.processor_seconds / sent.events
 
 
-def _scale(s3: str, search: str) -> float:
-    """Return the rate of two loaders at once, divided by that of one. Each has a server of its own."""
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """Two loaders at once, compared with one. Costs are microseconds for each event of the one."""
+
+    ratio: float
+    seconds: float
+    """The time of the one loader."""
+    services: float
+    """The processor time of S3 and the bulk server."""
+    python: float
+    """Two processes of a loop in Python at once, divided by one: what this machine gives to any two processes."""
+
+
+def _scale(s3: str, search: str) -> _Scaling:
+    """Run one loader, then two, each with a server of its own."""
+    before = _measure_services()
     one = _run(s3, search, "ours", "typed")
+    services = _measure_services() - before
     with null_server(ENGINES[0]) as other:
         children = [_start(s3, each, "ours", "typed") for each in (search, other)]
         rates = [_finish(child).rate for child in children]
-    return sum(rates) / one.rate
+    return _Scaling(sum(rates) / one.rate, 1e6 / one.rate, 1e6 * services / one.events, _scale_python())
+
+
+def _measure_services() -> float:
+    """Return the processor seconds of this process and of its running children so far."""
+    this = psutil.Process()
+    return sum(sum(each.cpu_times()[:2]) for each in (this, *this.children(recursive=True)))
+
+
+def _scale_python() -> float:
+    with ProcessPoolExecutor(2) as pool:
+        list(pool.map(_count, (1, 1)))
+        alone = pool.submit(_count, TURNS).result()
+        return sum(alone / each for each in pool.map(_count, (TURNS, TURNS)))
+
+
+def _count(turns: int) -> float:
+    """Run a loop in Python, and return its seconds."""
+    began = time.monotonic()
+    total = 0
+    for number in range(turns):
+        total += number & 7
+    return time.monotonic() - began
 
 
 def _make_cost(ratios: dict[str, float], parts: dict[str, float]) -> Result:
@@ -94,21 +136,28 @@ def _make_cost(ratios: dict[str, float], parts: dict[str, float]) -> Result:
             "walk through its open objects"
         ),
         parts=ratios | parts,
-        machine=machine(),
     )
 
 
-def _make_scaling(values: Sequence[float]) -> Result:
+def _make_scaling(runs: Sequence[_Scaling]) -> Result:
+    seconds, services, python = (
+        statistics.median(getattr(run, name) for run in runs) for name in ("seconds", "services", "python")
+    )
     return Result(
         name="load_scaling",
-        value=statistics.median(values),
+        value=statistics.median(run.ratio for run in runs),
         unit="times the rate of one loader",
         at_least=1.9,
         how=(
             f"two loaders at once, each in its own process and with a bulk server of its own that stores nothing, "
             f"divided by one; {EVENTS:,} staged events each; median of {PAIRS} runs"
         ),
-        limited_by="the processor: S3 and the bulk servers share the cores with the loaders",
-        parts={f"run {number}": value for number, value in enumerate(values, 1)},
-        machine=machine(),
+        limited_by=(
+            f"the processor: for each event, S3 and the bulk server need {services:.1f} µs of the cores that the "
+            f"loaders use up, {seconds:.0f} µs each. Between two processes of a loop in Python, which share "
+            f"nothing, this machine gives {python:.2f} times one"
+        ),
+        parts={f"run {number}": run.ratio for number, run in enumerate(runs, 1)}
+        | {f"a loop in Python, run {number}": run.python for number, run in enumerate(runs, 1)}
+        | {"one loader, µs an event": seconds, "S3 and the bulk server, µs of the processor an event": services},
     )

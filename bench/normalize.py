@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import orjson
 
-from bench.results import Result, machine
+from bench.results import Result
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
 from cloudtrail_elasticsearch.core.documents.events import Event, parse_line
 from cloudtrail_elasticsearch.core.documents.fast_path import FastPath
@@ -75,7 +75,6 @@ def measure() -> list[Result]:
                 f"which most events take"
             ),
             parts=ratios | free | parts,
-            machine=machine(),
         )
     ]
 

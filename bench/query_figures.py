@@ -10,7 +10,7 @@ import msgspec
 
 from bench.query_alternatives import ALTERNATIVES, LOADERS
 from bench.query_events import DAYS
-from bench.results import Result, machine
+from bench.results import Result
 
 TO_REACH: Final = 1.5
 SIZE_TO_REACH: Final = 1.1
@@ -98,7 +98,6 @@ def _make_latency(outcomes: Sequence[Outcome], number: int) -> Result:
         ),
         limited_by=_LIMITS[asked.name],
         parts=parts,
-        machine=machine(),
     )
 
 
@@ -118,7 +117,6 @@ def _make_size(outcomes: Sequence[Outcome]) -> Result:
         parts={f"{each.name}: bytes an event": each.bytes_each for each in outcomes}
         | {f"{each.name}: load, events/s": each.rate for each in outcomes}
         | {f"{each.name}: segments": each.segments for each in outcomes},
-        machine=machine(),
     )
 
 

@@ -22,7 +22,7 @@ from bench.query_alternatives import ALTERNATIVES, Alternative
 from bench.query_events import make_schema, read_documents, render_events
 from bench.query_figures import Asked, Outcome, make_results
 from bench.query_searches import Body, make_questions
-from bench.results import Result, read, write
+from bench.results import Result, store
 from bench.senders import DocumentLoader
 from bench.size import read_size
 from cloudtrail_elasticsearch.core.encoding import codec
@@ -78,8 +78,8 @@ def _run(folder: Path, events: int, servers: Iterable[str], names: Sequence[str]
             print(f"  {outcomes[-1].sentence}", flush=True)
             stored.write_bytes(msgspec.json.encode(outcomes))
             if events == EVENTS:
-                write(read() | {result.name: result for result in make_results(outcomes)})
-                page.write(read())
+                store(make_results(outcomes))
+                page.write()
     return make_results(outcomes)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +31,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What limits the figure, found by profiling."""
     parts: dict[str, float] = {}
     """The figures that it was computed from."""
-    machine: str
 
     @property
     def reached(self) -> bool:
@@ -48,20 +49,54 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name} {self.value:.2f} {self.unit} ({self.bound}{'' if self.reached else ', NOT REACHED'})"
 
 
-def machine() -> str:
+class Recorded(Result, frozen=True, kw_only=True):
+    """A figure with what it was measured on."""
+
+    machine: str
+    day: str
+    commit: str
+    """The short name of the commit, with a `+` if a Python file had changes that were not committed."""
+
+
+def read() -> dict[str, Recorded]:
+    """Return the last stored results by name, sorted."""
+    if not RESULTS.exists():
+        return {}
+    return {result.name: result for result in msgspec.json.decode(RESULTS.read_bytes(), type=list[Recorded])}
+
+
+def store(results: Iterable[Result]) -> None:
+    """Store new results with this machine, day and commit; the others stay."""
+    machine, day, commit = _describe_machine(), f"{datetime.now(UTC):%Y-%m-%d}", _find_commit()
+    new = {
+        result.name: Recorded(**msgspec.structs.asdict(result), machine=machine, day=day, commit=commit)
+        for result in results
+    }
+    rows = [row for _, row in sorted((read() | new).items())]
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+
+
+def _describe_machine() -> str:
     """Return a description of this machine, without its name."""
     memory = psutil.virtual_memory().total / 2**30
     return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python {platform.python_version()}"
 
 
-def read() -> dict[str, Result]:
-    """Return the last stored results by name."""
-    if not RESULTS.exists():
-        return {}
-    return {result.name: result for result in msgspec.json.decode(RESULTS.read_bytes(), type=list[Result])}
+def _find_commit() -> str:
+    commit = _git("rev-parse", "--short=7", "HEAD")
+    if not commit:
+        return "unknown"
+    return f"{commit}+" if _git("status", "--porcelain", "--", "*.py") else commit
 
 
-def write(results: Mapping[str, Result]) -> None:
-    """Store the results by name."""
-    rows = [results[name] for name in sorted(results)]
-    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+def _git(*arguments: str) -> str:
+    """Return the output of git; empty if this is no clone."""
+    done = subprocess.run(
+        ("git", *arguments),
+        cwd=FOLDER.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from bench.load_cold import SERVERS, fresh
-from bench.results import Result, machine
+from bench.results import Result
 from cloudtrail_elasticsearch.core.documents.events import line_id
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
 from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
@@ -113,7 +113,6 @@ def _report(sizes: Mapping[str, _Sizes], events: int) -> Result:
             "unique to an event and do not compress (its id, the request's id, tokens and keys)"
         ),
         parts=ratios | parts | ours,
-        machine=machine(),
     )
 
 
@@ -132,7 +131,6 @@ def _report_texts(sizes: Mapping[str, _Sizes]) -> Result:
         ),
         limited_by="as bytes_per_event; and texts that are unique to an event, each kept once",
         parts=ratios | ours,
-        machine=machine(),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from bench.airflow_runs import DAGS, Runs, airflow
 from bench.children import past_weekday
 from bench.load import staged
-from bench.results import Result, machine
+from bench.results import Result
 from bench.senders import PREFIX
 from devstack.endpoints import Endpoints
 from devstack.search_server import DISTRIBUTIONS, SearchServer
@@ -45,7 +45,6 @@ def measure() -> list[Result]:
             "bare task, MiB": statistics.median(bare),
             "events": events,
         },
-        machine=machine(),
     )
     return [result]
 

@@ -21,7 +21,7 @@ import msgspec
 
 from bench.children import BUCKET, CREDENTIALS, past_weekday
 from bench.load import staged
-from bench.results import FOLDER, Result, machine
+from bench.results import FOLDER, Result
 from bench.senders import PREFIX
 from bench.trail_work import FILE, Worked
 from cloudtrail_elasticsearch.staging import Staging
@@ -96,7 +96,6 @@ def small_files(files: int = SMALL_FILES) -> list[Result]:
             at_least=400,
             how=how,
             limited_by=limit,
-            machine=machine(),
         ),
         Result(
             name="trail_small_files_cost",
@@ -105,7 +104,6 @@ def small_files(files: int = SMALL_FILES) -> list[Result]:
             at_most=2,
             how=how,
             limited_by=limit,
-            machine=machine(),
         ),
     ]
 
@@ -133,7 +131,6 @@ def list_organization(accounts: int = ACCOUNTS) -> list[Result]:
             ),
             limited_by="the processor: signing, HTTP and parsing in Python",
             parts={"ms of the processor a window": 1e3 * worked.processor_seconds / worked.units},
-            machine=machine(),
         )
     ]
 
@@ -164,7 +161,6 @@ def prove_quiet(windows: int = QUIET) -> list[Result]:
                 "s for a window alone": one.seconds / one.units,
                 "ms of the processor a window": 1e3 * many.processor_seconds / many.units,
             },
-            machine=machine(),
         )
     ]
 
@@ -206,7 +202,6 @@ def load(events: int = EVENTS) -> list[Result]:
             ),
             limited_by="the server, and splitting JSON instead of lines",
             parts=parts,
-            machine=machine(),
         ),
         Result(
             name="trail_verify",
@@ -219,7 +214,6 @@ def load(events: int = EVENTS) -> list[Result]:
             ),
             limited_by="SHA-256, and one GET and one RSA signature for each hour",
             parts={"hashing, s": statistics.median(run["files"].hash_seconds for run in runs)},
-            machine=machine(),
         ),
     ]
 
@@ -247,7 +241,6 @@ def growth(events: int = MANY_EVENTS) -> list[Result]:
             ),
             limited_by="the bounds of reading ahead, a few requests, and the buffers of the ids",
             parts={"first, MiB": early / 2**20, "last, MiB": late / 2**20},
-            machine=machine(),
         )
     ]
 
