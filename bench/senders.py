@@ -45,7 +45,7 @@ from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
 from cloudtrail_elasticsearch.staging.manifest import Part
-from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.parts import pack_events
 from cloudtrail_elasticsearch.staging.records import Standing
 
 INDEX: Final = "bench-steady"
@@ -166,9 +166,10 @@ def _items(server: SearchServer, asked: _Asked) -> Iterator[BulkItem]:
 
 def _render(asked: _Asked) -> None:
     """Write the documents as bulk requests, each after its action, and stage them, each after its id."""
-    area, builder = _staging(asked, f"{PREFIX}-{asked.strategy}"), PartBuilder()
+    area, window = _staging(asked, f"{PREFIX}-{asked.strategy}"), past_weekday(1)
+    events: list[LookedUpEvent] = []
     parts: list[Part] = []
-    manifest = _staging(asked, PREFIX).manifest(past_weekday(1))
+    manifest = _staging(asked, PREFIX).manifest(window)
     assert manifest is not None
     server = connect(SearchSettings.from_url(asked.search))
     # The documents are made for the loader's own index, not for one of another strategy.
@@ -178,12 +179,14 @@ def _render(asked: _Asked) -> None:
             assert item.document is not None
             file.write(bulk.encode_bulk_body([item]))
             line = b"%b %b" % (item.id.encode(), item.document)
-            builder.add([LookedUpEvent(item.id, past_weekday(1).start, line)])
-            if builder.events == PART:
-                parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder.finish()))
-                builder = PartBuilder()
-    if builder.events:
-        parts.append(area.write_part(past_weekday(1), manifest.fetch, str(len(parts)), builder.finish()))
+            events.append(LookedUpEvent(item.id, window.start, line))
+            if len(events) == PART:
+                packed = pack_events(events, window.start)
+                parts.append(area.write_part(window, manifest.fetch, str(len(parts)), packed))
+                events.clear()
+    if events:
+        packed = pack_events(events, window.start)
+        parts.append(area.write_part(window, manifest.fetch, str(len(parts)), packed))
     area.publish(replace(manifest, parts=tuple(parts)), Standing())
 
 

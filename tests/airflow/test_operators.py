@@ -38,7 +38,7 @@ from cloudtrail_elasticsearch.operators.shard_advice import log_shard_advice
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
-from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.parts import pack_events
 from devstack.days import last_settled_day
 from devstack.simulator import DEFAULT_ACCOUNT, REGIONS
 from tests.airflow.conftest import Services
@@ -483,9 +483,8 @@ def test_the_loaders_own_events_are_marked_or_left_out_and_counted(services: Ser
     window = Window.from_dict(WINDOW)
     standing = staging.standing(window)
     assert standing.manifest is not None
-    builder = PartBuilder()
-    builder.add([own_event(number) for number in range(3)])
-    part = staging.write_part(window, "own", "own", builder.finish())
+    packed = pack_events([own_event(number) for number in range(3)], window.start)
+    part = staging.write_part(window, "own", "own", packed)
     manifest = standing.manifest
     count = manifest.looked_up + 3
     staging.publish(replace(manifest, looked_up=count, parts=(*manifest.parts, part)), standing)

@@ -31,7 +31,7 @@ from cloudtrail_elasticsearch.core.errors import (
 from cloudtrail_elasticsearch.sources.lookup_events.sharers import Sharers
 from cloudtrail_elasticsearch.staging import Encryption, LoadRecord, Manifest, Part, Staging
 from cloudtrail_elasticsearch.staging.bucket import LARGEST_OBJECT, Bucket
-from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.parts import pack_events
 from cloudtrail_elasticsearch.staging.records import Standing
 from tests.examples import examples
 
@@ -50,10 +50,10 @@ def staging(s3: Any, bucket: str) -> Staging:
 
 
 def write_part(staging: Staging, *lines: bytes, name: str = "a") -> Part:
-    builder = PartBuilder()
-    for number, line in enumerate(lines):
-        builder.add([LookedUpEvent(str(number), START - timedelta(seconds=number), line)])
-    return staging.write_part(WINDOW, "1", name, builder.finish())
+    events = [
+        LookedUpEvent(str(number), START - timedelta(seconds=number), line) for number, line in enumerate(lines)
+    ]
+    return staging.write_part(WINDOW, "1", name, pack_events(events, START))
 
 
 def publish(staging: Staging, manifest: Manifest) -> None:

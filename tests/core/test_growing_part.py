@@ -19,7 +19,7 @@ from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
 from cloudtrail_elasticsearch.sources.lookup_events.rate_limiter import RateLimiter
 from cloudtrail_elasticsearch.staging import Staging
-from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.parts import pack_events
 from tests.core.unruly import Happened, Killed, Manners, UnrulyLookup, at, event_id
 from tests.memory_s3 import MemoryS3
 
@@ -82,10 +82,10 @@ def test_a_part_without_events_is_not_written() -> None:
 
 def test_a_part_that_no_checkpoint_interrupts_is_packed_once() -> None:
     """Equal lines make equal content."""
-    growing, builder = GrowingPart(at(0)), PartBuilder()
-    for each in (growing, builder):
-        each.add(looked_up(3, 2, 1))
-    assert growing.join() == builder.finish()
+    growing, events = GrowingPart(at(0)), looked_up(3, 2, 1)
+    for event in events:
+        growing.add([event])
+    assert growing.join() == pack_events(events, at(0))
 
 
 class CountingS3(MemoryS3):

@@ -25,7 +25,7 @@ from cloudtrail_elasticsearch.pipeline.staged_parts import StagedParts
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
-from cloudtrail_elasticsearch.staging.parts import PackedPart, PartBuilder
+from cloudtrail_elasticsearch.staging.parts import PackedPart, pack_events
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 WINDOW = Window("123456789012", "eu-west-1", START, START + timedelta(days=1))
@@ -92,12 +92,12 @@ def described(parts: tuple[Part, ...], fetch: str) -> Manifest:
 
 
 def part(number: int) -> PackedPart:
-    builder = PartBuilder()
+    events = []
     for event in range(number * EVENTS_PER_PART, (number + 1) * EVENTS_PER_PART):
         time = START + timedelta(seconds=EVENTS - event)
         record = {"eventID": identifier(event), "eventTime": f"{time:%Y-%m-%dT%H:%M:%SZ}", "eventName": "Any"}
-        builder.add([LookedUpEvent(identifier(event), time, orjson.dumps(record))])
-    return builder.finish()
+        events.append(LookedUpEvent(identifier(event), time, orjson.dumps(record)))
+    return pack_events(events, START)
 
 
 def identifier(number: int) -> str:

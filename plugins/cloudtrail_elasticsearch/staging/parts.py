@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final
 
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.staging.manifest import Part
@@ -25,7 +25,7 @@ LARGEST_UNPACKED: Final = 2 * 1024**3
 
 # zlib's interface: 16 more than the window's bits selects the format of gzip.
 _GZIP_FORMAT: Final = isal_zlib.MAX_WBITS + 16
-_DAMAGED: Final[tuple[type[Exception], ...]] = (OSError, EOFError, isal_zlib.error)  # type: ignore[assignment]
+_DAMAGED: Final[tuple[type[Exception], ...]] = (OSError, isal_zlib.error)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,16 @@ class PackedPart:
     def lines(self) -> list[bytes]:
         """Return its lines."""
         return unpack(self.body, self.unpacked)
+
+
+def pack_events(events: Sequence[LookedUpEvent], undated: datetime) -> PackedPart:
+    """Return a part of events; equal lines make equal content, because the gzip header has no time.
+
+    :param undated: the time to use for events without a time
+    """
+    lines = b"".join([event.line + b"\n" for event in events])
+    times = [event.time or undated for event in events]
+    return PackedPart(pack(lines), len(times), len(lines), min(times), max(times))
 
 
 def describe_part(key: str, packed: PackedPart, sha256: str | None = None) -> Part:
@@ -76,45 +86,6 @@ def join_parts(members: Sequence[PackedPart]) -> PackedPart:
     )
 
 
-class PartBuilder:
-    """Packs lines into one part as they arrive, so that no part is held unpacked in memory.
-
-    Equal lines make equal content, because the gzip header has no time.
-
-    :param undated: the time to use for events without a time
-    """
-
-    def __init__(self, undated: datetime | None = None) -> None:
-        self._undated = undated
-        self._packed: list[bytes] = []
-        self.events = 0
-        self._unpacked = 0
-        self._first: datetime | None = None
-        self._last: datetime | None = None
-
-    def add(self, events: Iterable[LookedUpEvent]) -> None:
-        """Add events to the part."""
-        for event in events:
-            self._packed.append(self._packer.compress(event.line + b"\n"))
-            self._unpacked += len(event.line) + 1
-            self.events += 1
-            time = event.time or self._undated
-            if time is not None:
-                self._first = min(self._first or time, time)
-                self._last = max(self._last or time, time)
-
-    @cached_property
-    def _packer(self) -> Any:
-        """The compressor; made for the first event: it takes much memory, and finished slices keep a builder."""
-        return isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORMAT)
-
-    def finish(self) -> PackedPart:
-        """Return the packed part. It must have events; no event can be added afterwards."""
-        assert self._first is not None and self._last is not None, "a part has events"  # noqa: S101, PT018
-        self._packed.append(self._packer.flush())
-        return PackedPart(b"".join(self._packed), self.events, self._unpacked, self._first, self._last)
-
-
 def pack(content: bytes) -> bytes:
     """Return a content as a gzip member."""
     packed: bytes = isal_zlib.compress(content, GZIP_LEVEL, _GZIP_FORMAT)
@@ -134,23 +105,18 @@ def unpack(packed: bytes, most: int) -> list[bytes]:
 
     :raises ValueError: the content is truncated or damaged, or unpacks to more than `most` bytes
     """
-    most = left = min(max(most, 0), LARGEST_UNPACKED)
-    members: list[bytes] = []
-    rest = packed
-    while rest or not members:
-        unpacking: Any = isal_zlib.decompressobj(_GZIP_FORMAT)
-        try:
-            # One byte more than expected shows that there are more.
-            members.append(unpacking.decompress(rest, left + 1))
-        except _DAMAGED as error:
-            raise ValueError(str(error)) from error
-        left -= len(members[-1])
-        if left < 0:
-            raise ValueError(f"its {len(packed)} bytes unpack to more than the {most} expected")
-        if not unpacking.eof:
-            raise ValueError("it is cut short")
-        rest = unpacking.unused_data
-    lines = b"".join(members).split(b"\n")
+    most = min(max(most, 0), LARGEST_UNPACKED)
+    unpacking: Any = igzip.IGzipFile(fileobj=io.BytesIO(packed))  # type: ignore[no-untyped-call]
+    try:
+        # One byte more than expected shows that there are more.
+        content: bytes = unpacking.read(most + 1)
+    except EOFError as error:
+        raise ValueError("it is cut short") from error
+    except _DAMAGED as error:
+        raise ValueError(str(error)) from error
+    if len(content) > most:
+        raise ValueError(f"its {len(packed)} bytes unpack to more than the {most} expected")
+    lines = content.split(b"\n")
     # The last line has a line end, too.
     if not lines[-1]:
         lines.pop()

@@ -17,7 +17,7 @@ from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.errors import FileError, StagingError
 from cloudtrail_elasticsearch.pipeline.compare import compare_window, find_windows_to_compare
 from cloudtrail_elasticsearch.staging import Manifest, Staging
-from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.parts import pack_events
 from devstack.simulator.trails import Kind, tampering
 from tests.memory_s3 import MemoryS3
 from tests.sources.trail.local_trail import DAY, LocalTrail, local_trail
@@ -58,17 +58,17 @@ def management_events(trail: LocalTrail) -> dict[str, dict[str, Any]]:
 def stage(window: Window, records: dict[str, dict[str, Any]]) -> Staging:
     """Stage records as LookupEvents returned them."""
     staging = Staging(MemoryS3(), "staging")
-    builder = PartBuilder()
+    events = []
     for event_id, record in records.items():
         line = json.dumps({"lookup": {"EventId": event_id}, "event": record}).encode()
-        builder.add([LookedUpEvent(event_id, window.start, line)])
+        events.append(LookedUpEvent(event_id, window.start, line))
     manifest = Manifest(
         fetch="1",
         late=0,
         throttled=0,
         attempts=1,
         window=window,
-        parts=(staging.write_part(window, "1", "a", builder.finish()),),
+        parts=(staging.write_part(window, "1", "a", pack_events(events, window.start)),),
         looked_up=len(records),
         duplicates=0,
         calls=1,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
@@ -13,7 +13,7 @@ from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent, staged
 from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import CompactId, compact_id
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range
 from cloudtrail_elasticsearch.staging import Part, Staging
-from cloudtrail_elasticsearch.staging.parts import PartBuilder
+from cloudtrail_elasticsearch.staging.parts import pack_events
 
 # As many events as `PAGES_PER_PART` pages have.
 EVENTS_PER_PART: Final = 5_000
@@ -27,29 +27,17 @@ Ids = dict[CompactId, datetime | None]
 class PartIds:
     """Reads the ids of parts, and caches those of the most recently used parts. Threads may share it."""
 
-    def __init__(self, staging: Staging, most: int = PARTS_IN_MEMORY) -> None:
-        self._staging = staging
-        self._most = most
-        self._lock = threading.Lock()
-        self._recent: OrderedDict[str, Ids] = OrderedDict()
+    def __init__(self, staging: Staging) -> None:
+        # No thread waits for another one's S3 request; a part may be read twice.
+        @lru_cache(PARTS_IN_MEMORY)
+        def read(part: Part) -> Ids:
+            """Return the ids of a part's events, with their times.
 
-    def read(self, part: Part) -> Ids:
-        """Return the ids of a part's events, with their times.
+            :raises StagingError: the part is missing, truncated or altered
+            """
+            return {compact_id(event.id): event.time for event in map(staged_event, staging.lines(part))}
 
-        :raises StagingError: the part is missing, truncated or altered
-        """
-        with self._lock:
-            known = self._recent.get(part.key)
-            if known is not None:
-                self._recent.move_to_end(part.key)
-                return known
-        # Without the lock, so that no thread waits for another one's S3 request; a part may be read twice.
-        read = {event_id: event.time for event_id, event in _read_events(part, self._staging)}
-        with self._lock:
-            self._recent[part.key] = read
-            while len(self._recent) > self._most:
-                self._recent.popitem(last=False)
-        return read
+        self.read = read
 
     def find_in_range(self, parts: Iterable[Part], wanted: Range) -> set[CompactId]:
         """Return the ids of those events of the parts whose times are in a range."""
@@ -73,7 +61,7 @@ def find_missing(
     """
     yielded: set[CompactId] = set()
     for part in parts:
-        found = dict(_read_events(part, staging))
+        found = {compact_id(event.id): event for event in map(staged_event, staging.lines(part))}
         for near in staged:
             if near.first <= part.last and near.last >= part.first:
                 for event_id in found.keys() & ids.read(near).keys():
@@ -88,20 +76,7 @@ def stage_missing(
     events: Iterable[LookedUpEvent], window: Window, fetch: str, kind: str, staging: Staging
 ) -> Iterator[Part]:
     """Stage events as parts whose names begin with `kind`, and yield these parts."""
-    builder, number = PartBuilder(window.start), 0
-    for event in events:
-        builder.add([event])
-        if builder.events >= EVENTS_PER_PART:
-            yield staging.write_part(window, fetch, f"{kind}-{number:06d}", builder.finish())
-            builder, number = PartBuilder(window.start), number + 1
-    if builder.events:
-        yield staging.write_part(window, fetch, f"{kind}-{number:06d}", builder.finish())
-
-
-def _read_events(part: Part, staging: Staging) -> Iterator[tuple[CompactId, LookedUpEvent]]:
-    """Yield the events of a part, each with its id.
-
-    :raises StagingError: the part is missing, truncated or altered
-    """
-    for event in map(staged_event, staging.lines(part)):
-        yield compact_id(event.id), event
+    remaining, number = iter(events), 0
+    while some := list(islice(remaining, EVENTS_PER_PART)):
+        yield staging.write_part(window, fetch, f"{kind}-{number:06d}", pack_events(some, window.start))
+        number += 1
