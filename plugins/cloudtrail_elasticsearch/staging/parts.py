@@ -18,7 +18,10 @@ GZIP_LEVEL: Final = 2
 """Of isal's levels 0 to 3; takes an eighth of the time of zlib's level 5, for a fifth more bytes."""
 
 RATIO: Final = 200
-"""The most bytes that a packed byte may unpack to, if the unpacked size is not known."""
+"""The most bytes that a packed byte may unpack to, if the unpacked size is not known.
+
+Real events unpack to seven times their packed size; a deflate bomb reaches a thousand times.
+"""
 
 LARGEST_UNPACKED: Final = 2 * 1024**3
 """The most bytes of an unpacked part: 5,000 events of the largest size, 256 KiB, are fewer."""
@@ -92,20 +95,14 @@ def pack(content: bytes) -> bytes:
     return packed
 
 
-def guess_unpacked(packed: bytes) -> int:
-    """Return the largest plausible unpacked size of packed events, for objects without a recorded size.
-
-    Real events unpack to seven times their packed size; a deflate bomb reaches a thousand times.
-    """
-    return len(packed) * RATIO + 1024 * 1024
-
-
-def unpack(packed: bytes, most: int) -> list[bytes]:
+def unpack(packed: bytes, most: int | None) -> list[bytes]:
     """Return the lines of packed events; unpacking stops after `most` bytes.
 
+    :param most: the recorded size; None if there is none
     :raises ValueError: the content is truncated or damaged, or unpacks to more than `most` bytes
     """
-    most = min(max(most, 0), LARGEST_UNPACKED)
+    plausible = len(packed) * RATIO + 1024 * 1024
+    most = min(max(plausible if most is None else most, 0), LARGEST_UNPACKED)
     unpacking: Any = igzip.IGzipFile(fileobj=io.BytesIO(packed))  # type: ignore[no-untyped-call]
     try:
         # One byte more than expected shows that there are more.

@@ -36,6 +36,8 @@ MANIFEST: Final = "manifest.json"
 LOADED: Final = "loaded.json"
 JSON: Final = "application/json"
 
+DEFAULT_PREFIX: Final = "cloudtrail"
+
 _decode_load_record: Final = typed.make_decode(LoadRecord)
 
 Document = TypeVar("Document")
@@ -66,21 +68,21 @@ class Standing(Generic[AnyManifest]):
 class WindowRecords(Generic[AnyManifest]):
     """Reads and writes the records of a bucket's windows with a boto3 S3 client.
 
-    :param decode: reads a manifest; it raises `msgspec.MsgspecError` if the content is none
     :param encryption: returns how S3 encrypts the objects; it is called before the first write
     """
+
+    decode_manifest: Callable[[bytes], AnyManifest]
+    """Reads a manifest; raises `msgspec.MsgspecError` if the content is none."""
 
     def __init__(
         self,
         client: Any,
         bucket: str,
-        prefix: str,
-        decode: Callable[[bytes], AnyManifest],
+        prefix: str = DEFAULT_PREFIX,
         encryption: Callable[[], Encryption] = Encryption,
     ) -> None:
         self.bucket = Bucket(client, bucket, encryption)
         self._prefix = prefix.strip("/")
-        self._decode_manifest = decode
 
     def folder(self, window: Window) -> str:
         """Return the key prefix of a window, without a trailing slash."""
@@ -103,7 +105,7 @@ class WindowRecords(Generic[AnyManifest]):
         stored = self.bucket.read(key)
         if stored is None:
             return None
-        manifest = self._decode(key, stored.body, self._decode_manifest)
+        manifest = self._decode(key, stored.body, self.decode_manifest)
         if manifest.window != window:
             raise StagingError(
                 f"The manifest in {self.uri(window)} belongs to {manifest.window.name}, not to {window.name}: "
@@ -121,7 +123,7 @@ class WindowRecords(Generic[AnyManifest]):
         if stored is None:
             return Standing()
         try:
-            manifest = self._decode_manifest(stored.body)
+            manifest = self.decode_manifest(stored.body)
         except msgspec.MsgspecError:
             # A damaged manifest counts as none, and may be replaced.
             return Standing(stored.etag)

@@ -15,35 +15,22 @@ requires its current ETag: an attempt that Airflow gave up cannot undo the work 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StagingError
-from cloudtrail_elasticsearch.staging.bucket import Encryption
 from cloudtrail_elasticsearch.staging.manifest import Manifest, Part
-from cloudtrail_elasticsearch.staging.parts import PackedPart, describe_part, digest, guess_unpacked, unpack
+from cloudtrail_elasticsearch.staging.parts import PackedPart, describe_part, digest, unpack
 from cloudtrail_elasticsearch.staging.records import WindowRecords
-
-DEFAULT_PREFIX: Final = "cloudtrail"
 
 _LINES: Final = "application/x-ndjson"
 
 
 class Staging(WindowRecords[Manifest]):
-    """Reads and writes a bucket's staged windows with a boto3 S3 client.
+    """Reads and writes a bucket's staged windows with a boto3 S3 client."""
 
-    :param encryption: returns how S3 encrypts staged objects; it is called before the first write
-    """
-
-    def __init__(
-        self,
-        client: Any,
-        bucket: str,
-        prefix: str = DEFAULT_PREFIX,
-        encryption: Callable[[], Encryption] = Encryption,
-    ) -> None:
-        super().__init__(client, bucket, prefix, Manifest.decode, encryption)
+    decode_manifest = Manifest.decode
 
     def write_part(self, window: Window, fetch: str, name: str, packed: PackedPart) -> Part:
         """Stage a part; its name includes its checksum, so that equal parts are one object."""
@@ -54,16 +41,8 @@ class Staging(WindowRecords[Manifest]):
         self.bucket.create(part.key, packed.body, _LINES)
         return part
 
-    def check_part(self, part: Part) -> None:
-        """Read a part and verify its size, checksum and number of events.
-
-        :raises StagingError: the part is missing, cut short or altered
-        """
-        # The first line comes only after all checks.
-        next(self.lines(part), None)
-
-    def lines(self, part: Part) -> Iterator[bytes]:
-        """Yield a part's lines after verifying it against the manifest.
+    def lines(self, part: Part) -> list[bytes]:
+        """Return a part's lines after verifying its size, checksum and number of events.
 
         :raises StagingError: the part is missing, cut short or altered
         """
@@ -77,13 +56,12 @@ class Staging(WindowRecords[Manifest]):
         if digest(body) != part.sha256:
             raise StagingError(self._describe_damage(part, "its content was altered (the checksum differs)"))
         try:
-            lines = unpack(body, guess_unpacked(body) if part.unpacked is None else part.unpacked)
+            lines = unpack(body, part.unpacked)
         except ValueError as error:
             raise StagingError(self._describe_damage(part, f"it cannot be unpacked ({error})")) from error
         if len(lines) != part.events:
             raise StagingError(self._describe_damage(part, f"it has {len(lines)} events, not {part.events}"))
-        # Only now, so that no event of a damaged part is loaded.
-        yield from lines
+        return lines
 
     def read_checkpoint(self, key: str) -> bytes:
         """Return a checkpoint of a fetch.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import groupby, takewhile
 from typing import Any
@@ -54,11 +54,9 @@ class TrailManifest:
         The log files of a folder are lists of the rest of the key, size, ETag and SHA-256, after their common
         prefix, which makes about 150 bytes of each.
         """
-        values: dict[str, Any] = {
-            each.name: getattr(self, each.name) for each in fields(self) if each.name not in {"window", "files"}
-        }
-        window = {each.name: getattr(self.window, each.name) for each in fields(Window)}
-        return msgspec.json.encode(window | values | {"files": list(_group_files(self.files))})
+        values = msgspec.to_builtins(replace(self, files=()))
+        values["files"] = list(_group_files(self.files))
+        return msgspec.json.encode(values.pop("window") | values)
 
     @classmethod
     def decode(cls, body: bytes) -> TrailManifest:

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.staging.bucket import Bucket, Encryption
-from cloudtrail_elasticsearch.staging.records import JSON
-from cloudtrail_elasticsearch.staging.staging import DEFAULT_PREFIX
+from cloudtrail_elasticsearch.staging.records import DEFAULT_PREFIX, JSON
 
 _DIGITS: Final = 16
 
@@ -39,8 +38,7 @@ class TrailPlans:
 
     def write(self, trail_bucket: str, day: date, plan: bytes) -> str:
         """Write a day's plan, and return its key; equal plans have equal keys."""
-        top = f"{self._prefix}/" if self._prefix else ""
-        key = f"{top}trail={trail_bucket}/plans/date={day}/{_digest(plan)}.json"
+        key = f"{self._prefix}/trail={trail_bucket}/plans/date={day}/{_digest(plan)}.json".lstrip("/")
         self._bucket.create(key, plan, JSON)
         return key
 

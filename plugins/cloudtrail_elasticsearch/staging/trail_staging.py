@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudtrail_elasticsearch.staging.bucket import Encryption
-from cloudtrail_elasticsearch.staging.records import WindowRecords
-from cloudtrail_elasticsearch.staging.staging import DEFAULT_PREFIX
+from cloudtrail_elasticsearch.staging.records import DEFAULT_PREFIX, WindowRecords
 from cloudtrail_elasticsearch.staging.trail_manifest import TrailManifest
 
 
@@ -26,6 +25,8 @@ class TrailStaging(WindowRecords[TrailManifest]):
     :param encryption: returns how S3 encrypts the objects; it is called before the first write
     """
 
+    decode_manifest = TrailManifest.decode
+
     def __init__(
         self,
         client: Any,
@@ -36,4 +37,4 @@ class TrailStaging(WindowRecords[TrailManifest]):
         encryption: Callable[[], Encryption] = Encryption,
     ) -> None:
         below = f"{prefix.strip('/')}/trail={trail_bucket}/{root.strip('/')}"
-        super().__init__(client, bucket, below, TrailManifest.decode, encryption)
+        super().__init__(client, bucket, below, encryption)

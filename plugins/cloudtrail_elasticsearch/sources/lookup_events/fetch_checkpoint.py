@@ -26,7 +26,7 @@ from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
 from cloudtrail_elasticsearch.sources.lookup_events.strays import Strays
 from cloudtrail_elasticsearch.staging import Manifest, Staging
-from cloudtrail_elasticsearch.staging.parts import digest, guess_unpacked, pack, unpack
+from cloudtrail_elasticsearch.staging.parts import digest, pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class FetchCheckpoint:
         try:
             # The manifest will name these parts, so a missing one must be noticed now.
             for part in (*record.parts, *record.asides):
-                staging.check_part(part)
+                staging.lines(part)
             return [
                 GrowingPart(window.start, [(each, each.cut(readers[each.part.key]())) for each in members])
                 for members in (record.members, record.aside_members)
@@ -194,7 +194,7 @@ class FetchCheckpoint:
             return None
         try:
             packed = saved.cut(self._staging.read_checkpoint(saved.checkpoint))
-            record = _decode_record(b"".join(unpack(packed, guess_unpacked(packed))))
+            record = _decode_record(b"".join(unpack(packed, None)))
         except (StagingError, ValueError, msgspec.MsgspecError) as error:
             log.warning("%s The progress is lost: all of %s is looked up again.", error, window.name)
             return None
