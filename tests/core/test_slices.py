@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import compact_id
 from cloudtrail_elasticsearch.sources.lookup_events.slice_pool import (
     MOST_PAGES,
@@ -22,18 +22,16 @@ WINDOW = Range(FLOOR, FLOOR + 3_600)
 QUICK, SLOW = Speed(2.0, 0.6), Speed(2.0, 2.0)
 
 
-@dataclass(frozen=True)
-class Event:
-    id: str
-    time: datetime | None
+def event(event_id: str, time: datetime | None) -> LookedUpEvent:
+    return LookedUpEvent(event_id, time, b"{}")
 
 
 def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def events(*seconds: float) -> list[Event]:
-    return [Event(f"at {second}", at(second)) for second in seconds]
+def events(*seconds: float) -> list[LookedUpEvent]:
+    return [event(f"at {second}", at(second)) for second in seconds]
 
 
 def between(floor: int, end: int) -> Slice:
@@ -63,7 +61,7 @@ def test_every_event_is_assigned_by_its_own_time() -> None:
 
 def test_an_event_without_a_time_belongs_to_a_slice_that_is_the_whole_window() -> None:
     """Other slices cannot know whether it belongs to them."""
-    undated = Event("x", None)
+    undated = event("x", None)
     assert between(0, 3_600).accept_page([undated], "1").fresh == [undated]
     assert between(0, 3_599).accept_page([undated], "1").aside == [undated]
 
@@ -149,7 +147,9 @@ def test_too_many_pages_without_a_new_event_are_detected() -> None:
         ([events(3_599, 0), events(1_000, 2_000)], 2.0),
     ],
 )
-def test_the_order_of_answers_gives_the_estimate_of_pages_left(pages: list[list[Event]], left: float) -> None:
+def test_the_order_of_answers_gives_the_estimate_of_pages_left(
+    pages: list[list[LookedUpEvent]], left: float
+) -> None:
     """If they are in order, by the time covered; otherwise as many pages again."""
     each = between(0, 3_600)
     for number, page in enumerate(pages):

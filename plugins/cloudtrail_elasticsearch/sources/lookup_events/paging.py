@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Slice, SortedPage
@@ -50,7 +49,7 @@ class Paging:
         # The random number of the query keeps the parts of two attempts at one range apart (ADR-0015).
         return f"{self.slice.range.name}-{self.slice.query:08d}-{self.slice.pages:06d}"
 
-    def add(self, found: SortedPage[LookedUpEvent], misplaced: Sequence[str]) -> list[str]:
+    def add(self, found: SortedPage, misplaced: Sequence[str]) -> list[str]:
         """Add a page's events to the growing parts; return the ids of misplaced ones among them."""
         self.part.add(found.fresh)
         self.aside.add(found.aside)

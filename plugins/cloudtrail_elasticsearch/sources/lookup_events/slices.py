@@ -9,27 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final
 
+from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import CompactId, compact_id
 
 BARREN_PAGES: Final = 50
 """A query is stuck after this many pages in a row without a new event."""
-
-
-class HasTime(Protocol):
-    """An event with the members that slices use."""
-
-    @property
-    def id(self) -> str:
-        """The eventID."""
-
-    @property
-    def time(self) -> datetime | None:
-        """The event's time, if it has one."""
-
-
-Event = TypeVar("Event", bound=HasTime)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,14 +65,14 @@ class Range:
 
 
 @dataclass(slots=True)
-class SortedPage(Generic[Event]):
+class SortedPage:
     """A page's events, sorted by where they belong; repeated and known events are in none of the lists."""
 
-    fresh: list[Event] = field(default_factory=list)
+    fresh: list[LookedUpEvent] = field(default_factory=list)
     """Events of the slice that were returned for the first time."""
-    aside: list[Event] = field(default_factory=list)
+    aside: list[LookedUpEvent] = field(default_factory=list)
     """Events of the window that belong to another slice, or have no time."""
-    strays: list[Event] = field(default_factory=list)
+    strays: list[LookedUpEvent] = field(default_factory=list)
     """Events outside the window."""
 
 
@@ -148,9 +134,9 @@ class Slice:
         """Add the ids of events that the query returned before an interruption."""
         self._seen.update(ids)
 
-    def accept_page(self, events: Sequence[Event], token: str | None) -> SortedPage[Event]:
+    def accept_page(self, events: Sequence[LookedUpEvent], token: str | None) -> SortedPage:
         """Sort a page's events and check the query's progress; without a token, the slice is done (ADR-0015)."""
-        result: SortedPage[Event] = SortedPage()
+        result = SortedPage()
         seen_before = len(self._seen)
         found = [id_ for event in events if (id_ := self._sort_event(event, result)) is not None]
         times = (event.time for event in events if event.time is not None)
@@ -164,7 +150,7 @@ class Slice:
         self.stuck = None if token is None else self._check_progress(token, frozenset(found))
         return result
 
-    def _sort_event(self, event: Event, result: SortedPage[Event]) -> CompactId | None:
+    def _sort_event(self, event: LookedUpEvent, result: SortedPage) -> CompactId | None:
         """Add an event to its list and return its id; return None for a stray."""
         if event.time is not None and not self.window.contains(event.time):
             result.strays.append(event)
