@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -100,36 +100,33 @@ class LookupEvents:
             request["EventCategory"] = "insight"
         if token:
             request["NextToken"] = token
-        effort = Page((), None, 0, 0, 0.0)
-
-        def ask() -> dict[str, Any]:
-            nonlocal effort
+        throttled = 0
+        for attempt in self._retrying():
             # The caller took the slot of the first call when it chose the slice (ADR-0015).
-            if effort.calls:
+            if attempt.retry_state.attempt_number > 1:
                 self.limiter.acquire()
-            effort = replace(effort, calls=effort.calls + 1)
             self._count(calls=1)
             began = time.monotonic()
-            try:
-                with translate_errors(f"Looking up events of {window.name}", "cloudtrail:LookupEvents"):
-                    answer: dict[str, Any] = self._client.lookup_events(**request)
-            except ThrottledError:
-                effort = replace(effort, throttled=effort.throttled + 1)
-                self._count(throttled=1)
-                self.limiter.record_throttling()
-                raise
-            self.limiter.record_success()
-            # The latency of one call decides the number of pagers, so waiting for slots must not count.
-            effort = replace(effort, seconds=time.monotonic() - began)
-            return answer
-
-        answer = self._retrying()(ask)
+            with attempt:
+                try:
+                    with translate_errors(f"Looking up events of {window.name}", "cloudtrail:LookupEvents"):
+                        answer: dict[str, Any] = self._client.lookup_events(**request)
+                except ThrottledError:
+                    throttled += 1
+                    self._count(throttled=1)
+                    self.limiter.record_throttling()
+                    raise
+        # The latency of one call decides the number of pagers, so waiting for slots must not count.
+        seconds = time.monotonic() - began
+        self.limiter.record_success()
         found = [read_event(event, window) for event in answer.get("Events", ())]
-        return replace(
-            effort,
+        return Page(
             events=tuple(event for event, _ in found),
             # An empty token ends the query like a missing one.
             token=answer.get("NextToken") or None,
+            calls=attempt.retry_state.attempt_number,
+            throttled=throttled,
+            seconds=seconds,
             misplaced=tuple(event.id for event, is_misplaced in found if is_misplaced),
         )
 
