@@ -35,18 +35,21 @@ def read_event(event: dict[str, Any], window: Window) -> tuple[LookedUpEvent, bo
     """
     lookup = event.copy()
     text, record = _read_one_line_object(lookup.pop("CloudTrailEvent", ""))
-    time = _to_utc(event.get("EventTime"))
-    if time is not None:
+    time = event.get("EventTime")
+    if isinstance(time, datetime):
+        time = time.astimezone(UTC)
         lookup["EventTime"] = time.isoformat()
     line = b'{"lookup":%b,"event":%b}' % (codec.encode(lookup), text)
     identifier = event.get("EventId")
     # LookupEvents' own id and time spare a second decoding of the line.
-    if time is not None and isinstance(identifier, str) and UUID(identifier):
-        return LookedUpEvent(identifier, time, line), contradicts_window(record, window)
-    return staged_event(line), contradicts_window(record, window)
+    if isinstance(time, datetime) and isinstance(identifier, str) and UUID(identifier):
+        staged = LookedUpEvent(identifier, time, line)
+    else:
+        staged = staged_event(line)
+    return staged, _contradicts_window(record, window)
 
 
-def contradicts_window(record: Record, window: Window) -> bool:
+def _contradicts_window(record: Record, window: Window) -> bool:
     """Return whether a record names another account or region than the window's; a missing name does not count."""
     account, region = record.account, record.region
     return (isinstance(account, str) and account != window.account) or (
@@ -92,19 +95,10 @@ def _parse_events(
 
 
 def _parse_event(event: dict[str, Any], names: list[str], of_resource: list[str]) -> dict[str, Any]:
+    event["EventTime"] = _parse_time(event.get("EventTime"))
+    event["Resources"] = _parse_resources(event.get("Resources"), of_resource)
     # botocore omits a member without a value, too.
-    parsed: dict[str, Any] = {name: value for name in names if (value := event.get(name)) is not None}
-    _replace(parsed, "EventTime", _parse_time(parsed.get("EventTime")))
-    _replace(parsed, "Resources", _parse_resources(parsed.get("Resources"), of_resource))
-    return parsed
-
-
-def _replace(members: dict[str, Any], name: str, value: Any) -> None:
-    """Replace a member's value, at its place; without a value, drop the member."""
-    if value is not None:
-        members[name] = value
-    else:
-        members.pop(name, None)
+    return {name: value for name in names if (value := event.get(name)) is not None}
 
 
 def _parse_resources(value: Any, names: list[str]) -> list[dict[str, Any]] | None:
@@ -126,10 +120,6 @@ def _parse_time(value: Any) -> datetime | None:
     except (ValueError, OverflowError, RuntimeError):
         return None
     return found
-
-
-def _to_utc(value: Any) -> datetime | None:
-    return value.astimezone(UTC) if isinstance(value, datetime) else None
 
 
 def _read_one_line_object(text: Any) -> tuple[bytes, Record]:
