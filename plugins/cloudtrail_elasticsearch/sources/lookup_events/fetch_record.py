@@ -6,8 +6,6 @@ window (64 KiB is Airflow's limit). The checkpoint is an object in the bucket, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from cloudtrail_elasticsearch.core.errors import StagingError
@@ -94,11 +92,6 @@ class Saved(msgspec.Struct, frozen=True):
         """
         _check(checkpoint[self.start :], self.sha256, self.checkpoint)
         return checkpoint[self.start :]
-
-
-def count_looked_up(records: Iterable[SliceRecord]) -> int:
-    """Return the number of events that these slices have looked up."""
-    return sum(record.looked_up for record in records)
 
 
 def _check(content: bytes, sha256: str, key: str) -> None:

@@ -6,7 +6,6 @@ import logging
 from datetime import UTC, datetime
 
 from cloudtrail_elasticsearch.core.errors import TransientError
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import count_looked_up
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds, find_missing, stage_missing
 from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
@@ -29,7 +28,7 @@ def make_manifest(state: FetchState, ids: PartIds, staging: Staging) -> Manifest
         # In a fixed order, although the slices ended in any order.
         parts=tuple(sorted(parts, key=lambda part: (part.last, part.first), reverse=True)),
         # Slices count only events of their own time, so the staged asides are added.
-        looked_up=count_looked_up(records) + sum(part.events for part in asides),
+        looked_up=sum(record.looked_up for record in records) + sum(part.events for part in asides),
         duplicates=sum(record.duplicates for record in records),
         calls=state.calls,
         throttled=state.throttled,

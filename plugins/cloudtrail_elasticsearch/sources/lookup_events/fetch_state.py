@@ -11,7 +11,7 @@ from typing import Final
 
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.errors import StuckLookupError
-from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, SliceRecord, count_looked_up
+from cloudtrail_elasticsearch.sources.lookup_events.fetch_record import FetchRecord, SliceRecord
 from cloudtrail_elasticsearch.sources.lookup_events.paging import Paging
 from cloudtrail_elasticsearch.sources.lookup_events.slice_pool import SlicePool
 from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
@@ -92,7 +92,7 @@ class FetchState:
     def looked_up(self) -> int:
         """The number of events looked up so far."""
         running = sum(paging.slice.looked_up for paging in self.open)
-        return count_looked_up(self.records) + running
+        return sum(record.looked_up for record in self.records) + running
 
     @property
     def share_done(self) -> float:
