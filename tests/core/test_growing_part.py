@@ -33,18 +33,18 @@ def looked_up(*seconds: int) -> list[LookedUpEvent]:
 
 def test_the_whole_part_has_the_events_of_all_checkpoints_and_later_ones() -> None:
     """Its number of events, its times and its size are those of all events."""
-    growing, first, second = GrowingPart(at(0)), bytearray(), bytearray(b"other members")
+    growing, first, second = GrowingPart(), bytearray(), bytearray(b"other members")
     growing.add(looked_up(7, 5))
-    assert [member.cut(bytes(first)).lines() for member in growing.save("first", first)] == [
+    assert [member.cut(bytes(first)).lines() for member in growing.save("first", first, at(0))] == [
         [b'{"second":7}', b'{"second":5}']
     ]
     growing.add(looked_up(9))
-    (old, new) = growing.save("second", second)
+    (old, new) = growing.save("second", second, at(0))
     assert (old.part.key, new.part.key) == ("first", "second")
     assert new.cut(bytes(second)).lines() == [b'{"second":9}']
-    assert growing.save("third", bytearray()) == (old, new)
+    assert growing.save("third", bytearray(), at(0)) == (old, new)
     growing.add(looked_up(4))
-    whole = growing.join()
+    whole = growing.join(at(0))
     assert whole is not None
     assert whole.lines() == [b'{"second":7}', b'{"second":5}', b'{"second":9}', b'{"second":4}']
     assert (whole.events, whole.first, whole.last) == (4, at(4), at(9))
@@ -52,21 +52,21 @@ def test_the_whole_part_has_the_events_of_all_checkpoints_and_later_ones() -> No
 
 def test_a_part_grows_further_after_a_restart() -> None:
     """It has the same content as without the restart."""
-    growing, checkpoint = GrowingPart(at(0)), bytearray()
+    growing, checkpoint = GrowingPart(), bytearray()
     growing.add(looked_up(7, 5))
-    members = growing.save("key", checkpoint)
-    restored = GrowingPart(at(0), [(member, member.cut(bytes(checkpoint))) for member in members])
+    members = growing.save("key", checkpoint, at(0))
+    restored = GrowingPart([(member, member.cut(bytes(checkpoint))) for member in members])
     for each in (growing, restored):
         each.add(looked_up(9))
-    assert restored.join() == growing.join()
-    assert len(restored.save("next", bytearray())) == 2
+    assert restored.join(at(0)) == growing.join(at(0))
+    assert len(restored.save("next", bytearray(), at(0))) == 2
 
 
 def test_an_altered_checkpoint_is_an_error() -> None:
     """Even if it has the right size."""
-    growing, checkpoint = GrowingPart(at(0)), bytearray()
+    growing, checkpoint = GrowingPart(), bytearray()
     growing.add(looked_up(7, 5))
-    (member,) = growing.save("key", checkpoint)
+    (member,) = growing.save("key", checkpoint, at(0))
     checkpoint[-1] ^= 1
     with pytest.raises(StagingError, match="key"):
         member.cut(bytes(checkpoint))
@@ -74,18 +74,18 @@ def test_an_altered_checkpoint_is_an_error() -> None:
 
 def test_a_part_without_events_is_not_written() -> None:
     """Neither whole nor in a checkpoint."""
-    growing, checkpoint = GrowingPart(at(0)), bytearray()
-    assert growing.save("key", checkpoint) == ()
-    assert growing.join() is None
+    growing, checkpoint = GrowingPart(), bytearray()
+    assert growing.save("key", checkpoint, at(0)) == ()
+    assert growing.join(at(0)) is None
     assert not checkpoint
 
 
 def test_a_part_that_no_checkpoint_interrupts_is_packed_once() -> None:
     """Equal lines make equal content."""
-    growing, events = GrowingPart(at(0)), looked_up(3, 2, 1)
+    growing, events = GrowingPart(), looked_up(3, 2, 1)
     for event in events:
         growing.add([event])
-    assert growing.join() == pack_events(events, at(0))
+    assert growing.join(at(0)) == pack_events(events, at(0))
 
 
 class CountingS3(MemoryS3):

@@ -91,7 +91,7 @@ def test_a_known_event_is_a_duplicate_only_if_a_query_returns_it_twice() -> None
 def test_events_from_before_an_interruption_are_duplicates_after_it() -> None:
     """The query continues with its token."""
     each = between(0, 3_600)
-    each.add_seen_ids([compact_id("at 10")])
+    each.seen.add(compact_id("at 10"))
     assert each.accept_page(events(10, 5), None).fresh == events(5)
     assert each.duplicates == 1
 

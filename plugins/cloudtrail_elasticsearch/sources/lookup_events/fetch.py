@@ -86,7 +86,7 @@ class FetchAttempt:
         self._source = source
         self._staging = staging
         self._ids = PartIds(staging)
-        self._state = FetchState.for_window(window)
+        self._state = FetchState(window)
         self._checkpoint = FetchCheckpoint(self._state, staging, store, state_key)
         self._scheduler = Scheduler(self._state, self._ids, source.limiter)
         self._pager = Pager(self._state, self._checkpoint, source, staging)
@@ -103,7 +103,7 @@ class FetchAttempt:
         """
         # The id begins with the time. All attempts decide alike, because they compare stored values.
         is_older = self.id < f"{manifest.staged_at:{ID_TIME}}"
-        return self._checkpoint.is_saved and manifest.fetch != self.id and is_older
+        return self._checkpoint.is_saved and is_older
 
     def run(self) -> Manifest:
         """Look up the rest of the window and return the manifest to be published.
@@ -171,7 +171,7 @@ class FetchAttempt:
         self._pager.take_page(probe)
         # The first page shows the latency and the density, which decide whether dividing saves time (ADR-0015).
         if probe in self._state.open and self._scheduler.pays_to_divide(probe, 0):
-            self._pager.retire(probe, self._state.whole.split_in_half())
+            self._pager.close_slice(probe, self._state.whole.split_in_half())
 
     def _page_side_by_side(self) -> None:
         # Before the first page, so that the next attempt has this fetch's id (ADR-0008).

@@ -51,8 +51,8 @@ class FetchCheckpoint:
         if self._saved is not None:
             state.id = self._saved.id
             state.attempts = self._saved.attempts + 1
-        self._has_begun = False
-        self._due = 0.0
+        self._due: float | None = None
+        """The time of the next checkpoint; None before the fetch's id is saved."""
         self._count = 0
         # Two attempts at once must not use the same names.
         self._name = f"checkpoint-{secrets.token_hex(4)}"
@@ -65,9 +65,8 @@ class FetchCheckpoint:
     def begin(self) -> None:
         """Save the fetch's id before the first object, which only an attempt with the same id can delete."""
         with self._state.changed:
-            if self._has_begun:
+            if self._due is not None:
                 return
-            self._has_begun = True
             self._due = time.monotonic() + SECONDS_BETWEEN
             saved = self._saved or Saved(self._state.id, 1)
             self._store(msgspec.structs.replace(saved, attempts=self._state.attempts))
@@ -75,7 +74,7 @@ class FetchCheckpoint:
     def save_if_due(self) -> None:
         """Write a checkpoint if the newest one is old."""
         with self._state.changed:
-            if time.monotonic() < self._due:
+            if self._due is None or time.monotonic() < self._due:
                 return
             # So no other worker writes one at the same time, or after this one has failed: it would need it.
             self._due = float("inf")
@@ -156,7 +155,7 @@ class FetchCheckpoint:
             for part in (*record.parts, *record.asides):
                 staging.lines(part)
             return [
-                GrowingPart(window.start, [(each, each.cut(readers[each.part.key]())) for each in members])
+                GrowingPart([(each, each.cut(readers[each.part.key]())) for each in members])
                 for members in (record.members, record.aside_members)
             ]
         except StagingError as error:
@@ -180,9 +179,9 @@ class FetchCheckpoint:
         )
         # The rest of the query may repeat events of the pages before the restart.
         for part in (*record.parts, *record.asides):
-            slice_.add_seen_ids(ids.read(part))
+            slice_.seen.update(ids.read(part))
         for each in growing:
-            slice_.add_seen_ids(each.read_ids())
+            slice_.seen.update(each.read_ids())
         unfinished, aside = growing
         return Paging(
             slice_, unfinished, aside, record.pages_in_parts, record.parts, record.asides, record.misplaced

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,11 +22,6 @@ QUERY_BITS: Final = 24
 
 ID_TIME: Final = "%Y%m%dT%H%M%SZ"
 """The time at the beginning of an id. As texts, ids have the order of their times."""
-
-
-def _make_id() -> str:
-    # The random part keeps the objects of two fetches of the same second apart (ADR-0008).
-    return f"{datetime.now(UTC):{ID_TIME}}-{secrets.token_hex(3)}"
 
 
 @dataclass(slots=True)
@@ -46,37 +41,31 @@ class PageTimes:
         self.usual = 0.8 * usual + 0.2 * seconds
 
 
-@dataclass(slots=True, eq=False)
 class FetchState:
     """The slices and the counts of a fetch. Threads read and change them while they hold `changed`.
 
     Every second of the window is in exactly one of `pool`, `open`, `done` and `stuck`.
     """
 
-    window: Window
-    whole: Range
-    pool: SlicePool
-    id: str = field(default_factory=_make_id)
-    """The fetch's id; a resumed fetch keeps the id of its first attempt."""
-    attempts: int = 1
-    calls: int = 0
-    throttled: int = 0
-    open: list[Paging] = field(default_factory=list)
-    done: list[SliceRecord] = field(default_factory=list)
-    retired: list[SliceRecord] = field(default_factory=list)
-    """Abandoned queries; other queries cover their ranges again."""
-    stuck: list[tuple[Range, StuckLookupError]] = field(default_factory=list)
-    strays: Strays = field(default_factory=Strays)
-    misplaced_example: str = ""
-    """The eventID of a misplaced event."""
-    times: PageTimes = field(default_factory=PageTimes)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-
-    @classmethod
-    def for_window(cls, window: Window) -> FetchState:
-        """Return the state of a new fetch."""
-        whole = Range.between(window.start, window.end)
-        return cls(window, whole, SlicePool(whole))
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.whole = Range.between(window.start, window.end)
+        self.pool = SlicePool(self.whole)
+        # The random part keeps the objects of two fetches of the same second apart (ADR-0008).
+        self.id = f"{datetime.now(UTC):{ID_TIME}}-{secrets.token_hex(3)}"
+        """The fetch's id; a resumed fetch keeps the id of its first attempt."""
+        self.attempts = 1
+        self.calls = self.throttled = 0
+        self.open: list[Paging] = []
+        self.done: list[SliceRecord] = []
+        self.retired: list[SliceRecord] = []
+        """Abandoned queries; other queries cover their ranges again."""
+        self.stuck: list[tuple[Range, StuckLookupError]] = []
+        self.strays = Strays()
+        self.misplaced_example = ""
+        """The eventID of a misplaced event."""
+        self.times = PageTimes()
+        self.changed = threading.Condition()
 
     @property
     def is_finished(self) -> bool:
@@ -108,7 +97,7 @@ class FetchState:
 
     def open_slice(self, chosen: Range, expected_pages: float) -> Paging:
         """Open a slice of a range and return it."""
-        paging = Paging.for_slice(Slice(self.whole, chosen, secrets.randbits(QUERY_BITS), expected_pages))
+        paging = Paging(Slice(self.whole, chosen, secrets.randbits(QUERY_BITS), expected_pages))
         self.open.append(paging)
         return paging
 

@@ -17,12 +17,10 @@ from cloudtrail_elasticsearch.staging.parts import PackedPart, describe_part, jo
 class GrowingPart:
     """The events of a part that is not written yet.
 
-    :param undated: the time to use for events without a time
     :param members: the gzip members that checkpoints of earlier attempts hold, and the content of each
     """
 
-    def __init__(self, undated: datetime, members: Iterable[tuple[Member, PackedPart]] = ()) -> None:
-        self._undated = undated
+    def __init__(self, members: Iterable[tuple[Member, PackedPart]] = ()) -> None:
         self._members = list(members)
         self._events: list[LookedUpEvent] = []
 
@@ -34,18 +32,24 @@ class GrowingPart:
         """Yield the ids of the events in the members."""
         return (compact_id(staged_event(line).id) for _, packed in self._members for line in packed.lines())
 
-    def save(self, checkpoint: str, body: bytearray) -> tuple[Member, ...]:
-        """Append the events that no checkpoint holds to the body of a new one; return the members of the part."""
+    def save(self, checkpoint: str, body: bytearray, undated: datetime) -> tuple[Member, ...]:
+        """Append the events that no checkpoint holds to the body of a new one; return the members of the part.
+
+        :param undated: the time to use for events without a time
+        """
         if self._events:
-            packed = pack_events(self._events, self._undated)
+            packed = pack_events(self._events, undated)
             self._members.append((Member(len(body), describe_part(checkpoint, packed)), packed))
             body += packed.body
             self._events.clear()
         return tuple(member for member, _ in self._members)
 
-    def join(self) -> PackedPart | None:
-        """Return all events as one part; None if there are none."""
+    def join(self, undated: datetime) -> PackedPart | None:
+        """Return all events as one part; None if there are none.
+
+        :param undated: the time to use for events without a time
+        """
         packed = [each for _, each in self._members]
         if self._events:
-            packed.append(pack_events(self._events, self._undated))
+            packed.append(pack_events(self._events, undated))
         return join_parts(packed) if packed else None

@@ -8,11 +8,12 @@ from typing import Final
 
 from cloudtrail_elasticsearch.core.errors import ExpiredPageError, StuckLookupError
 from cloudtrail_elasticsearch.core.progress_log import ProgressLog
-from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents, Page
+from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_checkpoint import FetchCheckpoint
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
+from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
 from cloudtrail_elasticsearch.sources.lookup_events.paging import Paging
-from cloudtrail_elasticsearch.sources.lookup_events.slices import Range, Slice
+from cloudtrail_elasticsearch.sources.lookup_events.slices import Range
 from cloudtrail_elasticsearch.staging import Part, Staging
 from cloudtrail_elasticsearch.staging.parts import PackedPart
 
@@ -49,29 +50,32 @@ class Pager:
         :raises AccessDeniedError: cloudtrail:LookupEvents is not allowed
         :raises TransientError: AWS throttles or fails for longer than the source's patience
         """
-        state = self._state
+        state, asked = self._state, paging.slice
         # An earlier attempt was killed between the last page and the part.
-        if paging.slice.is_done:
-            self._finish(paging)
+        if asked.is_done:
+            self.close_slice(paging)
             return
         try:
-            page = self._ask(paging.slice)
+            page = self._source.request_page(state.window, asked.range.start, asked.range.until, asked.token)
         except ExpiredPageError as error:
             self._restart(paging, error)
             return
         with state.changed:
+            state.calls += page.calls
+            state.throttled += page.throttled
+            state.times.observe(page.seconds)
             # Under the lock, because other workers read the slice's estimates when they choose a slice, and a
             # checkpoint must have a page's events if it has the token after the page.
-            found = paging.slice.accept_page(page.events, page.token)
+            found = asked.accept_page(page.events, page.token)
             state.strays.add(found.strays)
             misplaced = paging.add(found, page.misplaced)
             state.misplaced_example = state.misplaced_example or next(iter(misplaced), "")
             state.changed.notify_all()
-        if paging.slice.stuck:
-            self._give_up(paging, paging.slice.stuck)
-        elif paging.slice.is_done:
-            self._finish(paging)
-        elif paging.growing_pages >= PAGES_PER_PART:
+        if asked.stuck:
+            self._give_up(paging, asked.stuck)
+        elif asked.is_done:
+            self.close_slice(paging)
+        elif asked.pages - paging.pages_in_parts >= PAGES_PER_PART:
             self._write_parts(paging)
         self._progress_log.log(state.looked_up, state.share_done)
 
@@ -81,17 +85,23 @@ class Pager:
         if paging in self._state.open:
             is_too_large = paging.slice.pages >= PAGES_PER_SLICE
             if (paging.is_to_divide or is_too_large) and paging.slice.range.seconds > 1:
-                self.retire(paging, paging.slice.range.split_in_half())
+                self.close_slice(paging, paging.slice.range.split_in_half())
         with self._state.changed:
             paging.is_taken = False
             self._state.changed.notify_all()
 
-    def retire(self, paging: Paging, again: Iterable[Range], error: StuckLookupError | None = None) -> None:
-        """Abandon a slice's query: its staged events stay, and other queries look up the ranges in `again`.
+    def close_slice(
+        self, paging: Paging, again: Iterable[Range] = (), error: StuckLookupError | None = None
+    ) -> None:
+        """End the paging of a slice: its staged events stay.
 
+        If its query has not ended, it is retired, and other queries look up its range again.
+
+        :param again: the ranges of these queries
         :param error: the reason, if no other query of this attempt looks up the slice's range
         """
         state = self._state
+        # First: the slice is done only after its events were written; otherwise a failed write would lose them.
         self._write_parts(paging)
         record = paging.to_record()
         with state.changed:
@@ -104,27 +114,7 @@ class Pager:
             state.pool.ranges.extend(again)
             # A query without a page has nothing to compare with.
             if record.pages:
-                state.retired.append(record)
-            state.changed.notify_all()
-
-    def _ask(self, asked: Slice) -> Page:
-        state = self._state
-        page = self._source.request_page(state.window, asked.range.start, asked.range.until, asked.token)
-        with state.changed:
-            state.calls += page.calls
-            state.throttled += page.throttled
-        state.times.observe(page.seconds)
-        return page
-
-    def _finish(self, paging: Paging) -> None:
-        """Write the last part of a slice whose query has ended."""
-        state = self._state
-        # First: the slice is done only after its events were written; otherwise a failed write would lose them.
-        self._write_parts(paging)
-        with state.changed:
-            state.open.remove(paging)
-            state.done.append(paging.to_record())
-            state.pool.observe(paging.slice.density)
+                (state.done if paging.slice.is_done else state.retired).append(record)
             state.changed.notify_all()
 
     def _restart(self, paging: Paging, error: ExpiredPageError) -> None:
@@ -132,7 +122,7 @@ class Pager:
         chosen = paging.slice.range
         if chosen.seconds > 1:
             log.info("%s The slice %s is divided and looked up again.", error, chosen.name)
-            self.retire(paging, chosen.split_in_half())
+            self.close_slice(paging, chosen.split_in_half())
             return
         # Only queries in a row without a new event count (ADR-0015).
         retries = 0 if paging.slice.fresh else self._retries.get(chosen, 0) + 1
@@ -140,7 +130,7 @@ class Pager:
         if retries > MOST_RETRIES:
             self._give_up(paging, f"its token expired again, and {retries} queries in a row had no new event")
         else:
-            self.retire(paging, [chosen])
+            self.close_slice(paging, [chosen])
 
     def _give_up(self, paging: Paging, why: str) -> None:
         """Abandon a stuck slice, which the next attempt looks up again; the other slices continue."""
@@ -153,15 +143,22 @@ class Pager:
             f"LookupEvents."
         )
         log.warning("%s", error)
-        self.retire(paging, (), error)
+        self.close_slice(paging, (), error)
 
     def _write_parts(self, paging: Paging) -> None:
         """Write the growing parts of a slice, and begin new ones."""
-        with self._state.changed:
-            wholes = (("", paging.part.join()), ("-aside", paging.aside.join()))
-        parts, asides = (self._write(f"{paging.part_name}{kind}", whole) for kind, whole in wholes)
-        with self._state.changed:
-            paging.begin_parts(parts, asides)
+        state, written = self._state, paging.slice
+        # The random number of the query keeps the parts of two attempts at one range apart (ADR-0015).
+        name = f"{written.range.name}-{written.query:08d}-{written.pages:06d}"
+        with state.changed:
+            part, aside = paging.part.join(written.window.start), paging.aside.join(written.window.start)
+        # Without the lock, so that the other workers continue.
+        parts, asides = self._write(name, part), self._write(f"{name}-aside", aside)
+        with state.changed:
+            paging.parts += parts
+            paging.asides += asides
+            paging.part, paging.aside = GrowingPart(), GrowingPart()
+            paging.pages_in_parts = written.pages
 
     def _write(self, name: str, packed: PackedPart | None) -> tuple[Part, ...]:
         if packed is None:

@@ -41,7 +41,12 @@ class Scheduler:
                 return None
             # Without `changed`, so that the other workers can accept their pages during the wait.
             self._limiter.acquire()
-            return self._take_busiest()
+            with self._state.changed:
+                # The one with the most pages left, so that all slices end together. There is one, because only the
+                # worker that holds `_turn` takes slices.
+                busiest = max(self._state.find_idle_slices(), key=_pages_left)
+                busiest.is_taken = True
+                return busiest
 
     def stop(self) -> None:
         """Stop the workers: none begins another page."""
@@ -59,12 +64,6 @@ class Scheduler:
         return slice_.range.seconds > 1 and is_worth_dividing(
             slice_.pages, slice_.pages_left, speed, others, MOST_SLICES
         )
-
-    def _take_busiest(self) -> Paging:
-        """Take the idle slice with the most pages left, so that all slices end together."""
-        with self._state.changed:
-            # There is one, because only the worker that holds `_turn` takes slices.
-            return max(self._state.find_idle_slices(), key=_pages_left).mark_taken()
 
     def _wait_for_idle(self) -> bool:
         """Wait until a slice can be paged, and return True; return False if the work is over."""

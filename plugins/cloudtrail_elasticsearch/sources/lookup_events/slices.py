@@ -6,7 +6,7 @@ A slice ends only when AWS answers without a NextToken. The order of answers is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -108,6 +108,7 @@ class Slice:
 
     :param window: the range of the whole window
     :param known: ids of the range's events that earlier queries of this fetch have staged
+    :param seen: ids of the events that the query has returned
     """
 
     window: Range
@@ -115,6 +116,7 @@ class Slice:
     query: int
     expected_pages: float = 1.0
     known: set[CompactId] = field(default_factory=set)
+    seen: set[CompactId] = field(default_factory=set)
     token: str | None = None
     pages: int = 0
     looked_up: int = 0
@@ -125,19 +127,14 @@ class Slice:
     stuck: str | None = None
     """The reason why the query makes no progress; None if it does."""
     _order: Order = field(default_factory=Order)
-    _seen: set[CompactId] = field(default_factory=set)
     _tokens: set[int] = field(default_factory=set)
     _pages_seen: set[int] = field(default_factory=set)
     _barren: int = 0
 
-    def add_seen_ids(self, ids: Iterable[CompactId]) -> None:
-        """Add the ids of events that the query returned before an interruption."""
-        self._seen.update(ids)
-
     def accept_page(self, events: Sequence[LookedUpEvent], token: str | None) -> SortedPage:
         """Sort a page's events and check the query's progress; without a token, the slice is done (ADR-0015)."""
         result = SortedPage()
-        seen_before = len(self._seen)
+        seen_before = len(self.seen)
         found = [id_ for event in events if (id_ := self._sort_event(event, result)) is not None]
         times = (event.time for event in events if event.time is not None)
         # Events outside the range show nothing about how much of it is looked up.
@@ -145,7 +142,7 @@ class Slice:
         self.pages += 1
         self.token = token
         self.is_done = token is None
-        self._barren = 0 if len(self._seen) > seen_before else self._barren + 1
+        self._barren = 0 if len(self.seen) > seen_before else self._barren + 1
         # A query without a further token has ended, whatever its last page looked like (ADR-0015).
         self.stuck = None if token is None else self._check_progress(token, frozenset(found))
         return result
@@ -157,12 +154,12 @@ class Slice:
             return None
         event_id = compact_id(event.id)
         own = self._belongs_here(event.time)
-        if event_id in self._seen:
+        if event_id in self.seen:
             # An event of another slice's time is counted when it is staged, not here.
             self.looked_up += own
             self.duplicates += own
             return event_id
-        self._seen.add(event_id)
+        self.seen.add(event_id)
         if not own:
             result.aside.append(event)
         # A retired query of this range has staged and counted the known ones (ADR-0015).
