@@ -7,7 +7,6 @@ delivers later than the overlap. But it moves a watermark only over events that 
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -108,29 +107,13 @@ class Follower:
                     break
                 if work.figures.calls == 1:
                     # Most regions need one request, so that only the others announce themselves (ADR-0009).
-                    name = f"{LIVE}{secrets.token_hex(6)}"
-                    sharing.enter_context(QuotaSharing(self._open_sharers(work.window), name, source.limiter))
+                    sharing.enter_context(QuotaSharing(self._open_sharers(work.window), LIVE, source.limiter))
                 self._take_page(work, query, source)
         work.conclude(self._record)
         return work.figures
 
     def _take_page(self, work: _RegionWork, query: LiveQuery, source: LookupEvents) -> None:
         source.limiter.acquire()
-        try:
-            page = self._request_page(work, query, source)
-        except ExpiredPageError as error:
-            log.info("%s %s is looked up again from %s.", error, work.window.name, query.start)
-            work.figures.calls += 1
-            work.progress = work.progress.without_query()
-            return
-        outcome = self._load(page.events)
-        work.add(page, outcome)
-        work.progress = work.progress.go_on(query, page.token, self._overlap)
-        # Only after the load: a watermark promises that the server has the events before it.
-        if work.progress.query is not None or work.progress.until < work.goal:
-            self._record(work.make_watermark(work.known_problem))
-
-    def _request_page(self, work: _RegionWork, query: LiveQuery, source: LookupEvents) -> Page:
         try:
             page = source.request_page(work.window, query.start, query.end, query.token)
             if page.token is not None and page.token == query.token:
@@ -140,13 +123,21 @@ class Follower:
                     f"Looking up events of {work.window.name} is stuck: AWS returned the same token for the next "
                     f"page again. The next run looks this time up again."
                 )
-        except ExpiredPageError:
-            raise
+        except ExpiredPageError as error:
+            log.info("%s %s is looked up again from %s.", error, work.window.name, query.start)
+            work.figures.calls += 1
+            work.progress = work.progress.without_query()
+            return
         except LoaderError as error:
             # So that the coverage page shows the reason, too.
             self._record(work.make_watermark(str(error)))
             raise
-        return page
+        outcome = self._load(page.events)
+        work.add(page, outcome)
+        work.progress = work.progress.go_on(query, page.token, self._overlap)
+        # Only after the load: a watermark promises that the server has the events before it.
+        if work.progress.query is not None or work.progress.until < work.goal:
+            self._record(work.make_watermark(work.known_problem))
 
 
 class _RegionWork:

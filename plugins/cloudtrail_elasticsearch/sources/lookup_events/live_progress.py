@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from cloudtrail_elasticsearch.core.encoding import codec, typed
+from cloudtrail_elasticsearch.core.encoding import typed
 
 STEP: Final = timedelta(hours=1)
 """The longest time of a query of several pages: after an outage, the oldest hour comes first."""
@@ -60,7 +60,7 @@ class LiveProgress:
     @property
     def position(self) -> str:
         """The text for the watermark; `from_position` reads it."""
-        return codec.encode(msgspec.to_builtins(_Position(self.settled, self.query))).decode()
+        return msgspec.json.encode(_Position(self.settled, self.query)).decode()
 
     def choose_query(self, now: datetime, goal: datetime) -> LiveQuery | None:
         """Return the query to go on with, or a new one towards the goal; None if the goal is reached.
