@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,7 +29,6 @@ _CONFLICT: Final = "ConditionalRequestConflict"
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
-_CONDITIONS: Final = {"IfMatch", "IfNoneMatch"}
 _UNMET: Final = {"PreconditionFailed", "NoSuchKey", _CONFLICT}
 """The error codes for an unmet condition: another object exists or, with IfMatch, none exists."""
 
@@ -196,38 +195,28 @@ class Bucket:
 
     def _put(self, key: str, body: bytes, content_type: str, **condition: str) -> bool:
         """Write an object and return whether its condition was met."""
-        arguments = {
-            "Key": key,
-            "Body": body,
-            "ContentType": content_type,
-            **condition,
-            **self._encryption_arguments,
-        }
+        from botocore.exceptions import ClientError
+
+        arguments = {"Body": body, "ContentType": content_type, **condition, **self._encryption_arguments}
         for tried in range(1, _MOST_TRIES + 1):
-            unmet = self._put_once(arguments)
+            with translate_errors(f"Writing {self.uri(key)}", "s3:PutObject"):
+                try:
+                    self._client.put_object(Bucket=self.name, Key=key, **arguments)
+                except ClientError as error:
+                    code = str(error.response["Error"]["Code"])
+                    # Without a condition, these codes are faults (NoSuchKey, for example), so they are raised.
+                    if not condition or code not in _UNMET:
+                        raise
+                else:
+                    return True
             # Whether the other write succeeds is not known yet, so the condition is tried again.
-            if unmet != _CONFLICT:
-                return not unmet
+            if code != _CONFLICT:
+                return False
             time.sleep(_PAUSE * tried)
         raise TransientError(
             f"Writing {self.uri(key)}: S3 reported a conflict with another write {_MOST_TRIES} times in a row. "
             f"The next attempt resumes this one."
         )
-
-    def _put_once(self, arguments: Mapping[str, Any]) -> str:
-        """Write an object; return S3's error code if its condition is not met or another write is in progress."""
-        from botocore.exceptions import ClientError
-
-        with translate_errors(f"Writing {self.uri(arguments['Key'])}", "s3:PutObject"):
-            try:
-                self._client.put_object(Bucket=self.name, **arguments)
-            except ClientError as error:
-                code = str(error.response["Error"]["Code"])
-                # Without a condition, these codes are faults (NoSuchKey, for example), so they are raised.
-                if code in _UNMET and _CONDITIONS & arguments.keys():
-                    return code
-                raise
-        return ""
 
 
 def _read_server_time(answer: dict[str, Any]) -> datetime:
