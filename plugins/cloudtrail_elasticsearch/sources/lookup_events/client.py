@@ -101,7 +101,14 @@ class LookupEvents:
         if token:
             request["NextToken"] = token
         throttled = 0
-        for attempt in self._retrying():
+        attempts = Retrying(
+            retry=retry_if_exception(_can_retry),
+            stop=stop_after_delay(self._patience),
+            wait=_choose_pause,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        for attempt in attempts:
             # The caller took the slot of the first call when it chose the slice (ADR-0015).
             if attempt.retry_state.attempt_number > 1:
                 self.limiter.acquire()
@@ -135,15 +142,6 @@ class LookupEvents:
         with self._counting:
             self.calls += calls
             self.throttled += throttled
-
-    def _retrying(self) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception(_can_retry),
-            stop=stop_after_delay(self._patience),
-            wait=_choose_pause,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
 
 
 def _can_retry(error: BaseException) -> bool:

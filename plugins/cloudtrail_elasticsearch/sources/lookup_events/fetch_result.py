@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from cloudtrail_elasticsearch.core.errors import TransientError
 from cloudtrail_elasticsearch.sources.lookup_events.fetch_state import FetchState
 from cloudtrail_elasticsearch.sources.lookup_events.part_ids import PartIds, find_missing, stage_missing
-from cloudtrail_elasticsearch.staging import Manifest, Part, Staging
+from cloudtrail_elasticsearch.staging import Manifest, Staging
 from cloudtrail_elasticsearch.staging.records import Standing
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,15 @@ def make_manifest(state: FetchState, ids: PartIds, staging: Staging) -> Manifest
     :raises StagingError: a part is missing, truncated or altered
     """
     records = state.records
-    asides = _stage_asides(state, ids, staging)
-    parts = [*(part for record in records for part in record.parts), *asides]
+    parts = [part for record in records for part in record.parts]
+    # Other slices' queries returned these events; most of their own slices have them too (ADR-0015).
+    missing = find_missing((part for record in records for part in record.asides), parts, ids, staging)
+    asides = list(stage_missing(missing, state.window, state.id, "aside", staging))
     manifest = Manifest(
         window=state.window,
         fetch=state.id,
         # In a fixed order, although the slices ended in any order.
-        parts=tuple(sorted(parts, key=lambda part: (part.last, part.first), reverse=True)),
+        parts=tuple(sorted(parts + asides, key=lambda part: (part.last, part.first), reverse=True)),
         # Slices count only events of their own time, so the staged asides are added.
         looked_up=sum(record.looked_up for record in records) + sum(part.events for part in asides),
         duplicates=sum(record.duplicates for record in records),
@@ -57,14 +59,6 @@ def publish_manifest(manifest: Manifest, standing: Standing[Manifest], staging: 
         )
     log.warning("Another run staged %s at the same time. Its manifest is used.", manifest.window.name)
     return other
-
-
-def _stage_asides(state: FetchState, ids: PartIds, staging: Staging) -> tuple[Part, ...]:
-    """Stage the events that other slices' queries returned, unless their own slices have them too (ADR-0015)."""
-    asides = [part for record in state.records for part in record.asides]
-    standing = [part for record in state.records for part in record.parts]
-    missing = find_missing(asides, standing, ids, staging)
-    return tuple(stage_missing(missing, state.window, state.id, "aside", staging))
 
 
 def _log_odd_events(state: FetchState, manifest: Manifest) -> None:
