@@ -52,7 +52,7 @@ class PackedPart:
 def pack_events(events: Sequence[LookedUpEvent], undated: datetime) -> PackedPart:
     """Return a part of events; equal lines make equal content, because the gzip header has no time.
 
-    :param undated: the time to use for events without a time
+    :param undated: the time to use for events without a time, because a part must have a first and a last time
     """
     lines = b"".join([event.line + b"\n" for event in events])
     times = [event.time or undated for event in events]

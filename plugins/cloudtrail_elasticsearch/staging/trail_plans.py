@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.staging.bucket import Bucket, Encryption
+from cloudtrail_elasticsearch.staging.parts import digest
 from cloudtrail_elasticsearch.staging.records import DEFAULT_PREFIX, JSON
 
 _DIGITS: Final = 16
@@ -38,7 +38,7 @@ class TrailPlans:
 
     def write(self, trail_bucket: str, day: date, plan: bytes) -> str:
         """Write a day's plan, and return its key; equal plans have equal keys."""
-        key = f"{self._prefix}/trail={trail_bucket}/plans/date={day}/{_digest(plan)}.json".lstrip("/")
+        key = f"{self._prefix}/trail={trail_bucket}/plans/date={day}/{digest(plan)[:_DIGITS]}.json".lstrip("/")
         self._bucket.create(key, plan, JSON)
         return key
 
@@ -48,13 +48,9 @@ class TrailPlans:
         :raises StagingError: it is missing or altered
         """
         stored = self._bucket.read(key)
-        if stored is None or _digest(stored.body) != key.rpartition("/")[2].removesuffix(".json"):
+        if stored is None or digest(stored.body)[:_DIGITS] != key.rpartition("/")[2].removesuffix(".json"):
             state = "is missing" if stored is None else "was altered"
             raise StagingError(
                 f"The plan {self._bucket.uri(key)} {state}: clear the plan task, which makes it again."
             )
         return stored.body
-
-
-def _digest(plan: bytes) -> str:
-    return hashlib.sha256(plan).hexdigest()[:_DIGITS]
