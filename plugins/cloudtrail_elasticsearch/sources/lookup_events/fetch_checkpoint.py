@@ -129,7 +129,7 @@ class FetchCheckpoint:
         state.done = [each for each in record.done if is_usable(each)]
         state.open = [self._reopen(each, sound[each], ids) for each in record.open if is_usable(each)]
         lost = (each.range for each in record.done + record.open if not is_usable(each))
-        state.pool.ranges = [*(Range(*each) for each in record.pool), *lost]
+        state.pool.ranges = [*record.pool, *lost]
         # Observed densities are not saved; the finished slices show them again.
         for each in state.done:
             state.pool.observe((each.floor, each.pages / each.range.seconds))
@@ -248,7 +248,7 @@ def _is_whole(record: FetchRecord, whole: Range) -> bool:
     Otherwise its events would be missing, or looked up twice.
     """
     slices = record.open + record.done
-    ranges = sorted([*(Range(*each) for each in record.pool), *(each.range for each in slices)])
+    ranges = sorted([*record.pool, *(each.range for each in slices)])
     ends = [whole.floor, *(each.end for each in ranges)]
     return (
         [each.floor for each in ranges] == ends[:-1]

@@ -63,7 +63,7 @@ class FetchRecord(msgspec.Struct, frozen=True):
 
     calls: int
     throttled: int
-    pool: tuple[tuple[int, int], ...]
+    pool: tuple[Range, ...]
     """Ranges without a page."""
     open: tuple[SliceRecord, ...]
     done: tuple[SliceRecord, ...]

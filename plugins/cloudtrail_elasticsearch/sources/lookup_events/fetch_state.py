@@ -109,11 +109,10 @@ class FetchState:
         """
         begun = [paging for paging in self.open if paging.slice.pages]
         without_page = (paging.slice.range for paging in self.open if not paging.slice.pages)
-        ranges = [*self.pool.ranges, *without_page, *(stuck for stuck, _ in self.stuck)]
         return FetchRecord(
             calls=self.calls,
             throttled=self.throttled,
-            pool=tuple((each.floor, each.end) for each in ranges),
+            pool=(*self.pool.ranges, *without_page, *(stuck for stuck, _ in self.stuck)),
             open=tuple(paging.to_record(checkpoint, body) for paging in begun),
             done=tuple(self.done),
             retired=tuple(self.retired),

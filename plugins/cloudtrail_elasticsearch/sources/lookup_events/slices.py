@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import CompactId, compact_id
@@ -18,8 +18,7 @@ BARREN_PAGES: Final = 50
 """A query is stuck after this many pages in a row without a new event."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Range:
+class Range(NamedTuple):
     """A range of whole epoch seconds, from `floor` (included) to `end` (excluded)."""
 
     floor: int
