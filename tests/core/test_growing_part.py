@@ -13,7 +13,8 @@ from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.errors import StagingError
 from cloudtrail_elasticsearch.core.progress import InMemoryStore
-from cloudtrail_elasticsearch.sources.lookup_events import fetch_checkpoint, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events import fetch_checkpoint, pager, scheduler
+from cloudtrail_elasticsearch.sources.lookup_events.answers import read_event
 from cloudtrail_elasticsearch.sources.lookup_events.client import LookupEvents
 from cloudtrail_elasticsearch.sources.lookup_events.fetch import fetch
 from cloudtrail_elasticsearch.sources.lookup_events.growing_part import GrowingPart
@@ -117,6 +118,25 @@ def test_only_whole_parts_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert s3.count("checkpoint-") > 1
     assert s3.count("part-") == len(manifest.parts) < 40
     assert {part.key for part in manifest.parts} == {key for key in s3.objects if "/fetch=" in key}
+
+
+@pytest.mark.promise("bounded")
+def test_large_events_make_parts_of_fewer_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part is held in memory, so the bytes of its events end it, too, whether a restart has read them or not."""
+    monkeypatch.setattr(fetch_checkpoint, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(scheduler, "is_worth_dividing", lambda *_: False)
+    happened = [Happened(event_id(number), at(number * 9)) for number in range(60)]
+    (size,) = {len(read_event(event.answer, WINDOW)[0].line) + 1 for event in happened}
+    monkeypatch.setattr(pager, "BYTES_PER_PART", 3 * 5 * size)
+    s3, store, client = CountingS3(), InMemoryStore(), UnrulyLookup(happened, [], Manners(page_size=5), 1)
+    client.kill_at = 6
+    with pytest.raises(Killed):
+        fetch(WINDOW, LookupEvents(client, RateLimiter(1e9)), Staging(s3, "bucket"), store)
+    client.kill_at = None
+    manifest = fetch(WINDOW, LookupEvents(client, RateLimiter(1e9)), Staging(s3, "bucket"), store)
+    assert manifest.staged == len(happened)
+    # The page after the newest checkpoint is requested again.
+    assert [part.events for part in manifest.parts] == [15, 15, 15, 15]
 
 
 class Ticking(UnrulyLookup):

@@ -219,6 +219,7 @@ def test_an_unlisted_log_file_is_in_no_digest() -> None:
     assert {file.key for file in written.log_files} - listed == set(written.unlisted())
 
 
+@pytest.mark.usefixtures("written")
 def test_without_validation_there_are_no_digests(bucket: MemoryBucket) -> None:
     """Then the bucket has the same log files and nothing else."""
     plain = MemoryBucket()

@@ -23,10 +23,14 @@ class GrowingPart:
     def __init__(self, members: Iterable[tuple[Member, PackedPart]] = ()) -> None:
         self._members = list(members)
         self._events: list[LookedUpEvent] = []
+        self.unpacked = sum(packed.unpacked for _, packed in self._members)
+        """The bytes of all events."""
 
     def add(self, events: Iterable[LookedUpEvent]) -> None:
         """Add events to the part."""
-        self._events.extend(events)
+        for event in events:
+            self._events.append(event)
+            self.unpacked += len(event.line) + 1
 
     def read_ids(self) -> Iterator[CompactId]:
         """Yield the ids of the events in the members."""

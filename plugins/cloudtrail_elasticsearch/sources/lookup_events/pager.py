@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 # 5,000 events: parts of a few pages would be too small to load well (ADR-0008).
 PAGES_PER_PART: Final = 100
 
+BYTES_PER_PART: Final = 16 * 2**20
+"""Unpacked: twice the size of usual parts. Events of 256 KiB make parts of fewer pages, so memory is bounded."""
+
 PAGES_PER_SLICE: Final = 1_000
 """A slice with more pages is always divided: this bounds its ids in memory, and the cost of a damaged part."""
 
@@ -75,7 +78,7 @@ class Pager:
             self._give_up(paging, asked.stuck)
         elif asked.is_done:
             self.close_slice(paging)
-        elif asked.pages - paging.pages_in_parts >= PAGES_PER_PART:
+        elif asked.pages - paging.pages_in_parts >= PAGES_PER_PART or paging.unpacked >= BYTES_PER_PART:
             self._write_parts(paging)
         self._progress_log.log(state.looked_up, state.share_done)
 

@@ -26,6 +26,11 @@ class Paging:
     is_taken: bool = False
     is_to_divide: bool = False
 
+    @property
+    def unpacked(self) -> int:
+        """The bytes of the events in the growing parts."""
+        return self.part.unpacked + self.aside.unpacked
+
     def add(self, found: SortedPage, misplaced: Sequence[str]) -> list[str]:
         """Add a page's events to the growing parts; return the ids of misplaced ones among them."""
         self.part.add(found.fresh)

@@ -10,7 +10,7 @@ from cloudtrail_elasticsearch.core.coverage.source import Source
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.staging import Staging
 
-LIVE: Final = "live-"
+LIVE: Final = "live"
 """The beginning of the names of workers of live runs, which have the right of way."""
 
 LIVE_SHARE: Final = 0.75
