@@ -1,7 +1,8 @@
 """The changes that a rule can make to a value, and how they are undone.
 
-`fits` checks whether a change can be made to a value. `apply` returns the new value and a note for `undo`.
-`Rename` and `Drop` concern the value's name; the walk makes these changes in the parent object.
+`fits` checks whether a change can be made to a value of one of the types in `touches`. `apply` returns the new
+value and a note for `undo`. `Rename` and `Drop` concern the value's name; the walk makes these changes in the
+parent object.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class _Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     touches: ClassVar[frozenset[type]] = TYPES
     """The types of the values that it can fit."""
 
-    def fits(self, value: Any) -> bool:
-        """Whether this change can be made to the value; null never changes."""
-        raise NotImplementedError
+    def fits(self, value: Any) -> bool:  # noqa: ARG002
+        """Whether this change can be made to a value of a type in `touches`."""
+        return True
 
     def apply(self, value: Any) -> tuple[Any, Note]:
         """Return the new value and the note for `undo`."""
@@ -56,7 +57,7 @@ class Wrap(_Change, frozen=True, tag="wrap"):
         return (self.key, *(pattern.key for pattern in self.patterns))
 
     def fits(self, value: Any) -> bool:  # noqa: D102
-        return value is not None and not holds_object(value)
+        return not holds_object(value)
 
     def apply(self, value: Any) -> tuple[Any, Note]:  # noqa: D102
         key = self._key(value)
@@ -83,7 +84,7 @@ class Unwrap(_Change, frozen=True, tag="unwrap"):
 
     def fits(self, value: Any) -> bool:  # noqa: D102
         # Another name in the object would be lost, and the document must restore its event (ADR-0002).
-        return isinstance(value, dict) and value.keys() == {self.key}
+        return [*value] == [self.key]
 
     def apply(self, value: Any) -> tuple[Any, Note]:  # noqa: D102
         return value[self.key], {"key": self.key}
@@ -93,10 +94,6 @@ class Stringify(_Change, frozen=True, tag="stringify"):
     """Write a number, a boolean or an object as its JSON text."""
 
     touches: ClassVar[frozenset[type]] = frozenset({int, float, bool, dict})
-
-    def fits(self, value: Any) -> bool:  # noqa: D102
-        # A boolean is an int, too.
-        return isinstance(value, int | float | dict)
 
     def apply(self, value: Any) -> tuple[Any, Note]:  # noqa: D102
         return codec.encode(value).decode(), {}
@@ -112,7 +109,7 @@ class Parse(_Change, frozen=True, tag="parse"):
 
     def fits(self, value: Any) -> bool:  # noqa: D102
         # The first character spares nearly all texts the decoding.
-        return isinstance(value, str) and value.lstrip()[:1] == "{" and _object(value) is not None
+        return value.lstrip()[:1] == "{" and _object(value) is not None
 
     def apply(self, value: Any) -> tuple[Any, Note]:  # noqa: D102
         # Canonical JSON is ASCII, so that a text with a lone surrogate can be stored, too.
@@ -125,7 +122,7 @@ class Empty(_Change, frozen=True, tag="empty"):
     touches: ClassVar[frozenset[type]] = frozenset({str})
 
     def fits(self, value: Any) -> bool:  # noqa: D102
-        return isinstance(value, str) and value == ""
+        return not value
 
     def apply(self, value: Any) -> tuple[Any, Note]:  # noqa: ARG002, D102
         return {}, {}
@@ -136,17 +133,11 @@ class Rename(_Change, frozen=True, tag="rename"):
 
     to: str
 
-    def fits(self, value: Any) -> bool:  # noqa: D102
-        return value is not None
-
 
 class Mask(_Change, frozen=True, tag="mask"):
     """Replace the value by a fixed text. The value is lost: `undo` leaves the text."""
 
     text: str = "***"
-
-    def fits(self, value: Any) -> bool:  # noqa: D102
-        return value is not None
 
     def apply(self, value: Any) -> tuple[Any, Note]:  # noqa: ARG002, D102
         return self.text, {}
@@ -154,9 +145,6 @@ class Mask(_Change, frozen=True, tag="mask"):
 
 class Drop(_Change, frozen=True, tag="drop"):
     """Remove the value and its name. Both are lost."""
-
-    def fits(self, value: Any) -> bool:  # noqa: D102
-        return value is not None
 
 
 Change: TypeAlias = Wrap | Unwrap | Stringify | Parse | Empty | Rename | Mask | Drop

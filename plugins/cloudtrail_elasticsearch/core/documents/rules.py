@@ -53,6 +53,7 @@ _TYPES: Final[dict[ValueForm, frozenset[type]]] = {
     "any": TYPES,
     "scalar": TYPES - {dict},
     "text": frozenset({str}),
+    # Booleans are numbers here.
     "number": frozenset({int, float, bool}),
     "object": frozenset({dict}),
 }
@@ -83,7 +84,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def applies(self, value: Any) -> bool:
         """Whether the rule changes the value; null is never changed."""
-        return self.change.fits(value) and _has_form(value, self.when)
+        if type(value) not in self.touches or (self.when == "scalar" and holds_object(value)):
+            return False
+        return self.change.fits(value)
 
     @property
     def touches(self) -> frozenset[type]:
@@ -103,21 +106,6 @@ class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of rules, of which each is converted to the type of its form."""
 
     rules: tuple[Any, ...]
-
-
-def _has_form(value: Any, form: ValueForm) -> bool:
-    match form:
-        case "any":
-            return True
-        case "scalar":
-            return not holds_object(value)
-        case "text":
-            return isinstance(value, str)
-        case "number":
-            # Booleans are numbers here, as in `_TYPES`.
-            return isinstance(value, int | float)
-        case "object":
-            return isinstance(value, dict)
 
 
 def load_rules(files: Iterable[Path] = ()) -> tuple[AnyRule, ...]:
