@@ -11,7 +11,7 @@ from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
 from cloudtrail_elasticsearch.core.documents.events import EVENT_NAMES
 from cloudtrail_elasticsearch.core.documents.restore import DERIVED
 
-_DECLARED = sorted({name for path, _ in envelope_fields().items() for name in path.split(".")} | set(OPEN_OBJECTS))
+_DECLARED = sorted({name for path, _ in envelope_fields() for name in path.split(".")} | set(OPEN_OBJECTS))
 _OPEN = sorted({name for path in open_fields() for name in path.split(".")})
 _ODD = ["", " ", ".", "a.b", ".a", "a.", "key", "value", "rules", "~", "/", "0", *DERIVED]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_elasticsearch.core.documents.declared_fields import envelope_fields
+from cloudtrail_elasticsearch.core.documents.declared_fields import Kind, envelope_fields
 from cloudtrail_elasticsearch.core.documents.explain import locate
 from cloudtrail_elasticsearch.core.documents.restore import restore
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
@@ -193,7 +193,7 @@ def _without_numbers(properties: dict[str, Any], prefix: str = "") -> dict[str, 
     kept = {}
     for name, field in properties.items():
         path = f"{prefix}{name}"
-        if path in envelope_fields().number:
+        if (path, Kind.NUMBER) in envelope_fields():
             continue
         below = _without_numbers(field.get("properties", {}), f"{path}.")
         if below or "properties" not in field:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -41,26 +40,11 @@ FIELDS_OF_SCALARS: Final = (Kind.KEYWORD, Kind.BOOLEAN, Kind.DATE, Kind.NUMBER)
 """The kinds of field that hold one scalar each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """Paths by the kind of field they have."""
-
-    keyword: tuple[str, ...] = ()
-    boolean: tuple[str, ...] = ()
-    date: tuple[str, ...] = ()
-    number: tuple[str, ...] = ()
-
-    def items(self) -> Iterator[tuple[str, Kind]]:
-        """Yield every path with its kind."""
-        for kind in FIELDS_OF_SCALARS:
-            for path in getattr(self, kind.value):
-                yield path, kind
-
-
 @cache
-def envelope_fields() -> Fields:
-    """Return the fields that CloudTrail itself fills, from ``rules/envelope.yaml``."""
-    return msgspec.yaml.decode(_shipped("envelope.yaml"), type=Fields)
+def envelope_fields() -> tuple[tuple[str, Kind], ...]:
+    """Return the fields that CloudTrail itself fills, each with its kind, from ``rules/envelope.yaml``."""
+    listed = msgspec.yaml.decode(_shipped("envelope.yaml"))
+    return tuple((path, Kind(kind)) for kind, paths in listed.items() for path in paths)
 
 
 @cache
@@ -70,7 +54,7 @@ def open_fields() -> tuple[str, ...]:
     Detection rules compare scalars, so a path that they read has a field of its own and none below it (ADR-0027).
     """
     compared = detection_fields()
-    others = (path for path in likely_fields() if compared.isdisjoint(_parents(path)))
+    others = (path for path in likely_fields() if compared.isdisjoint(find_parents(path)))
     return tuple(sorted({*others, *compared}))
 
 
@@ -114,7 +98,8 @@ def _is_open_path(text: str) -> bool:
     return top in OPEN_OBJECTS and all(rest.split(".")) and text.isprintable()
 
 
-def _parents(path: str) -> Iterator[str]:
+def find_parents(path: str) -> Iterator[str]:
+    """Yield the paths above a path, the longest first."""
     while "." in path:
         path = path.rpartition(".")[0]
         yield path

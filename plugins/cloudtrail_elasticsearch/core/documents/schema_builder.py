@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from cloudtrail_elasticsearch.core.documents.changes import Rename, Unwrap, Wrap
 from cloudtrail_elasticsearch.core.documents.declared_fields import (
     OPEN_OBJECTS,
     Kind,
     envelope_fields,
+    find_parents,
     open_fields,
 )
 from cloudtrail_elasticsearch.core.documents.leave_out import LeaveOutRule
@@ -39,7 +40,7 @@ def build_schema(
     general = [rule for rule in changes if rule.path == EVERY_CONFLICT]
     changes = tuple(rule for rule in changes if rule.path != EVERY_CONFLICT)
     root = Node(Kind.OBJECT)
-    for path, kind in envelope_fields().items():
+    for path, kind in envelope_fields():
         _declare(root, path, kind)
     for name in OPEN_OBJECTS:
         root.children[name] = Node(Kind.OBJECT if strategy == "typed" else Kind.FLAT)
@@ -55,7 +56,7 @@ def build_schema(
 
 def _declare_fields(root: Node, paths: set[str], rules: Iterable[Rule], general: Iterable[Rule]) -> None:
     wrapped = {rule.path for rule in rules if isinstance(rule.change, Wrap)}
-    parents = {parent for path in paths | wrapped for parent in _parents(path)}
+    parents = {parent for path in paths | wrapped for parent in find_parents(path)}
     # A rule that wraps declares its own keys (see `_attach`).
     for path in sorted(paths - parents - wrapped):
         _declare(root, path, Kind.KEYWORD)
@@ -63,12 +64,6 @@ def _declare_fields(root: Node, paths: set[str], rules: Iterable[Rule], general:
     for path in sorted(paths & parents - wrapped):
         for rule in general:
             _attach(root, path, rule)
-
-
-def _parents(path: str) -> Iterator[str]:
-    while "." in path:
-        path = path.rpartition(".")[0]
-        yield path
 
 
 def _declare(root: Node, path: str, kind: Kind) -> Node:
