@@ -12,37 +12,35 @@ from typing import Any, Final, Generic, TypeVar
 
 from cloudtrail_elasticsearch.core.documents import ecs
 from cloudtrail_elasticsearch.core.documents.schema import Schema
+from cloudtrail_elasticsearch.core.enrichment.enrichment import Enrichment
 
 GROUPS: Final = 4_096
-"""The entries of each cache."""
+"""The entries of each cache, except that of addresses."""
+
+ADDRESSES: Final = 8_192
+"""The addresses whose fields are cached."""
 
 Value = TypeVar("Value")
-CallValue = TypeVar("CallValue")
 
 
-class CachedEcs(Generic[Value, CallValue]):
+class CachedEcs(Generic[Value]):
     """Describes events by ECS fields. Threads may share it.
 
     :param finish: converts a group of fields into the value to cache
-    :param finish_call: does the same with the fields of a call
     """
 
-    def __init__(
-        self,
-        schema: Schema,
-        finish: Callable[[Mapping[str, Any]], Value],
-        finish_call: Callable[[Mapping[str, Any]], CallValue],
-    ) -> None:
-        self._enrichment = schema.enrichment
+    def __init__(self, schema: Schema, finish: Callable[[Mapping[str, Any]], Value]) -> None:
+        self._finish = finish
+        self.enrichment = schema.enrichment or Enrichment()
         self.fixed = ecs.FIXED if schema.ecs else {}
         """The fields that all documents have."""
+        self._locate = lru_cache(ADDRESSES)(self._describe_address)
         cached = lru_cache(GROUPS)
-        self._describe_address = cached(lambda address, _version: finish(self._locate(address)))
         self.describe_caller = cached(lambda *caller: finish(ecs.describe_caller(*caller)))
         """Returns the value of a caller, from the parameters of `ecs.describe_caller`."""
-        self.describe_call = cached(lambda *call: finish_call(self._enrich_call(*call)))
-        """Returns the value of a call, from the parameters of `ecs.describe_call`."""
-        self.describe_user_agent = cached(lambda text: finish(self._parse_user_agent(text)))
+        self.describe_call = cached(self._describe_call)
+        """Returns the values of a call and of ``event``, from the parameters of `ecs.describe_call`."""
+        self.describe_user_agent = cached(lambda text: finish(self.enrichment.describe_user_agent(text)))
         """Returns the value of a user agent, from its text, or from None if the event has no such text."""
 
     def describe_address(self, address: str | None) -> Value:
@@ -50,18 +48,14 @@ class CachedEcs(Generic[Value, CallValue]):
 
         :raises EnrichmentError: a database is broken
         """
-        enrichment = self._enrichment
-        return self._describe_address(address, enrichment.version() if enrichment else 0)
+        return self._locate(address, self.enrichment.version())
 
-    def _locate(self, address: str | None) -> Mapping[str, Any]:
-        located = ecs.describe_address(address)
-        if self._enrichment is not None:
-            located = self._enrichment.enrich_address(located)
-        return {**self.fixed, **located}
+    def _describe_address(self, address: str | None, _version: int) -> Value:
+        described = ecs.describe_address(address)
+        self.enrichment.enrich_address(described)
+        return self._finish({**self.fixed, **described})
 
-    def _enrich_call(self, *call: Any) -> Mapping[str, Any]:
-        described = ecs.describe_call(*call)
-        return described if self._enrichment is None else self._enrichment.enrich_call(described)
-
-    def _parse_user_agent(self, text: str | None) -> Mapping[str, Any]:
-        return {} if self._enrichment is None or not text else self._enrichment.describe_user_agent(text)
+    def _describe_call(self, *call: Any) -> tuple[Value, Value]:
+        described, event = ecs.describe_call(*call)
+        self.enrichment.enrich_call(described)
+        return self._finish(described), self._finish(event)

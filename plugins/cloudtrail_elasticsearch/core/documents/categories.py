@@ -7,53 +7,47 @@ https://www.elastic.co/docs/reference/ecs/ecs-category-field-values-reference
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final
 
-
-class Category(NamedTuple):
-    """The ECS category and types of an operation."""
-
-    category: tuple[str, ...]
-    """``event.category``; empty if ECS has none."""
-    types: tuple[str, ...]
-    """``event.type``."""
-
-
-OTHER: Final = Category((), ("info",))
+OTHER: Final = {"type": ["info"]}
 
 _OPERATIONS: Final = {
-    Category(("authentication",), ("info",)): "AssumeRole ConsoleLogin",
-    Category(("file",), ("creation",)): "CreateBucket",
-    Category(("file",), ("deletion",)): "DeleteBucket",
-    Category(("iam",), ("admin", "change")): (
+    ("authentication", "info"): "AssumeRole ConsoleLogin",
+    ("file", "creation"): "CreateBucket",
+    ("file", "deletion"): "DeleteBucket",
+    ("iam", "admin", "change"): (
         "SetDefaultPolicyVersion SetSecurityTokenServicePreferences UpdateAccountPasswordPolicy UpdateRole"
     ),
-    Category(("iam",), ("admin", "creation")): "CreateKeyPair",
-    Category(("iam",), ("group", "change")): (
+    ("iam", "admin", "creation"): "CreateKeyPair",
+    ("iam", "group", "change"): (
         "AddUserToGroup AttachGroupPolicy DeleteGroupPolicy DetachGroupPolicy PutGroupPolicy RemoveUserFromGroup "
         "UpdateGroup"
     ),
-    Category(("iam",), ("group", "creation")): "CreateGroup",
-    Category(("iam",), ("group", "deletion")): "DeleteGroup",
-    Category(("iam",), ("group", "info")): (
-        "GetGroup GetGroupPolicy ListAttachedGroupPolicies ListGroupPolicies ListGroups"
-    ),
-    Category(("iam",), ("user", "change")): (
+    ("iam", "group", "creation"): "CreateGroup",
+    ("iam", "group", "deletion"): "DeleteGroup",
+    ("iam", "group", "info"): ("GetGroup GetGroupPolicy ListAttachedGroupPolicies ListGroupPolicies ListGroups"),
+    ("iam", "user", "change"): (
         "AttachUserPolicy ChangePassword CreateAccessKey CreateVirtualMFADevice DeactivateMFADevice "
         "DeleteAccessKey DeleteSSHPublicKey DeleteUserPermissionsBoundary DeleteUserPolicy DeleteVirtualMFADevice "
         "DetachUserPolicy EnableMFADevice PutUserPermissionsBoundary PutUserPolicy TagUser UntagUser "
         "UpdateAccessKey UpdateLoginProfile UpdateSSHPublicKey UpdateUser"
     ),
-    Category(("iam",), ("user", "creation")): "CreateUser",
-    Category(("iam",), ("user", "deletion")): "DeleteUser",
-    Category(("iam",), ("user", "info")): (
+    ("iam", "user", "creation"): "CreateUser",
+    ("iam", "user", "deletion"): "DeleteUser",
+    ("iam", "user", "info"): (
         "GetUser GetUserPolicy ListAttachedUserPolicies ListGroupsForUser ListUserPolicies ListUserTags ListUsers"
     ),
 }
+"""The names of operations by their category and their types."""
 
-_BY_OPERATION: Final = {name: category for category, names in _OPERATIONS.items() for name in names.split()}
+_BY_OPERATION: Final = {
+    name: {"category": [category], "type": types}
+    for (category, *types), names in _OPERATIONS.items()
+    for name in names.split()
+}
 
 
-def categorize(operation: str | None) -> Category:
-    """Return the category of an operation (``eventName``)."""
+def categorize(operation: str | None) -> Mapping[str, Any]:
+    """Return ``category``, unless ECS has none, and ``type`` of an operation (``eventName``)."""
     return _BY_OPERATION.get(operation or "", OTHER)

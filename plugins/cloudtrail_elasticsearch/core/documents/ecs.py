@@ -34,19 +34,14 @@ CallKey: TypeAlias = tuple[str | None, str | None, str | None, bool, str | None,
 """The parameters of `describe_call`."""
 
 
-def read_address(document: dict[str, Any]) -> str | None:
-    """Return the caller's address from a document, or the name of the service that is the caller."""
-    return _text(document, "sourceIPAddress")
-
-
 def read_caller(document: dict[str, Any]) -> CallerKey:
     """Return the caller from a document, not from the event: a value that a rule removed stays out."""
     identity = _object(document, "userIdentity")
     # An assumed role has no userName of its own; its issuer is the role.
     issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
     return (
-        _text(identity, "userName") or _text(issuer, "userName"),
-        _text(identity, "principalId"),
+        read_text(identity, "userName") or read_text(issuer, "userName"),
+        read_text(identity, "principalId"),
         find_users(_object(document, "requestParameters")),
         identity.get("type") == ROOT,
     )
@@ -57,13 +52,13 @@ def read_call(document: dict[str, Any]) -> CallKey:
     sign_in = _object(document, "responseElements").get(SIGN_IN)
     return (
         # The caller's account, as ECS has it: the event comes from there (ADR-0026).
-        _text(_object(document, "userIdentity"), "accountId") or event_account(document),
-        _text(document, "eventSource"),
-        _text(document, "eventName"),
+        read_text(_object(document, "userIdentity"), "accountId") or event_account(document),
+        read_text(document, "eventSource"),
+        read_text(document, "eventName"),
         has_failed(document.get("errorCode"), document.get("errorMessage"), sign_in),
-        _text(document, "eventType"),
-        _text(document, "eventCategory"),
-        _text(_object(document, "tlsDetails"), "tlsVersion"),
+        read_text(document, "eventType"),
+        read_text(document, "eventCategory"),
+        read_text(_object(document, "tlsDetails"), "tlsVersion"),
     )
 
 
@@ -84,9 +79,9 @@ def has_failed(code: Any, message: Any, sign_in: Any) -> bool:
     return bool(code or message or sign_in == "Failure")
 
 
-def describe_address(address: str | None) -> Mapping[str, Any]:
+def describe_address(address: str | None) -> dict[str, Any]:
     """Return ``source.ip`` if the caller's address is an IP address, not the name of a service."""
-    return {"source": {"ip": address}} if address and is_address(address) else _NOTHING
+    return {"source": {"ip": address}} if address and is_address(address) else {}
 
 
 def describe_caller(
@@ -127,8 +122,8 @@ def describe_call(
     event_type: str | None,
     category: str | None,
     tls: str | None,
-) -> Mapping[str, Any]:
-    """Return the ECS fields of a call. An empty text counts as missing.
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the ECS fields of a call, and those of ``event`` apart. An empty text counts as missing.
 
     :param tls: the version of TLS, such as ``TLSv1.3``
     """
@@ -142,7 +137,7 @@ def describe_call(
     if version:
         found["tls"] = {"version": version, "version_protocol": protocol.lower()}
     kind = _KINDS.get(event_type or "") or _KINDS.get(category or "") or "event"
-    return found | {"event": _describe_event(operation, has_failed, kind)}
+    return found, {"event": _describe_event(operation, has_failed, kind)}
 
 
 def describe_sign_in(operation: Any, additional: Any) -> Mapping[str, Any]:
@@ -166,11 +161,7 @@ def _describe_event(operation: str | None, has_failed: bool, kind: str) -> Mappi
 
     https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-outcome
     """
-    category = categorize(operation)
-    event: dict[str, Any] = {"kind": kind, "module": "aws", "dataset": "aws.cloudtrail"}
-    if category.category:
-        event["category"] = [*category.category]
-    event["type"] = [*category.types]
+    event = {"kind": kind, "module": "aws", "dataset": "aws.cloudtrail", **categorize(operation)}
     if kind == "event":
         event["outcome"] = "failure" if has_failed else "success"
     return event
@@ -219,6 +210,7 @@ def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
     return child if type(child) is dict else _NOTHING
 
 
-def _text(value: dict[str, Any], name: str) -> str | None:
+def read_text(value: dict[str, Any], name: str) -> str | None:
+    """Return the text of a member; None if it is missing or no text."""
     text = value.get(name)
     return text if type(text) is str else None

@@ -65,10 +65,10 @@ class FastPath:
         self._decode_staged = typed.make_decode(staged)
         self._has_ecs = schema.ecs
         self._has_texts = schema.texts
-        self._is_enriched = schema.enrichment is not None
-        self._has_databases = schema.enrichment is not None and schema.enrichment.databases is not None
         # The cached values are encoded members, so that a hit encodes nothing.
-        self._ecs = CachedEcs(schema, _members, _encode_call)
+        self._ecs = CachedEcs(schema, _members)
+        self._has_databases = self._ecs.enrichment.databases is not None
+        self._has_user_agents = self._ecs.enrichment.user_agents is not None
         self._located = _members({**self._ecs.fixed, "source": {"ip": "%b"}})
 
     def document(self, line: bytes) -> FastDocument | None:
@@ -110,14 +110,15 @@ class FastPath:
                 text, place = _replace(text, name, value, placed, place)
             if type(placed) is dict:
                 opened[name] = placed
-        members, end = self._ecs_members(record, opened)
+        members, event = self._ecs_members(record, opened)
         # The time has its usual form, so it is the same in JSON.
         parts = [text[:-1], members, b',"@timestamp":"', time.encode(), b'"']
         if placing is not None:
             parts.append(_members(placing.added_fields(overflow or MISSING)))
         if self._has_texts:
             parts.append(_text_member(placing, whole))
-        parts.append(end)
+        # At the end, because the time of sending is appended to it (ADR-0023).
+        parts += event, b"}"
         return FastDocument(identifier, time[:10], b"".join(parts))
 
     def _read(self, line: bytes) -> tuple[bytes, Any]:
@@ -138,7 +139,7 @@ class FastPath:
         return line[begin + len(_EVENT) : -1], staged.event
 
     def _ecs_members(self, record: Any, opened: dict[str, dict[str, Any]]) -> tuple[bytes, bytes]:
-        """Return the ECS fields: the members between the record and the event's time, and the text's end."""
+        """Return the ECS fields as members of an object that has others before them, with ``event`` apart."""
         found, address = self._ecs, record.sourceIPAddress
         # Addresses rarely recur, so a cache would cost more than it saves. JSON escapes none of their characters.
         if address and not self._has_databases and ecs.is_usual_address(address):
@@ -146,14 +147,14 @@ class FastPath:
         else:
             members = found.describe_address(address or None)
         if not self._has_ecs:
-            return members, b"}"
+            return members, b""
         members += found.describe_caller(*read_caller(record, opened))
-        if self._is_enriched:
+        if self._has_user_agents:
             members += found.describe_user_agent(record.userAgent or None)
-        call, end = found.describe_call(*read_call(record, opened))
+        call, event = found.describe_call(*read_call(record, opened))
         if record.eventName == ecs.SIGN_IN:
             call += _members(ecs.describe_sign_in(record.eventName, opened.get("additionalEventData")))
-        return members + call, end
+        return members + call, event
 
 
 def _members(fields: Mapping[str, Any]) -> bytes:
@@ -167,16 +168,6 @@ def _text_member(placing: Placing | None, event: Mapping[str, Any]) -> bytes:
         raise _NeedsWalkError  # the texts have the event's own values, which the walk restores
     texts = make_texts(event)
     return _members({TEXTS: texts}) if texts else b""
-
-
-def _encode_call(described: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return the ECS fields of a call: the members before the event's time, and the text's end.
-
-    The object ``event`` is at the end, because the time of sending is appended to it (ADR-0023).
-    """
-    fields = dict(described)
-    event = fields.pop("event")
-    return _members(fields), b',"event":%b}' % codec.encode(event)
 
 
 def _check_complete(text: bytes, value: Any) -> None:

@@ -45,7 +45,7 @@ class Normalizer:
     def __init__(self, schema: Schema, own_events: OwnEvents = OwnEvents.KEEP) -> None:
         self._schema = schema
         self._marks_own = own_events is OwnEvents.MARK
-        self._ecs = CachedEcs(schema, dict, dict)
+        self._ecs = CachedEcs(schema, dict)
 
     def document(self, event: Event) -> Document:
         """Return the document of an event. Raises nothing: every value has a place."""
@@ -57,9 +57,12 @@ class Normalizer:
         for name, value in event.earlier:
             placing.place_earlier(name, value, self._schema.root)
         # The order of the fast path, so that equal events make equal bytes.
-        described = self._describe(source)
+        described, described_event = self._describe(source)
         source |= described
-        time = _add_timestamp(source, event)
+        time = event_time(event)
+        if time is not None:
+            # As CloudTrail writes it, because the fast path takes the event's own text.
+            source["@timestamp"] = time.isoformat().replace("+00:00", "Z")
         if overflow is not MISSING or placing.changes or placing.unindexed:
             source |= placing.added_fields(overflow)
         if self._marks_own and own_events.is_own(record):
@@ -67,20 +70,20 @@ class Normalizer:
         if self._schema.texts and (texts := _describe_texts(record, source, placing)):
             source[TEXTS] = texts
         # Last, because the time of sending is appended to the text of a document (ADR-0023).
-        if "event" in described:
-            source["event"] = source.pop("event")
+        source |= described_event
         return Document(document_id(event), time, source)
 
-    def _describe(self, source: dict[str, Any]) -> dict[str, Any]:
-        """Return the ECS fields of a document."""
-        found, agent = self._ecs, source.get("userAgent")
-        described = dict(found.describe_address(ecs.read_address(source)))
-        if self._schema.ecs:
-            described |= found.describe_caller(*ecs.read_caller(source))
-            described |= found.describe_user_agent(agent if type(agent) is str else None)
-            described |= found.describe_call(*ecs.read_call(source))
-            described |= ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
-        return described
+    def _describe(self, source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the ECS fields of a document, with ``event`` apart."""
+        found = self._ecs
+        described = dict(found.describe_address(ecs.read_text(source, "sourceIPAddress")))
+        if not self._schema.ecs:
+            return described, {}
+        described |= found.describe_caller(*ecs.read_caller(source))
+        described |= found.describe_user_agent(ecs.read_text(source, "userAgent"))
+        call, event = found.describe_call(*ecs.read_call(source))
+        sign_in = ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
+        return {**described, **call, **sign_in}, event
 
     def public_line(self, event: Event, line: bytes) -> bytes:
         """Return the event's line without the values that rules mask or drop."""
@@ -107,12 +110,3 @@ def _describe_texts(record: dict[str, Any], source: dict[str, Any], placing: Pla
     if not isinstance(event, dict):
         event = merge(source, source.get("overflow", {}))
     return make_texts({name: sort_members(event.get(name), record.get(name)) for name in OPEN_OBJECTS})
-
-
-def _add_timestamp(source: dict[str, Any], event: Event) -> datetime | None:
-    """Add ``@timestamp`` if the event has a time, and return the time."""
-    time = event_time(event)
-    if time is not None:
-        # As CloudTrail writes it, because the fast path takes the event's own text.
-        source["@timestamp"] = time.isoformat().replace("+00:00", "Z")
-    return time

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -29,9 +28,6 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 60.0
 """Seconds between two checks whether a file was replaced."""
-
-ADDRESSES: Final = 8_192
-"""The addresses whose fields are cached."""
 
 _PROBED: Final = 1_000
 """The records of a file that are read until one has fields: nearly always the first has."""
@@ -63,21 +59,6 @@ class _Database:
             raise _make_broken_error(self.file) from error
 
 
-class _Opened:
-    """The databases of one moment, with a cache of their own."""
-
-    def __init__(self, databases: Sequence[_Database]) -> None:
-        self.databases = tuple(databases)
-        self.find = lru_cache(maxsize=ADDRESSES)(self._find)
-
-    def _find(self, address: str) -> _Fields:
-        found: dict[str, Mapping[str, Any]] = {}
-        for database in self.databases:
-            # The objects are not merged: two databases can disagree about a place.
-            found = {**database.find(address), **found}
-        return dict(sorted(found.items()))
-
-
 class Databases:
     """The databases of addresses that a user names; of several with the same fields, the first one prevails.
 
@@ -91,7 +72,7 @@ class Databases:
 
     def __init__(self, files: Sequence[Path], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._opened = _Opened([_open_database(file) for file in files])
+        self._databases = tuple(_open_database(file) for file in files)
         self._version = 0
         self._next_check = clock() + CHECK_SECONDS
         self._checking = threading.Lock()
@@ -99,14 +80,18 @@ class Databases:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The types of the databases, such as ``GeoLite2-City``."""
-        return tuple(database.kind for database in self._opened.databases)
+        return tuple(database.kind for database in self._databases)
 
     def find(self, address: str) -> _Fields:
         """Return the ECS objects ``geo`` and ``as`` of an IPv4 or IPv6 address; one without values is missing.
 
         :raises EnrichmentError: the database is broken
         """
-        return self._opened.find(address)
+        found: dict[str, Mapping[str, Any]] = {}
+        for database in reversed(self._databases):
+            # The objects are not merged: two databases can disagree about a place.
+            found |= database.find(address)
+        return dict(sorted(found.items()))
 
     def version(self) -> int:
         """Return a number that changes when a file was read again; caches of the results depend on it."""
@@ -120,10 +105,10 @@ class Databases:
         return self._version
 
     def _reopen(self) -> None:
-        current = [_reopen_database(database) for database in self._opened.databases]
-        if any(new is not old for new, old in zip(current, self._opened.databases, strict=True)):
+        current = tuple(map(_reopen_database, self._databases))
+        if any(new is not old for new, old in zip(current, self._databases, strict=True)):
             # The old readers are not closed: another thread may be reading. They end with their last user.
-            self._opened = _Opened(current)
+            self._databases = current
             self._version += 1
 
 

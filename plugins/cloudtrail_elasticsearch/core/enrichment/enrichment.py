@@ -12,7 +12,7 @@ from cloudtrail_elasticsearch.core.enrichment.user_agents import UserAgents
 
 @dataclass(frozen=True, slots=True)
 class Enrichment:
-    """The parts that are on; at least one is. Threads may share it."""
+    """The parts that are on. Threads may share it."""
 
     databases: Databases | None = None
     user_agents: UserAgents | None = None
@@ -30,26 +30,21 @@ class Enrichment:
         """Return a number that changes when a database was read again."""
         return self.databases.version() if self.databases else 0
 
-    def enrich_address(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the ECS fields of an address, as `ecs.describe_address` returns them, with its place and network.
+    def enrich_address(self, described: dict[str, Any]) -> None:
+        """Add the place and the network to the ECS fields of an address, as `ecs.describe_address` returns them.
 
         :raises EnrichmentError: a database is broken
         """
-        source = described.get("source")
-        if not self.databases or not source:
-            return described
-        return {"source": {**source, **self.databases.find(source["ip"])}}
+        if self.databases and (source := described.get("source")):
+            source |= self.databases.find(source["ip"])
 
-    def describe_user_agent(self, text: str) -> Mapping[str, Any]:
-        """Return the ECS fields of a user agent's text."""
-        fields = self.user_agents.describe(text) if self.user_agents else None
+    def describe_user_agent(self, text: str | None) -> Mapping[str, Any]:
+        """Return the ECS fields of a user agent's text; None has no fields."""
+        fields = self.user_agents.describe(text) if self.user_agents and text else None
         return {"user_agent": fields} if fields else {}
 
-    def enrich_call(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the ECS fields of a call, as `ecs.describe_call` returns them, with the name of its account."""
-        cloud: Mapping[str, Any] = described.get("cloud", {})
-        account: Mapping[str, Any] = cloud.get("account", {})
-        name = self.account_names.get(account.get("id", "")) if self.account_names else None
-        if not name:
-            return described
-        return {**described, "cloud": {**cloud, "account": {**account, "name": name}}}
+    def enrich_call(self, described: dict[str, Any]) -> None:
+        """Add the name of its account to the ECS fields of a call, as `ecs.describe_call` returns them."""
+        account = described["cloud"].get("account")
+        if account and self.account_names and (name := self.account_names.get(account["id"])):
+            account["name"] = name
