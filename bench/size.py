@@ -14,7 +14,7 @@ import orjson
 
 from bench.load_cold import SERVERS, fresh
 from bench.results import Result
-from cloudtrail_elasticsearch.core.documents.events import line_id
+from cloudtrail_elasticsearch.core.documents.events import line_place
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES
 from cloudtrail_elasticsearch.core.search.server import SearchServer as SearchClient
 from cloudtrail_elasticsearch.sinks.connect import connect
@@ -163,7 +163,7 @@ def _load_naively(server: SearchClient, lines: Sequence[bytes]) -> int:
 
 
 def _send(server: SearchClient, lines: Sequence[bytes]) -> int:
-    actions = (orjson.dumps({"create": {"_index": _NAIVE, "_id": line_id(line)}}) for line in lines)
+    actions = (orjson.dumps({"create": {"_index": _NAIVE, "_id": line_place(line)[0]}}) for line in lines)
     body = b"".join(b"%s\n%s\n" % pair for pair in zip(actions, lines, strict=True))
     answer = server.request("POST", _BULK_PATH, body)
     created = [item["create"] for item in answer["items"]]

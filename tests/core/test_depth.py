@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_elasticsearch.core.documents.displace import displace, seal
-from cloudtrail_elasticsearch.core.documents.events import Event, document_id, line_id, parse_line, staged_event
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id, line_place, parse_line, staged_event
 from cloudtrail_elasticsearch.core.documents.explain import explain
 from cloudtrail_elasticsearch.core.documents.fast_path import FastPath
 from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
@@ -72,7 +72,7 @@ def check(line: bytes) -> None:
     around = parse_line(staged(line))
     assert isinstance(around, Event)
     assert around.record == event.record
-    assert line_id(line) == line_id(staged(line)) == document_id(event)
+    assert line_place(line)[0] == line_place(staged(line))[0] == document_id(event)
     assert staged_event(staged(line)).id == event.record["eventID"]
     assert not is_own_line(line + b"cloudtrail-elasticsearch/")
     for normalizer, fast in NORMALIZERS:

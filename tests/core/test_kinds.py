@@ -18,7 +18,7 @@ from cloudtrail_elasticsearch.core.documents.events import (
     document_id,
     event_account,
     event_time,
-    line_id,
+    line_place,
     parse_line,
 )
 from cloudtrail_elasticsearch.core.documents.explain import locate
@@ -61,7 +61,7 @@ def test_each_kind_is_identified_by_its_own_id(kind: str) -> None:
     for text in (line, b'{"lookup":{},"event":%b}' % line):
         event = parse_line(text)
         assert isinstance(event, Event)
-        assert document_id(event) == line_id(text) == IDS[kind]
+        assert document_id(event) == line_place(text)[0] == IDS[kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,7 +184,7 @@ def test_the_usual_one_of_two_ids_is_used(given_id: Any, given_other: Any, expec
     record = AGGREGATED | {"eventID": given_id, "eventId": given_other}
     named = document_id(Event(record, {}))
     assert named == (expected or content_id(codec.canonical(record)))
-    assert line_id(codec.encode(record)) == named
+    assert line_place(codec.encode(record))[0] == named
     assert document_id(Event(record, {"EventId": "00000000-0000-0000-0000-000000000001"})) == named
 
 
@@ -281,7 +281,7 @@ def test_any_value_in_any_place_of_a_kind_has_a_place(
     source = codec.decode(codec.encode(document.source))
     assert restore(source) == record
     assert len(list(locate(source))) == len(list(scalars(record)))
-    assert document.id == line_id(codec.encode(record))
+    assert document.id == line_place(codec.encode(record))[0]
     fast = FastPath(SCHEMAS[strategy]).document(codec.encode(record))
     assert fast is None or (fast.id, codec.decode(fast.source)) == (document.id, source)
 
@@ -307,7 +307,7 @@ def test_an_object_that_is_not_an_event_has_a_reason(record: dict[str, Any]) -> 
         assert isinstance(read, Unreadable)
         assert read.reason.startswith("not a CloudTrail event")
         assert read.text == line.decode()
-        assert line_id(line) == content_id(line)
+        assert line_place(line)[0] == content_id(line)
 
 
 @pytest.mark.parametrize("name", ["eventID", "eventId", "eventName", "eventTime", "timeWindow"])

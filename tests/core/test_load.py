@@ -12,7 +12,7 @@ import pytest
 
 from cloudtrail_elasticsearch.core.documents.declared_fields import Kind, envelope_fields
 from cloudtrail_elasticsearch.core.documents.displace import standing
-from cloudtrail_elasticsearch.core.documents.events import line_id
+from cloudtrail_elasticsearch.core.documents.events import line_place
 from cloudtrail_elasticsearch.core.documents.restore import restore
 from cloudtrail_elasticsearch.core.documents.rules import load_rules, read_rules
 from cloudtrail_elasticsearch.core.documents.schema_builder import build_schema
@@ -27,7 +27,7 @@ from cloudtrail_elasticsearch.core.errors import (
 from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX, RULES_INDEX, IndexPattern
 from cloudtrail_elasticsearch.core.loading.adapter import MAX_BLAMED
 from cloudtrail_elasticsearch.core.loading.loader import Loader, LoadSettings
-from cloudtrail_elasticsearch.core.loading.quarantine import Entry, KeptEvent
+from cloudtrail_elasticsearch.core.loading.quarantine import KeptEvent
 from cloudtrail_elasticsearch.core.loading.report import LoadReport
 from cloudtrail_elasticsearch.core.search.server import Engine
 
@@ -314,7 +314,7 @@ def test_an_object_that_is_not_an_event_is_quarantined() -> None:
     alien = b'{"detail":{"eventName":"PutObject"}}'
     assert figures(loader(server).load([alien])) == (1, 0, 0, 1)
     (((index, _), kept),) = server.documents.items()
-    assert (index, kept["eventID"]) == (QUARANTINE_INDEX, line_id(alien))
+    assert (index, kept["eventID"]) == (QUARANTINE_INDEX, line_place(alien)[0])
     assert (kept["kind"], kept["event"]) == ("unreadable", alien.decode())
     assert kept["reason"].startswith("not a CloudTrail event: it has none of eventID, ")
 
@@ -330,7 +330,7 @@ def test_an_object_that_is_not_an_event_is_masked_too(line: bytes) -> None:
     (kept,) = server.of(QUARANTINE_INDEX).values()
     assert "secret" not in kept["event"]
     assert "***" in kept["event"]
-    assert kept["eventID"] == line_id(line)
+    assert kept["eventID"] == line_place(line)[0]
 
 
 @pytest.mark.promise("nothing-lost")
@@ -420,7 +420,7 @@ def test_the_quarantine_holds_no_secret(do: str) -> None:
     (kept,) = server.of(QUARANTINE_INDEX).values()
     assert "secret" not in kept["event"]
     assert json.loads(kept["event"])["event"]["eventName"] == "y"
-    assert kept["eventID"] == line_id(line)
+    assert kept["eventID"] == line_place(line)[0]
 
 
 UNKNOWN = {"status": 400, "error": {"type": "new_exception", "reason": "failed in a new way"}}
@@ -474,7 +474,7 @@ def test_a_document_that_is_too_large_is_quarantined(kept_as: str | None) -> Non
     assert (kept["eventID"], kept["kind"]) == (event_id(99), "document_too_large")
     assert [name for name in ("event", "eventGzip") if name in kept] == ([kept_as] if kept_as else [])
     limit["one"] = 10_000
-    pages = iter([[Entry(event_id(99), msgspec.convert(kept, KeptEvent).line)]])
+    pages = iter([[msgspec.convert(kept, KeptEvent)]])
     made._quarantine.read_pages = lambda: pages  # type: ignore[method-assign]  # the server here cannot page
     assert figures(made.replay()) == ((1, 1, 0, 0) if kept_as else (1, 0, 0, 1))
     assert (event_id(99) in server.of("one")) == (kept_as is not None)

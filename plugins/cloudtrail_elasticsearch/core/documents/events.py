@@ -153,9 +153,11 @@ def staged_event(line: bytes) -> LookedUpEvent:
 
     :raises ValueError: it is not a staged line
     """
+    # msgspec decodes recursively, so a deep line needs the codec.
+    if codec.is_deep(line):
+        return _identified(line)
     try:
-        # msgspec decodes recursively, so a deep line needs the codec.
-        lookup = (_convert_line(line) if codec.is_deep(line) else _decode_line(line)).lookup
+        lookup = _decode_line(line).lookup
     except msgspec.MsgspecError:
         return _identified(line)
     # A time without a zone names no instant.
@@ -165,7 +167,7 @@ def staged_event(line: bytes) -> LookedUpEvent:
 
 
 def _identified(line: bytes) -> LookedUpEvent:
-    """Return a staged event whose EventId or EventTime is missing or not valid: the record has them."""
+    """Read a staged line as a whole: it is deep, or the record has the EventId or the EventTime instead."""
     value = codec.decode(line)
     if not _is_staged(value) or not isinstance(value["lookup"], dict):
         raise ValueError("not a staged event")
@@ -212,14 +214,6 @@ _decode_line = typed.make_decode(_Line)
 _encode = msgspec.json.Encoder().encode
 
 
-def _convert_line(line: bytes) -> _Line:
-    try:
-        # The caller handles msgspec's errors, whichever decoder read the line.
-        return typed.convert(codec.decode(line), _Line)
-    except ValueError as error:
-        raise msgspec.DecodeError(str(error)) from error
-
-
 def _text(line: bytes | str) -> str:
     # Bytes that are not UTF-8 become escapes, because the quarantine stores text.
     return line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
@@ -245,15 +239,10 @@ def document_id(event: Event) -> str:
     return content_id(codec.canonical(whole))
 
 
-def line_id(line: bytes) -> str:
-    """Return the id of a line's document, or of its quarantine entry if the line holds no event."""
-    return line_place(line)[0]
-
-
 def line_place(line: bytes) -> tuple[str, str | None]:
     """Return the id of a line's document, and the event's time in UTC, to the second (``2026-11-20T01:02:03Z``).
 
-    The time is None if the event has none.
+    If the line holds no event, the id is that of its quarantine entry. The time is None if the event has none.
     They equal `document_id` and `event_time` of the event, but a usual line is not decoded as a whole.
     """
     own = _read_named(line)

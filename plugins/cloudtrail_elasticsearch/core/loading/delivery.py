@@ -16,7 +16,7 @@ from cloudtrail_elasticsearch.core.documents.normalize import Normalizer
 from cloudtrail_elasticsearch.core.errors import MappingError
 from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX
 from cloudtrail_elasticsearch.core.loading.adapter import Adapter
-from cloudtrail_elasticsearch.core.loading.quarantine import Entry, Quarantine
+from cloudtrail_elasticsearch.core.loading.quarantine import KeptEvent, Quarantine
 from cloudtrail_elasticsearch.core.loading.report import Delivered, LoadReport
 from cloudtrail_elasticsearch.core.log_text import safe_text
 from cloudtrail_elasticsearch.core.search import bulk
@@ -56,17 +56,17 @@ class Delivery:
         report.read += len(batch)
         return self._send(batch, report, check_index)
 
-    def replay(self, page: list[Entry]) -> LoadReport:
+    def replay(self, page: list[KeptEvent]) -> LoadReport:
         """Deliver quarantined events again, and delete the entries of those that are indexed or left out now.
 
         :raises TransientError: the server did not recover within the patience
         """
         report = LoadReport(read=len(page))
-        batch = [self._render_again(entry.line, entry.id) for entry in page if entry.line is not None]
+        batch = [self._render_again(line, entry.eventID) for entry in page if (line := entry.line) is not None]
         quarantined = {entry.item.id for entry in self._send(batch, report).quarantined}
         quarantined |= _count_without_event(page, report)
         # Last: an entry is deleted only after its event is indexed.
-        self._quarantine.release(entry.id for entry in page if entry.id not in quarantined)
+        self._quarantine.release(entry.eventID for entry in page if entry.eventID not in quarantined)
         return report
 
     def _render_again(self, line: bytes, identifier: str) -> BatchEntry:
@@ -129,9 +129,9 @@ def _sort_batch(batch: list[BatchEntry]) -> tuple[list[BulkItem], list[Rejection
     return items, rejections, left_out
 
 
-def _count_without_event(page: list[Entry], report: LoadReport) -> set[str]:
+def _count_without_event(page: list[KeptEvent], report: LoadReport) -> set[str]:
     """Report the entries that cannot be replayed, because they do not hold their events, and return their ids."""
-    without_event = {entry.id for entry in page if entry.line is None}
+    without_event = {entry.eventID for entry in page if entry.line is None}
     report.quarantined += len(without_event)
     if without_event:
         log.warning(

@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -53,14 +52,6 @@ class KeptEvent(msgspec.Struct, frozen=True):
         if self.eventGzip is not None:
             return gzip.decompress(base64.b64decode(self.eventGzip))
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A quarantined event: its eventID and its line; the line is None if the entry could not hold it."""
-
-    id: str
-    line: bytes | None
 
 
 class Quarantine:
@@ -133,17 +124,17 @@ class Quarantine:
         hits = self._reader.find(request, KeptEvent)
         return {hit.source.eventID for hit in hits}
 
-    def read_pages(self) -> Iterator[list[Entry]]:
+    def read_pages(self) -> Iterator[list[KeptEvent]]:
         """Yield all entries, page by page; each once, even if entries are deleted or added meanwhile."""
         yield from self._read_pages({"term": {"pattern": self._pattern}})
 
-    def read_pages_of(self, ids: Iterable[str]) -> Iterator[list[Entry]]:
+    def read_pages_of(self, ids: Iterable[str]) -> Iterator[list[KeptEvent]]:
         """Yield the entries of these events, page by page."""
         remaining = iter(ids)
         while some := list(islice(remaining, IDS_PER_REQUEST)):
             yield from self._read_pages(self._query_by_ids(some))
 
-    def _read_pages(self, query: dict[str, Any]) -> Iterator[list[Entry]]:
+    def _read_pages(self, query: dict[str, Any]) -> Iterator[list[KeptEvent]]:
         """Yield pages sorted by eventID, so that deleted and added entries move no others."""
         request = {
             "size": ENTRIES_PER_PAGE,
@@ -152,7 +143,7 @@ class Quarantine:
             "sort": ["eventID"],
         }
         while hits := self._reader.find(request, KeptEvent):
-            yield [Entry(hit.source.eventID, hit.source.line) for hit in hits]
+            yield [hit.source for hit in hits]
             request["search_after"] = hits[-1].sort
 
     def _query_by_ids(self, ids: Iterable[str]) -> dict[str, Any]:
