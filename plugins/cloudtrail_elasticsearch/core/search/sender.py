@@ -64,7 +64,15 @@ class Sender:
 
         :raises TransientError: the server did not recover within the patience
         """
-        return self._retrying()(request)
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_delay(self._settings.patience),
+            # Random, so that senders and workers do not retry at the same moment.
+            wait=wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause),
+            before_sleep=before_sleep_log(log, logging.WARNING),
+            reraise=True,
+        )
+        return retrying(request)
 
     def send(self, items: list[BulkItem]) -> Answer:
         """Send items in bulk requests until each is accepted or rejected. A request that is too large is halved.
@@ -83,7 +91,8 @@ class Sender:
 
         def attempt() -> None:
             nonlocal waiting
-            answer = self._send_once(waiting)
+            sent = self._server.request("POST", bulk.BULK_PATH, bulk.encode_bulk_body(waiting))
+            answer = read_answer(waiting, sent, self._server.name)
             # Accepted items are not sent again: the retry has only the items that the server could not accept now.
             waiting, answer.to_resend = answer.to_resend, []
             total.add(answer)
@@ -91,7 +100,7 @@ class Sender:
                 raise ThrottledError(self._describe_waiting(waiting, answer))
 
         try:
-            self._retrying()(attempt)
+            self.retry(attempt)
         # The server rejected the request as a whole, so it is halved like one whose items were too large.
         except TooLargeError as error:
             total.too_large += [Rejection(item, bulk.TOO_LARGE, str(error)) for item in waiting]
@@ -129,27 +138,12 @@ class Sender:
         settled.add(answer)
         return settled
 
-    def _send_once(self, items: list[BulkItem]) -> Answer:
-        answer = self._server.request("POST", bulk.BULK_PATH, bulk.encode_bulk_body(items))
-        return read_answer(items, answer, self._server.name)
-
     def _describe_waiting(self, waiting: list[BulkItem], answer: Answer) -> str:
         first, why = waiting[0], answer.resend_reason
         return (
             f"The search server {self._server.name} did not accept {len(waiting)} documents for "
             f"{safe_text(first.index)} (for example eventID {safe_text(first.id)}): status "
             f"{answer.resend_status}, {why}. Nothing is lost: this attempt or the next one resends them."
-        )
-
-    def _retrying(self) -> Retrying:
-        settings = self._settings
-        return Retrying(
-            retry=retry_if_exception_type(TransientError),
-            stop=stop_after_delay(settings.patience),
-            # Random, so that senders and workers do not retry at the same moment.
-            wait=wait_random_exponential(multiplier=0.5, max=settings.longest_pause),
-            before_sleep=before_sleep_log(log, logging.WARNING),
-            reraise=True,
         )
 
 
