@@ -86,7 +86,7 @@ class EventFilter:
         if head.event is None:
             return match(head.facts)
         # A staged line has the record under `event`. But a record can have a member of that name, too.
-        return match(head.event.facts) or (not head.is_empty and match(head.facts))
+        return match(head.event.facts) or (head != _Head(event=head.event) and match(head.facts))
 
     def _match_facts(self, facts: _Facts) -> bool:
         # Not `any`, because a generator costs as much as a test.
@@ -259,18 +259,6 @@ class _Record(msgspec.Struct):
 
 class _Head(_Record):
     event: _Record | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether all facts are None, as around the record of a staged line."""
-        return (
-            self.eventSource is None
-            and self.eventName is None
-            and self.readOnly is None
-            and self.recipientAccountId is None
-            and self.accountId is None
-            and self.userIdentity is None
-        )
 
 
 _decode_head: Final = typed.make_decode(_Head)

@@ -121,16 +121,14 @@ class FlatPlacing(msgspec.Struct):
         if isinstance(value, str):
             if len(value) <= SHORT_TEXT and value.isascii():
                 return value
-            return value if self._fits_a_term(value) else self.move_to_unindexed(value)
+            size = _utf8_size(value)
+            fits = size is not None and size + self._path_bytes() < MAX_TERM_BYTES
+            return value if fits else self.move_to_unindexed(value)
         # A flat field indexes the text of a number, and the servers write some numbers in another notation.
         if isinstance(value, float) and not has_one_notation(value):
-            return self._write_both_notations(value)
+            self.changes.append({"rule": "scientific-notation", "at": list(self.path), "do": "notation"})
+            return [value, scientific(value)]
         return value
-
-    def _write_both_notations(self, number: float) -> Json:
-        """Return a number with its scientific notation: the servers search for that text."""
-        self.changes.append({"rule": "scientific-notation", "at": list(self.path), "do": "notation"})
-        return [number, scientific(number)]
 
     def choose_name(self, key: str, value: Json, node: Node, *taken: Mapping[str, Json]) -> str | None:
         """Return the name that a value gets in its object; None if a rule drops the value.
@@ -200,10 +198,6 @@ class FlatPlacing(msgspec.Struct):
             return True
         # A flat field joins path and value with a null character.
         return "\0" not in name and _utf8_size(name) is not None and self._path_bytes() <= MAX_PATH_BYTES
-
-    def _fits_a_term(self, text: str) -> bool:
-        size = _utf8_size(text)
-        return size is not None and size + self._path_bytes() < MAX_TERM_BYTES
 
     def _path_bytes(self) -> int:
         """Return the most bytes that the path adds to a term, with the names that the server puts before it."""

@@ -98,18 +98,15 @@ def canonical(value: Any) -> bytes:
 
     A `Verbatim` is written as it is.
     """
+    return _dump(value, is_sorted=True)
+
+
+def _dump(value: Any, *, is_sorted: bool = False) -> bytes:
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        return json.dumps(value, sort_keys=is_sorted, separators=(",", ":")).encode()
     except TypeError:
         # Only a `Verbatim` comes here: the standard encoder knows all other values.
-        return _assemble(value, sorted).encode()
-
-
-def _dump(value: Any) -> bytes:
-    try:
-        return json.dumps(value, separators=(",", ":")).encode()
-    except TypeError:
-        return _assemble(value, list).encode()
+        return _assemble(value, sorted if is_sorted else list).encode()
 
 
 def _assemble(value: Any, order: Callable[[Iterable[str]], list[str]]) -> str:

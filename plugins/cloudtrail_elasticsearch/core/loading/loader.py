@@ -60,7 +60,8 @@ class Loader:
         self._filter = EventFilter(schema.leave_out, own_events)
         self.locate = make_locate(self._filter)
         """Returns the place of a line; it names the rule that leaves the event out."""
-        self._index_of = make_index_lookup(pattern)
+        self.index_of = make_index_lookup(pattern)
+        """Returns the index of the events of a day (``2026-11-20``); None for events without a time."""
         self._sender = Sender(server, self._settings)
         self._preparing = threading.Lock()
         self._is_prepared = False
@@ -158,7 +159,7 @@ class Loader:
         for number, line in enumerate(lines):
             place = self.locate(line)
             if place.rule is None:
-                numbers[self._index_of(place.day), place.id] = number
+                numbers[self.index_of(place.day), place.id] = number
         return sorted(numbers[key] for key in find_missing(self._sender, list(numbers)))
 
     def replay(self, ids: Iterable[str] | None = None) -> LoadReport:
@@ -200,10 +201,6 @@ class Loader:
         if len(some) < _FEW:
             return self._counts.ask(some)
         return self._make_presence_check().count_held(chain(some, remaining))
-
-    def index_of(self, day: str | None) -> str:
-        """Return the index of the events of a day (``2026-11-20``); None for events without a time."""
-        return self._index_of(day)
 
     def _count_groups(self, groups: Sequence[Sequence[Place]]) -> list[HeldEvents]:
         return self._make_presence_check().count_groups(groups)
