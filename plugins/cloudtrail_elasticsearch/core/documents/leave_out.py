@@ -76,7 +76,11 @@ class LeaveOutRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     do: Literal["leave-out"]
     events: Conditions
     name: str = ""
-    """In a file, it may be missing; then `complete_rule` makes one from the conditions."""
+    """In a file, it may be missing; then it is made from the conditions."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            msgspec.structs.force_setattr(self, "name", _make_name(self.events))
 
 
 def describe_value(value: Scalar) -> str:
@@ -116,11 +120,6 @@ def _find_unknown(given: dict[Any, Any], known: Collection[str], what: str) -> s
     return None
 
 
-def complete_rule(rule: LeaveOutRule) -> LeaveOutRule:
-    """Return the rule with a name; without one in the file, the name is made from the conditions."""
-    return rule if rule.name else msgspec.structs.replace(rule, name=_make_name(rule.events))
-
-
 def _make_name(events: Conditions) -> str:
     # Sorted, so that the same conditions in another order get the same name.
     texts = [f"{name} {'|'.join(sorted(map(describe_value, values)))}" for name, values in events.list_values()]
@@ -132,7 +131,7 @@ def _make_name(events: Conditions) -> str:
 
 
 def check_rule(rule: LeaveOutRule, start: str) -> None:
-    """Check a completed rule.
+    """Check a rule.
 
     :param start: the start of the error, with the names of file and rule
     :raises RulesError: it has no condition, or one that can match nothing

@@ -30,7 +30,6 @@ from cloudtrail_elasticsearch.core.documents.leave_out import (
     LeaveOutRule,
     check_number,
     check_rule,
-    complete_rule,
     find_unknown_name,
     is_leave_out,
 )
@@ -163,13 +162,12 @@ def _convert(raw: Any, name: str) -> tuple[AnyRule, ...]:
 
 def _convert_rule(raw: Any, number: int, name: str) -> AnyRule:
     start = f"The rules file {name} has a mistake in {name_rule(raw, number)}"
-    kind: Any = LeaveOutRule if is_leave_out(raw) else Rule
+    kind: type[AnyRule] = LeaveOutRule if is_leave_out(raw) else Rule
     unknown = find_unknown_name(raw) if kind is LeaveOutRule else None
     if unknown:
         raise RulesError(f"{start}: {unknown}.")
     try:
-        rule: AnyRule = typed.convert(raw, kind)
-        return complete_rule(rule) if isinstance(rule, LeaveOutRule) else rule
+        return typed.convert(raw, kind)
     except msgspec.ValidationError as error:
         mistake = describe_mistake(str(error), f"$.rules[{number}]")
     if _changes_into_leave_out(raw):
