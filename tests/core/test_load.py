@@ -475,7 +475,7 @@ def test_a_document_that_is_too_large_is_quarantined(kept_as: str | None) -> Non
     assert [name for name in ("event", "eventGzip") if name in kept] == ([kept_as] if kept_as else [])
     limit["one"] = 10_000
     pages = iter([[msgspec.convert(kept, KeptEvent)]])
-    made._quarantine.read_pages = lambda: pages  # type: ignore[method-assign]  # the server here cannot page
+    made._quarantine.read_pages = lambda ids=None: pages  # type: ignore[method-assign]  # the server here cannot page
     assert figures(made.replay()) == ((1, 1, 0, 0) if kept_as else (1, 0, 0, 1))
     assert (event_id(99) in server.of("one")) == (kept_as is not None)
     assert bool(server.of(QUARANTINE_INDEX)) == (kept_as is None)

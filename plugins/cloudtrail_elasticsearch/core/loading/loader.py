@@ -175,7 +175,7 @@ class Loader:
         # A search does not see entries that a load has just stored.
         self._quarantine.refresh()
         total = LoadReport()
-        for page in self._quarantine.read_pages() if ids is None else self._quarantine.read_pages_of(ids):
+        for page in self._quarantine.read_pages(ids):
             total.add(self._delivery.replay(page))
         # The caller's next search must not see the entries that were deleted.
         self._quarantine.refresh()

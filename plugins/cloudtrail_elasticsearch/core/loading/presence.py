@@ -7,19 +7,18 @@ Each index is searched by its exact name, because a wildcard would also match th
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import Any, TypeAlias, TypeVar
+from itertools import chain
+from typing import Any, TypeAlias
 
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
 from cloudtrail_elasticsearch.core.loading.places import Place
-from cloudtrail_elasticsearch.core.loading.quarantine import IDS_PER_REQUEST, Quarantine
+from cloudtrail_elasticsearch.core.loading.quarantine import Quarantine, split_into_chunks
 from cloudtrail_elasticsearch.core.search.bulk import MISSING_IS_EMPTY
 from cloudtrail_elasticsearch.core.search.reader import IndexReader
 from cloudtrail_elasticsearch.core.search.sender import Sender
 
-_Value = TypeVar("_Value")
 _Find: TypeAlias = Callable[[str, list[str]], set[str]]
 """Returns which documents of an index, by their ids, are in quarantine."""
 
@@ -70,7 +69,7 @@ class PresenceCheck:
     def count(self, index: str, ids: Iterable[str]) -> int:
         """Return how many of these documents a search finds in an index."""
         self._refresh(index)
-        return sum(self._count(index, some) for some in _split_into_chunks(ids))
+        return sum(self._count(index, some) for some in split_into_chunks(ids))
 
     def count_held(self, places: Iterable[Place]) -> HeldEvents:
         """Return how many events the server holds, given their places; an indexed event leaves the quarantine.
@@ -82,7 +81,7 @@ class PresenceCheck:
         # Most patterns have no quarantined event, so their loads need no request for each chunk.
         find_quarantined = _find_none if self._quarantine.is_empty() else self._find_quarantined
         # Chunk by chunk, so that memory holds the ids of one.
-        for some in _split_into_chunks(places):
+        for some in split_into_chunks(places):
             total.own += sum(place.is_own for place in some)
             wanted, left_out = _divide(some)
             for index, ids in self._group_by_index(wanted).items():
@@ -187,9 +186,3 @@ def _expect(places: Collection[Place]) -> HeldEvents:
 def _count_rules(places: Iterable[Place]) -> Counter[str]:
     """Return how many of these places each rule leaves out."""
     return Counter(place.rule for place in places if place.rule is not None)
-
-
-def _split_into_chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
-    remaining: Iterator[_Value] = iter(values)
-    while some := list(islice(remaining, IDS_PER_REQUEST)):
-        yield some

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from cloudtrail_elasticsearch.core.search.reader import IndexReader
 from cloudtrail_elasticsearch.core.search.rejection_reasons import cut_quoted_content
 from cloudtrail_elasticsearch.core.search.sender import Sender
 
+Value = TypeVar("Value")
 log = logging.getLogger(__name__)
 
 ENTRIES_PER_PAGE: Final = 500
@@ -124,14 +125,15 @@ class Quarantine:
         hits = self._reader.find(request, KeptEvent)
         return {hit.source.eventID for hit in hits}
 
-    def read_pages(self) -> Iterator[list[KeptEvent]]:
-        """Yield all entries, page by page; each once, even if entries are deleted or added meanwhile."""
-        yield from self._read_pages({"term": {"pattern": self._pattern}})
+    def read_pages(self, ids: Iterable[str] | None = None) -> Iterator[list[KeptEvent]]:
+        """Yield the entries of these events, by default all, page by page.
 
-    def read_pages_of(self, ids: Iterable[str]) -> Iterator[list[KeptEvent]]:
-        """Yield the entries of these events, page by page."""
-        remaining = iter(ids)
-        while some := list(islice(remaining, IDS_PER_REQUEST)):
+        Each comes once, even if entries are deleted or added meanwhile.
+        """
+        if ids is None:
+            yield from self._read_pages({"term": {"pattern": self._pattern}})
+            return
+        for some in split_into_chunks(ids):
             yield from self._read_pages(self._query_by_ids(some))
 
     def _read_pages(self, query: dict[str, Any]) -> Iterator[list[KeptEvent]]:
@@ -151,6 +153,13 @@ class Quarantine:
 
     def _make_id(self, identifier: str) -> str:
         return f"{self._pattern}/{identifier}"
+
+
+def split_into_chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
+    """Yield the values in lists of at most `IDS_PER_REQUEST`."""
+    remaining = iter(values)
+    while some := list(islice(remaining, IDS_PER_REQUEST)):
+        yield some
 
 
 def _keep_text(line: bytes) -> dict[str, Any]:
