@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -219,7 +220,7 @@ def test_recorded_places_keep_the_rule() -> None:
     dated = json.dumps({"eventID": event_id(9), "eventName": "ListX", "eventTime": "2026-11-20T01:02:03Z"})
     places = [loader.locate(line) for line in [*SOME, dated.encode(), b"no event"]]
     places.append(places[0]._replace(id=event_id(10), is_own=True))
-    with RecordedPlaces() as recorded:
+    with closing(RecordedPlaces()) as recorded:
         for place in places:
             recorded.add(place)
         found = list(recorded.read_distinct(make_index_lookup(IndexPattern("one"))))
@@ -235,7 +236,7 @@ def test_of_differing_copies_of_an_event_the_indexed_one_counts() -> None:
     copies = [*lines("ec2:ListX"), *lines("ec2:RunX")]
     for order in (copies, copies[::-1]):
         loader.load(order)
-        with RecordedPlaces() as recorded:
+        with closing(RecordedPlaces()) as recorded:
             for line in order:
                 recorded.add(loader.locate(line))
             held = loader.count_places(recorded.read_distinct(loader.index_of))

@@ -6,6 +6,7 @@ import json
 import random
 import tracemalloc
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -43,7 +44,7 @@ def test_the_oldest_and_the_newest_time_are_kept() -> None:
     drawn = random.Random(7)
     for _ in range(10):
         drawn.shuffle(times)
-        with RecordedPlaces() as recorded:
+        with closing(RecordedPlaces()) as recorded:
             assert (recorded.first, recorded.last) == (None, None)
             for number, time in enumerate(times):
                 line = {"eventID": str(uuid.UUID(int=number)), "eventName": "x", "eventTime": time}
@@ -60,7 +61,7 @@ def test_every_place_comes_back_once() -> None:
         Place("A1B2C3D4-0000-0000-0000-00000000000A", "2026-11-20", True),
         Place("-", None, True),
     ]
-    with RecordedPlaces() as recorded:
+    with closing(RecordedPlaces()) as recorded:
         for each in places:
             recorded.add(each)
         assert recorded.recorded == len(places)
@@ -75,7 +76,7 @@ def test_every_place_comes_back_once() -> None:
 def test_repeated_events_are_found_exactly_however_far_apart() -> None:
     drawn = random.Random(5)
     places = [place(drawn.randrange(8_000)) for _ in range(30_000)]
-    with RecordedPlaces() as recorded:
+    with closing(RecordedPlaces()) as recorded:
         for each in places:
             recorded.add(each)
         found = list(recorded.read_distinct(MONTHLY))
@@ -84,7 +85,7 @@ def test_repeated_events_are_found_exactly_however_far_apart() -> None:
 
 
 def test_events_of_one_id_are_one_document_only_in_one_index() -> None:
-    with RecordedPlaces() as recorded:
+    with closing(RecordedPlaces()) as recorded:
         recorded.add(place(1, "2026-11-20"))
         recorded.add(place(1, "2026-11-21"))
         assert len(list(recorded.read_distinct(MONTHLY))) == 1
@@ -97,7 +98,7 @@ def test_memory_does_not_grow_with_the_window(monkeypatch: pytest.MonkeyPatch) -
 
     def measure(events: int) -> int:
         tracemalloc.start()
-        with RecordedPlaces() as recorded:
+        with closing(RecordedPlaces()) as recorded:
             for number in range(events):
                 recorded.add(place(number))
             assert sum(1 for _ in recorded.read_distinct(MONTHLY)) == events

@@ -11,7 +11,6 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from types import TracebackType
 from typing import Final, NamedTuple
 
 from cloudtrail_elasticsearch.core.documents.event_filter import EventFilter
@@ -82,14 +81,6 @@ class RecordedPlaces:
         """The character of each rule in entries."""
         self._first: str | None = None
         self._last: str | None = None
-
-    def __enter__(self) -> RecordedPlaces:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the file."""
