@@ -6,8 +6,7 @@ a record decodes into it, its envelope fits the schema, and the check costs no m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -37,8 +36,6 @@ _LISTED: Final = "resources"
 _LEVELS: Final = 10
 """The most levels of objects and lists in an open object. Deeper ones take the walk, so decoding is never deep."""
 
-_NO_OPEN_OBJECTS: Final[Mapping[str, Node]] = MappingProxyType({})
-
 
 def open_objects(schema: Schema) -> dict[str, Node]:
     """Return the nodes of the open objects by name, in the order in which CloudTrail writes them."""
@@ -54,8 +51,7 @@ def record_type(schema: Schema) -> Any:
 
     A missing field is `msgspec.UNSET`, not null, so that a record that is encoded again has the same fields.
     """
-    opened = open_objects(schema)
-    return _struct([(name, _field_type(name, child, opened)) for name, child in _declared(schema.root)])
+    return _struct(schema.root, open_objects(schema))
 
 
 def read_caller(record: Any, opened: Mapping[str, Mapping[str, Json]]) -> ecs.CallerKey:
@@ -100,15 +96,12 @@ def _declared(node: Node) -> list[tuple[str, Node]]:
     ]
 
 
-def _struct(fields: list[tuple[str, Any]]) -> Any:
-    optional = [(name, kind | UnsetType, UNSET) for name, kind in fields]
+def _struct(node: Node, opened: Collection[str] = ()) -> Any:
+    """Return the type of an object with declared members; `opened` are the names of open objects in it."""
+    fields = [(name, _field_type(name, child, opened) | UnsetType, UNSET) for name, child in _declared(node)]
     # Decoded records have no cycles, so the garbage collector need not track them.
     # A name without a declared field ends the decoding, so that the event takes the walk.
-    return msgspec.defstruct("Envelope", optional, forbid_unknown_fields=True, gc=False)
-
-
-def _object(node: Node) -> Any:
-    return _struct([(name, _field_type(name, child)) for name, child in _declared(node)])
+    return msgspec.defstruct("Envelope", fields, forbid_unknown_fields=True, gc=False)
 
 
 def _flat_object(levels: int) -> Any:
@@ -123,16 +116,16 @@ def _flat_object(levels: int) -> Any:
     return below
 
 
-def _field_type(name: str, node: Node, opened: Mapping[str, Node] = _NO_OPEN_OBJECTS) -> Any:
+def _field_type(name: str, node: Node, opened: Collection[str]) -> Any:
     """Return the type of a field's usual values. If a rule can change one of them, only null is left."""
     null = type(None)
     if name in opened:
         return null if dict in node.touched else _flat_object(_LEVELS) | None
     match node.kind:
         case Kind.OBJECT if name == _LISTED:
-            return null if {list, dict} & node.touched else list[_object(node)] | None  # type: ignore[misc]
+            return null if {list, dict} & node.touched else list[_struct(node)] | None  # type: ignore[misc]
         case Kind.OBJECT:
-            return null if dict in node.touched else _object(node) | None
+            return null if dict in node.touched else _struct(node) | None
         case Kind.KEYWORD:
             # A keyword field takes numbers and booleans, too; the walk places these.
             return null if str in node.touched else str | None
