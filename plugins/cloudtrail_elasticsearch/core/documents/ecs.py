@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 
 from cloudtrail_elasticsearch.core.documents.categories import categorize
 from cloudtrail_elasticsearch.core.documents.ecs_names import VERSION
-from cloudtrail_elasticsearch.core.documents.events import event_account
+from cloudtrail_elasticsearch.core.documents.events import event_account, read_object
 
 ROOT: Final = "Root"
 """The ``userIdentity.type`` of the root user.
@@ -36,29 +35,29 @@ CallKey: TypeAlias = tuple[str | None, str | None, str | None, bool, str | None,
 
 def read_caller(document: dict[str, Any]) -> CallerKey:
     """Return the caller from a document, not from the event: a value that a rule removed stays out."""
-    identity = _object(document, "userIdentity")
+    identity = read_object(document, "userIdentity")
     # An assumed role has no userName of its own; its issuer is the role.
-    issuer = _object(_object(identity, "sessionContext"), "sessionIssuer")
+    issuer = read_object(read_object(identity, "sessionContext"), "sessionIssuer")
     return (
         read_text(identity, "userName") or read_text(issuer, "userName"),
         read_text(identity, "principalId"),
-        find_users(_object(document, "requestParameters")),
+        find_users(read_object(document, "requestParameters")),
         identity.get("type") == ROOT,
     )
 
 
 def read_call(document: dict[str, Any]) -> CallKey:
     """Return the call from a document, as `read_caller` returns the caller."""
-    sign_in = _object(document, "responseElements").get(SIGN_IN)
+    sign_in = read_object(document, "responseElements").get(SIGN_IN)
     return (
         # The caller's account, as ECS has it: the event comes from there (ADR-0026).
-        read_text(_object(document, "userIdentity"), "accountId") or event_account(document),
+        read_text(read_object(document, "userIdentity"), "accountId") or event_account(document),
         read_text(document, "eventSource"),
         read_text(document, "eventName"),
         has_failed(document.get("errorCode"), document.get("errorMessage"), sign_in),
         read_text(document, "eventType"),
         read_text(document, "eventCategory"),
-        read_text(_object(document, "tlsDetails"), "tlsVersion"),
+        read_text(read_object(document, "tlsDetails"), "tlsVersion"),
     )
 
 
@@ -192,22 +191,13 @@ is_usual_address: Final = re.compile(
 
 def is_address(text: str) -> bool:
     """Whether an ip field takes the text: IPv4 or IPv6, without a zone."""
-    return is_usual_address(text) is not None or _is_other_address(text)
-
-
-# The names of services repeat, and `ip_address` raises an error for each of them.
-@lru_cache(maxsize=4096)
-def _is_other_address(text: str) -> bool:
+    if is_usual_address(text):
+        return True
     try:
         # An ip field rejects an IPv6 address with a zone (`fe80::1%eth0`).
         return getattr(ip_address(text), "scope_id", None) is None
     except ValueError:
         return False
-
-
-def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
-    child = value.get(name)
-    return child if type(child) is dict else _NOTHING
 
 
 def read_text(value: dict[str, Any], name: str) -> str | None:

@@ -12,7 +12,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from cloudtrail_elasticsearch.core.documents.events import Unreadable, content_id, event_account, parse_line
+from cloudtrail_elasticsearch.core.documents.events import (
+    Unreadable,
+    content_id,
+    event_account,
+    parse_line,
+    read_object,
+)
 from cloudtrail_elasticsearch.core.documents.leave_out import WILDCARD, LeaveOutRule, Scalar, describe_value
 from cloudtrail_elasticsearch.core.documents.own_events import OWN_EVENTS_RULE, OwnEvents, is_own_line
 from cloudtrail_elasticsearch.core.encoding import codec, typed
@@ -204,8 +210,8 @@ def _find_values(record: dict[str, Any], names: list[str]) -> Iterator[Any]:
 
 
 def _read_facts(record: dict[str, Any]) -> _Facts:
-    identity = _read_object(record, "userIdentity")
-    issuer = _read_object(_read_object(identity, "sessionContext"), "sessionIssuer")
+    identity = read_object(record, "userIdentity")
+    issuer = read_object(read_object(identity, "sessionContext"), "sessionIssuer")
     return _Facts(
         record.get("eventSource"),
         record.get("eventName"),
@@ -213,11 +219,6 @@ def _read_facts(record: dict[str, Any]) -> _Facts:
         event_account(record),
         (identity.get("arn"), issuer.get("arn")),
     )
-
-
-def _read_object(holder: dict[str, Any], name: str) -> dict[str, Any]:
-    value = holder.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 # Only the needed members: msgspec skips the others without building values.

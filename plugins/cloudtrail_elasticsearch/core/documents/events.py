@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -291,12 +290,13 @@ def event_time(event: Event) -> datetime | None:
     record = event.record
     time = parse_time(record.get("eventTime"))
     if time is None:
-        others = (_window_start(record), record.get("@timestamp"), _only_lookup(event).get("EventTime"))
+        start = read_object(record, "timeWindow").get("windowStart")
+        others = (start, record.get("@timestamp"), _only_lookup(event).get("EventTime"))
         time = next(filter(None, map(parse_time, others)), None)
     return time
 
 
-def event_account(record: Mapping[str, Any]) -> str | None:
+def event_account(record: dict[str, Any]) -> str | None:
     """Return the account that received the event; None if the record does not name it.
 
     It is in recipientAccountId, in aggregated events in accountId, and in old events in userIdentity.accountId.
@@ -307,8 +307,7 @@ def event_account(record: Mapping[str, Any]) -> str | None:
     account = record.get("accountId")
     if account and type(account) is str:
         return account
-    identity = record.get("userIdentity")
-    account = identity.get("accountId") if type(identity) is dict else None
+    account = read_object(record, "userIdentity").get("accountId")
     return account if account and type(account) is str else None
 
 
@@ -320,6 +319,7 @@ def _only_lookup(event: Event) -> dict[str, Any]:
     return {} if _has_one(event.record, EVENT_NAMES) else event.lookup
 
 
-def _window_start(record: dict[str, Any]) -> Any:
-    window = record.get("timeWindow")
-    return window.get("windowStart") if type(window) is dict else None
+def read_object(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object of a member; an empty one if it is missing or no object."""
+    child = value.get(name)
+    return child if type(child) is dict else {}

@@ -27,7 +27,6 @@ __all__ = [
     "decode",
     "decode_answer",
     "encode",
-    "is_complete",
     "is_deep",
 ]
 
@@ -46,7 +45,7 @@ def decode(text: bytes | str, levels: int = MAX_LEVELS) -> Any:
         try:
             value = _decoder.decode(content)
             # msgspec keeps only the last value of a repeated name.
-            if is_complete(content, value):
+            if _is_complete(content, value):
                 return value
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
@@ -75,7 +74,7 @@ def _in_bytes(text: bytes | str) -> bytes:
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 
-def is_complete(text: bytes, value: Any) -> bool:
+def _is_complete(text: bytes, value: Any) -> bool:
     """Whether a value that msgspec decoded holds everything in its text: no object has a repeated name.
 
     A yes is certain. The encoded value equals the text, or has as many quotes: two for each string, and one for
