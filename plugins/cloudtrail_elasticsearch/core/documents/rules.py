@@ -131,21 +131,13 @@ def read_rules(content: bytes, name: str) -> tuple[AnyRule, ...]:
 
     :raises RulesError: it is not YAML, does not have the form above, or a rule contradicts itself
     """
-    rules = _convert(_parse(content, name), name)
+    from cloudtrail_elasticsearch.core.documents.rules_text import parse_yaml
+
+    rules = _convert(parse_yaml(content, name), name)
     for rule in rules:
         _check(rule, name)
     _check_unique([rule.name for rule in rules], f"The rules file {name} has")
     return rules
-
-
-def _parse(content: bytes, name: str) -> Any:
-    from cloudtrail_elasticsearch.core.documents.rules_text import TextError, parse_yaml
-
-    try:
-        return parse_yaml(content)
-    except TextError as error:
-        line = f", line {error.line}" if error.line else ""
-        raise RulesError(f"The rules file {name}{line} {error}.") from None
 
 
 def _convert(raw: Any, name: str) -> tuple[AnyRule, ...]:

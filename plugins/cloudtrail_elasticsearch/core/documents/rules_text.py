@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import yaml
 
+from cloudtrail_elasticsearch.core.errors import RulesError
+
 DEEPEST: Final = 64
 MOST_EVENTS: Final = 100_000
 """The most parser events in a file; a value is one or two events."""
@@ -18,14 +20,6 @@ MOST_EVENTS: Final = 100_000
 # The C parser is faster, but some builds of PyYAML lack it.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _AS_TEXT: Final = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value")}
-
-
-class TextError(ValueError):
-    """A text is not the YAML of a rules file. `line` counts from one; 0 if it is unknown."""
-
-    def __init__(self, reason: str, line: int = 0) -> None:
-        super().__init__(reason)
-        self.line = line
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]
@@ -42,33 +36,38 @@ class _Loader(_SafeLoader):  # type: ignore[misc]
     }
 
 
-def parse_yaml(content: bytes) -> Any:
+def parse_yaml(content: bytes, name: str) -> Any:
     """Return the value of a YAML text.
 
-    :raises TextError: it is not YAML, or uses features that rules do not need; the error quotes and chains nothing
+    :param name: the file's name, for the error
+    :raises RulesError: it is not YAML, or uses features that rules do not need; it quotes and chains nothing
     """
+    line = 0
     try:
         # Before anything is built, because a few lines with aliases can expand to gigabytes.
-        _check_events(content)
+        _check_events(content, name)
         return yaml.load(content, _Loader)  # noqa: S506 - it is a safe loader
-    except TextError:
-        raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        mistake = TextError("is not YAML", mark.line + 1 if mark else 0)
+        line, mistake = mark.line + 1 if mark else 0, "is not YAML"
     except (ValueError, OverflowError, RecursionError):
-        mistake = TextError("is not YAML: a number in it cannot be read")
-    raise mistake  # outside the handlers: a chained parser error would quote the text
+        mistake = "is not YAML: a number in it cannot be read"
+    raise _make_error(name, line, mistake)  # outside the handlers: a chained parser error would quote the text
 
 
-def _check_events(content: bytes) -> None:
+def _check_events(content: bytes, name: str) -> None:
     depth = 0
     event: Any
     for number, event in enumerate(yaml.parse(content, _Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         refused = _refusal(event, depth, number)
         if refused:
-            raise TextError(refused, event.start_mark.line + 1)
+            raise _make_error(name, event.start_mark.line + 1, refused)
+
+
+def _make_error(name: str, line: int, mistake: str) -> RulesError:
+    """Return the error of a line, counted from one; 0 if it is unknown."""
+    return RulesError(f"The rules file {name}{f', line {line}' if line else ''} {mistake}.")
 
 
 def _refusal(event: Any, depth: int, number: int) -> str:
