@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -28,8 +27,6 @@ MAX_TERM_BYTES: Final = 32_766
 
 MAX_DEPTH: Final = 60
 """Names and list positions in the longest path that is indexed; deeper values go to ``unindexed``."""
-
-_NO_CHILDREN: Final[Mapping[str, Node]] = MappingProxyType({})
 
 
 class FlatPlacing(msgspec.Struct):
@@ -89,7 +86,7 @@ class FlatPlacing(msgspec.Struct):
     def place_flat_object(self, value: dict[str, Json], node: Node | None) -> dict[str, Json]:
         """Return the part of an object that a flat field takes."""
         placed: dict[str, Json] = {}
-        children = _NO_CHILDREN if node is None else node.children
+        children = {} if node is None else node.children
         for key, child in value.items():
             known = children.get(key)
             name: str | None = key

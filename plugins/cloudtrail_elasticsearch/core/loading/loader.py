@@ -209,7 +209,7 @@ class Loader:
         return PresenceCheck(self._sender, self._quarantine, self._pattern)
 
     def _render(self, line: bytes) -> BatchEntry:
-        rule = None if self._filter.is_empty else self._filter.find_rule(line)
+        rule = self._filter.find_rule(line)
         return self._adapter.render(line) if rule is None else LeftOut(rule)
 
     def _deliver(self, batch: list[BatchEntry], first: int) -> tuple[LoadReport, Outcomes]:

@@ -127,12 +127,10 @@ def group_into_batches(items: Iterable[Item], max_bytes: int, max_items: int) ->
         yield batch
 
 
-def encode_bulk_body(batch: Iterable[BulkItem], time: datetime | None = None) -> bytes:
-    """Return the newline-delimited body of a ``_bulk`` request.
-
-    :param time: when the request is sent, in UTC; by default now
-    """
-    ends = {place: place.make_end(time or datetime.now(UTC)) for place in TimePlace}
+def encode_bulk_body(batch: Iterable[BulkItem]) -> bytes:
+    """Return the newline-delimited body of a ``_bulk`` request that is sent now."""
+    now = datetime.now(UTC)
+    ends = {place: place.make_end(now) for place in TimePlace}
     lines: list[bytes] = []
     for item in batch:
         document = item.document
