@@ -83,9 +83,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def applies(self, value: Any) -> bool:
         """Whether the rule changes the value; null is never changed."""
-        if type(value) not in self.touches or (self.when == "scalar" and holds_object(value)):
+        kind = type(value)
+        if kind not in self.change.touches or kind not in _TYPES[self.when]:
             return False
-        return self.change.fits(value)
+        return self.change.fits(value) and (self.when != "scalar" or not holds_object(value))
 
     @property
     def touches(self) -> frozenset[type]:
