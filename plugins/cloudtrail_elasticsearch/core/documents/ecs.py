@@ -23,9 +23,6 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 SIGN_IN: Final = "ConsoleLogin"
 """The operation that a sign-in to the console is recorded as."""
 
-_NOTHING: Final[dict[str, Any]] = {}
-
-
 CallerKey: TypeAlias = tuple[str | None, str | None, tuple[str, ...], bool]
 """The parameters of `describe_caller`."""
 
@@ -139,20 +136,18 @@ def describe_call(
     return found, {"event": _describe_event(operation, has_failed, kind)}
 
 
-def describe_sign_in(operation: Any, additional: Any) -> Mapping[str, Any]:
-    """Return the fields of a console sign-in: whether it used MFA and a mobile device; of other calls none.
+def describe_sign_in(additional: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a console sign-in: whether it used MFA and a mobile device.
 
     :param additional: ``additionalEventData``
     """
-    if operation != SIGN_IN or not isinstance(additional, dict):
-        return _NOTHING
     # CloudTrail writes Yes and No; Elastic's integration has booleans.
     flags = {
         name: additional[key] != "No"
         for key, name in (("MFAUsed", "mfa_used"), ("MobileVersion", "mobile_version"))
         if type(additional.get(key)) is str
     }
-    return {"aws": {"cloudtrail": {"console_login": {"additional_eventdata": flags}}}} if flags else _NOTHING
+    return {"aws": {"cloudtrail": {"console_login": {"additional_eventdata": flags}}}} if flags else {}
 
 
 def _describe_event(operation: str | None, has_failed: bool, kind: str) -> Mapping[str, Any]:

@@ -118,7 +118,7 @@ class FastPath:
         if self._has_texts:
             parts.append(_text_member(placing, whole))
         # At the end, because the time of sending is appended to it (ADR-0023).
-        parts += event, b"}"
+        parts.append(event + b"}")
         return FastDocument(identifier, time[:10], b"".join(parts))
 
     def _read(self, line: bytes) -> tuple[bytes, Any]:
@@ -153,7 +153,7 @@ class FastPath:
             members += found.describe_user_agent(record.userAgent or None)
         call, event = found.describe_call(*read_call(record, opened))
         if record.eventName == ecs.SIGN_IN:
-            call += _members(ecs.describe_sign_in(record.eventName, opened.get("additionalEventData")))
+            call += _members(ecs.describe_sign_in(opened.get("additionalEventData", {})))
         return members + call, event
 
 

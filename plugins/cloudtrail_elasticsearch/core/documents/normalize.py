@@ -20,7 +20,7 @@ import msgspec
 from cloudtrail_elasticsearch.core.documents import ecs, own_events
 from cloudtrail_elasticsearch.core.documents.cached_ecs import CachedEcs
 from cloudtrail_elasticsearch.core.documents.declared_fields import OPEN_OBJECTS
-from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time
+from cloudtrail_elasticsearch.core.documents.events import Event, document_id, event_time, read_object
 from cloudtrail_elasticsearch.core.documents.own_events import OwnEvents
 from cloudtrail_elasticsearch.core.documents.parts import MISSING, merge
 from cloudtrail_elasticsearch.core.documents.placing import Placing
@@ -82,8 +82,10 @@ class Normalizer:
         described |= found.describe_caller(*ecs.read_caller(source))
         described |= found.describe_user_agent(ecs.read_text(source, "userAgent"))
         call, event = found.describe_call(*ecs.read_call(source))
-        sign_in = ecs.describe_sign_in(source.get("eventName"), source.get("additionalEventData"))
-        return {**described, **call, **sign_in}, event
+        described |= call
+        if source.get("eventName") == ecs.SIGN_IN:
+            described |= ecs.describe_sign_in(read_object(source, "additionalEventData"))
+        return described, event
 
     def public_line(self, event: Event, line: bytes) -> bytes:
         """Return the event's line without the values that rules mask or drop."""
