@@ -23,9 +23,11 @@ from devstack.search_server import DISTRIBUTIONS, SearchServer
 
 SERVERS: Final = ("opensearch-3", "elasticsearch-9")
 EVENTS: Final = 60_000
-PAIRS: Final = 3
+PAIRS: Final = 4
 
-BARE: Final = [(senders, megabytes) for senders in (2, 3) for megabytes in (5, 10)]
+BARE: Final = [
+    ("--senders", senders, "--megabytes", megabytes) for senders in ("2", "3") for megabytes in ("5", "10")
+]
 """Settings of the bare sender. The fastest one is the reference."""
 
 _SIMULATED: Final = ("--quota=1000000", "--burst=100000", "--latency=0")
@@ -59,25 +61,26 @@ class Bench:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         return msgspec.json.decode(done.stdout, type=Sent)
 
-    def prepare(self) -> tuple[str, ...]:
-        """Render the documents, warm the server up, and return the bare sender's fastest settings."""
+    def prepare(self) -> None:
+        """Render the documents, and warm the server up."""
         if not self.bodies.exists():
             self.run("render", EVENTS)
         self.run("ours", EVENTS)
-        return self.best_bare()
 
     def alternate(self, best: tuple[str, ...], *senders: str) -> list[dict[str, Sent]]:
-        """Run the senders in turns, the bare one with these settings; return the costs of each turn."""
+        """Run the senders in turns, the bare one with these settings; return the costs of each turn.
+
+        Every second turn has the opposite order, because the server still cleans up after the sender before.
+        """
         return [
-            {each: self.run(each, EVENTS, *(best if each == "bare" else ())) for each in senders}
-            for _ in range(PAIRS)
+            {each: self.run(each, EVENTS, *(best if each == "bare" else ())) for each in senders[:: 1 - 2 * odd]}
+            for odd in (0, 1) * (PAIRS // 2)
         ]
 
     def best_bare(self) -> tuple[str, ...]:
         """Return the settings with which the bare sender is fastest on this server."""
-        options = [("--senders", str(senders), "--megabytes", str(size)) for senders, size in BARE]
-        self.run("bare", EVENTS, *options[0])
-        return max(options, key=lambda each: self.run("bare", EVENTS, *each).rate)
+        self.run("bare", EVENTS, *BARE[0])
+        return max(BARE, key=lambda each: self.run("bare", EVENTS, *each).rate)
 
 
 def measure() -> list[Result]:
@@ -91,7 +94,8 @@ def measure() -> list[Result]:
             with SearchServer(DISTRIBUTIONS[name], heap="2g") as server:
                 for strategy in STRATEGIES:
                     bench = Bench(s3, server.url, strategy, Path(folder) / strategy)
-                    best = bench.prepare()
+                    bench.prepare()
+                    best = bench.best_bare()
                     runs = bench.alternate(best, "ours", "bare", "free", "helper")
                     where = f"{name} {strategy}"
                     steady[where] = find_ratio(runs, "ours", "bare")
