@@ -101,6 +101,8 @@ def unpack(packed: bytes, most: int | None) -> list[bytes]:
     :param most: the recorded size; None if there is none
     :raises ValueError: the content is truncated or damaged, or unpacks to more than `most` bytes
     """
+    if not packed:
+        raise ValueError("it is cut short")
     plausible = len(packed) * RATIO + 1024 * 1024
     most = min(max(plausible if most is None else most, 0), LARGEST_UNPACKED)
     unpacking: Any = igzip.IGzipFile(fileobj=io.BytesIO(packed))  # type: ignore[no-untyped-call]
