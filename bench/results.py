@@ -50,7 +50,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(Result, frozen=True, kw_only=True):
-    """A figure with what it was measured on."""
+    """A figure, and the machine, the day and the commit of its measurement."""
 
     machine: str
     day: str

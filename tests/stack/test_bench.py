@@ -1,4 +1,4 @@
-"""The command that runs the benchmarks, and what it stores."""
+"""``make bench``: benchmarks that fail, and the figures that it stores."""
 
 from __future__ import annotations
 
