@@ -29,6 +29,7 @@ import msgspec
 import orjson
 
 from bench.children import BUCKET, CREDENTIALS, past_weekday
+from cloudtrail_elasticsearch.core.chunks import split_into_chunks
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent
 from cloudtrail_elasticsearch.core.documents.rules import load_rules
 from cloudtrail_elasticsearch.core.documents.schema import STRATEGIES, Strategy
@@ -44,7 +45,6 @@ from cloudtrail_elasticsearch.core.search.server import Engine, SearchServer
 from cloudtrail_elasticsearch.sinks.connect import connect
 from cloudtrail_elasticsearch.sinks.settings import SearchSettings
 from cloudtrail_elasticsearch.staging import Staging
-from cloudtrail_elasticsearch.staging.manifest import Part
 from cloudtrail_elasticsearch.staging.parts import pack_events
 from cloudtrail_elasticsearch.staging.records import Standing
 
@@ -167,27 +167,23 @@ def _items(server: SearchServer, asked: _Asked) -> Iterator[BulkItem]:
 def _render(asked: _Asked) -> None:
     """Write the documents as bulk requests, each after its action, and stage them, each after its id."""
     area, window = _staging(asked, f"{PREFIX}-{asked.strategy}"), past_weekday(1)
-    events: list[LookedUpEvent] = []
-    parts: list[Part] = []
     manifest = _staging(asked, PREFIX).manifest(window)
     assert manifest is not None
     server = connect(SearchSettings.from_url(asked.search))
     # The documents are made for the loader's own index, not for one of another strategy.
     make_new_index(server, asked.strategy)
     with asked.bodies.open("wb") as file:
-        for item in _items(server, asked):
+
+        def write(item: BulkItem) -> LookedUpEvent:
             assert item.document is not None
             file.write(bulk.encode_bulk_body([item]))
-            line = b"%b %b" % (item.id.encode(), item.document)
-            events.append(LookedUpEvent(item.id, window.start, line))
-            if len(events) == PART:
-                packed = pack_events(events, window.start)
-                parts.append(area.write_part(window, manifest.fetch, str(len(parts)), packed))
-                events.clear()
-    if events:
-        packed = pack_events(events, window.start)
-        parts.append(area.write_part(window, manifest.fetch, str(len(parts)), packed))
-    area.publish(replace(manifest, parts=tuple(parts)), Standing())
+            return LookedUpEvent(item.id, window.start, b"%b %b" % (item.id.encode(), item.document))
+
+        parts = tuple(
+            area.write_part(window, manifest.fetch, str(number), pack_events(events, window.start))
+            for number, events in enumerate(split_into_chunks(map(write, _items(server, asked)), PART))
+        )
+    area.publish(replace(manifest, parts=parts), Standing())
 
 
 def _documents(asked: _Asked) -> Iterator[tuple[bytes, bytes]]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from itertools import count, islice
+from itertools import count
 from typing import Any, Final
 
 from cloudtrail_elasticsearch.aws_errors import is_temporary, make_error, translate_errors
+from cloudtrail_elasticsearch.core.chunks import split_into_chunks
 from cloudtrail_elasticsearch.core.errors import ConfigurationError, StagingError, TransientError
 
 LARGEST_OBJECT: Final = 64 * 1024 * 1024
@@ -149,8 +150,7 @@ class Bucket:
         :raises AccessDeniedError: s3:DeleteObject is not allowed for one of them
         :raises TransientError: S3 fails to delete one of them, in every retry
         """
-        remaining = iter(keys)
-        while some := list(islice(remaining, _KEYS_PER_DELETE)):
+        for some in split_into_chunks(keys, _KEYS_PER_DELETE):
             self._delete_some(some)
 
     def _delete_some(self, keys: Sequence[str]) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeAlias
 
+from cloudtrail_elasticsearch.core.chunks import split_into_chunks
 from cloudtrail_elasticsearch.core.index.index_pattern import IndexPattern, make_index_lookup
 from cloudtrail_elasticsearch.core.loading.places import Place
-from cloudtrail_elasticsearch.core.loading.quarantine import Quarantine, split_into_chunks
+from cloudtrail_elasticsearch.core.loading.quarantine import IDS_PER_REQUEST, Quarantine
 from cloudtrail_elasticsearch.core.search.bulk import MISSING_IS_EMPTY
 from cloudtrail_elasticsearch.core.search.reader import IndexReader
 from cloudtrail_elasticsearch.core.search.sender import Sender
@@ -69,7 +70,7 @@ class PresenceCheck:
     def count(self, index: str, ids: Iterable[str]) -> int:
         """Return how many of these documents a search finds in an index."""
         self._refresh(index)
-        return sum(self._count(index, some) for some in split_into_chunks(ids))
+        return sum(self._count(index, some) for some in split_into_chunks(ids, IDS_PER_REQUEST))
 
     def count_held(self, places: Iterable[Place]) -> HeldEvents:
         """Return how many events the server holds, given their places; an indexed event leaves the quarantine.
@@ -81,7 +82,7 @@ class PresenceCheck:
         # Most patterns have no quarantined event, so their loads need no request for each chunk.
         find_quarantined = _find_none if self._quarantine.is_empty() else self._find_quarantined
         # Chunk by chunk, so that memory holds the ids of one.
-        for some in split_into_chunks(places):
+        for some in split_into_chunks(places, IDS_PER_REQUEST):
             total.own += sum(place.is_own for place in some)
             wanted, left_out = _divide(some)
             for index, ids in self._group_by_index(wanted).items():

@@ -12,11 +12,11 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
+from cloudtrail_elasticsearch.core.chunks import split_into_chunks
 from cloudtrail_elasticsearch.core.encoding import codec
 from cloudtrail_elasticsearch.core.errors import RejectedRequestError
 from cloudtrail_elasticsearch.core.index.index_pattern import QUARANTINE_INDEX
@@ -26,7 +26,6 @@ from cloudtrail_elasticsearch.core.search.reader import IndexReader
 from cloudtrail_elasticsearch.core.search.rejection_reasons import cut_quoted_content
 from cloudtrail_elasticsearch.core.search.sender import Sender
 
-Value = TypeVar("Value")
 log = logging.getLogger(__name__)
 
 ENTRIES_PER_PAGE: Final = 500
@@ -133,7 +132,7 @@ class Quarantine:
         if ids is None:
             yield from self._read_pages({"term": {"pattern": self._pattern}})
             return
-        for some in split_into_chunks(ids):
+        for some in split_into_chunks(ids, IDS_PER_REQUEST):
             yield from self._read_pages(self._query_by_ids(some))
 
     def _read_pages(self, query: dict[str, Any]) -> Iterator[list[KeptEvent]]:
@@ -153,13 +152,6 @@ class Quarantine:
 
     def _make_id(self, identifier: str) -> str:
         return f"{self._pattern}/{identifier}"
-
-
-def split_into_chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
-    """Yield the values in lists of at most `IDS_PER_REQUEST`."""
-    remaining = iter(values)
-    while some := list(islice(remaining, IDS_PER_REQUEST)):
-        yield some
 
 
 def _keep_text(line: bytes) -> dict[str, Any]:

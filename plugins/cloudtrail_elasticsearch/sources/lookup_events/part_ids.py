@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 from typing import Final
 
+from cloudtrail_elasticsearch.core.chunks import split_into_chunks
 from cloudtrail_elasticsearch.core.coverage.windows import Window
 from cloudtrail_elasticsearch.core.documents.events import LookedUpEvent, staged_event
 from cloudtrail_elasticsearch.sources.lookup_events.compact_ids import CompactId, compact_id
@@ -76,7 +76,5 @@ def stage_missing(
     events: Iterable[LookedUpEvent], window: Window, fetch: str, kind: str, staging: Staging
 ) -> Iterator[Part]:
     """Stage events as parts whose names begin with `kind`, and yield these parts."""
-    remaining, number = iter(events), 0
-    while some := list(islice(remaining, EVENTS_PER_PART)):
+    for number, some in enumerate(split_into_chunks(events, EVENTS_PER_PART)):
         yield staging.write_part(window, fetch, f"{kind}-{number:06d}", pack_events(some, window.start))
-        number += 1
